@@ -1,0 +1,53 @@
+# `make` lists the targets. Debian, root and the Go toolchain are all it needs;
+# what else the tests use is installed by `make deps`.
+
+SHELL := /bin/bash
+GO ?= go
+FUZZTIME ?= 30s
+# Debian packages that the tests use: package:a command it brings.
+PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl
+
+.PHONY: help build check test soak bench deps fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/landfall
+	$(GO) build -trimpath -o bin/landfall ./cmd/landfall
+
+check: ## the fast gate: gofmt, vet, go fix, staticcheck, short tests with -race
+	@out="$$(gofmt -l $$(git ls-files '*.go'))"; [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet ./...
+	@out="$$($(GO) fix -diff ./... 2>&1)"; [ -z "$$out" ] || { echo "$$out"; exit 1; }
+	$(GO) tool staticcheck ./...
+	cd bench && $(GO) vet ./...
+	$(GO) test -short -race -shuffle=on ./...
+
+test: deps ## what CI runs: everything but the full sizes
+	$(GO) vet ./...
+	$(GO) build ./...
+	cd bench && $(GO) build ./... && $(GO) test ./...
+	$(GO) test -shuffle=on -timeout 15m ./...
+
+soak: deps ## the full sizes: long fuzzing, long kills, many rounds
+	LANDFALL_SOAK=1 $(GO) test -shuffle=on -timeout 6h ./...
+	$(MAKE) fuzz FUZZTIME=10m
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; done
+
+bench: ## measure, print a table, assert nothing
+	cd bench && $(GO) run . skeleton
+
+deps:
+	@missing=""; for p in $(PACKAGES); do \
+		command -v "$${p#*:}" >/dev/null || [ -x "/usr/sbin/$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+
+clean: ## remove what make made
+	rm -rf bin

@@ -1,0 +1,127 @@
+package landfall
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sound() *Map {
+	addr := netip.MustParseAddr
+	return &Map{
+		Network: "example", Domain: "example.com", Serial: 1,
+		Regions: []Region{
+			{ID: "fra", Title: "Frankfurt", Place: Place{50.11, 8.68}, Home: true},
+			{ID: "nyc", Title: "New York", Place: Place{40.71, -74.01}},
+		},
+		Nodes: []Node{
+			{ID: "fra1", Region: "fra", Roles: Roles(), Advertised: []netip.Addr{addr("192.0.2.1")}},
+			{ID: "nyc1", Region: "nyc", Roles: []Role{RoleEdge, RoleDNS}, Advertised: []netip.Addr{addr("192.0.2.2")}},
+		},
+		Services: []Service{{Host: "chat.example.com", Upstream: UpstreamChat}},
+	}
+}
+
+func TestCheckFindsNothingInASoundMap(t *testing.T) {
+	if f := sound().Check(); len(f) != 0 {
+		t.Fatal(f)
+	}
+}
+
+func TestCheckNamesEachFault(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(*Map)
+		want  string // "path: part of the message"
+	}{
+		{"no name", func(m *Map) { m.Network = "" }, "name: is missing"},
+		{"capital letters", func(m *Map) { m.Domain = "Example.com" }, "domain: capital letter"},
+		{"one label", func(m *Map) { m.Domain = "com" }, "domain: has no dot"},
+		{"two homes", func(m *Map) { m.Regions[1].Home = true }, `region[1].home: "fra" is already the home region`},
+		{"no home", func(m *Map) { m.Regions[0].Home = false }, "region: no region is home"},
+		{"off the Earth", func(m *Map) { m.Regions[1].Place.Lat = 91 }, "region[1].place: not on the Earth"},
+		{"region twice", func(m *Map) { m.Regions[1].ID = "fra" }, `region[1].id: already region[0]`},
+		{"node in no region", func(m *Map) { m.Nodes[1].Region = "" }, "node[1].region: is in no region"},
+		{"node in an unknown region", func(m *Map) { m.Nodes[1].Region = "lon" }, `node[1].region: which does not exist`},
+		{"node twice", func(m *Map) { m.Nodes[1].ID = "fra1" }, "node[1].id: already node[0]"},
+		{"unknown role", func(m *Map) { m.Nodes[1].Roles[0] = "egde" }, `node[1].roles[0]: unknown role "egde"`},
+		{"origin abroad", func(m *Map) { m.Nodes[1].Roles[0] = RoleOrigin }, "node[1].roles: outside the home region"},
+		{"address twice", func(m *Map) { m.Nodes[1].Advertised[0] = m.Nodes[0].Advertised[0] }, `node[1].addresses[0]: already an address of node "fra1"`},
+		{"mapped address twice", func(m *Map) { m.Nodes[1].Advertised[0] = netip.MustParseAddr("::ffff:192.0.2.1") }, `node[1].addresses[0]: already an address of node "fra1"`},
+		{"edge without address", func(m *Map) { m.Nodes[1].Advertised = nil }, "node[1].addresses: edge without an address"},
+		{"every address", func(m *Map) { m.Nodes[1].Advertised[0] = netip.IPv4Unspecified() }, "node[1].addresses[0]: every address"},
+		{"key twice", func(m *Map) { m.Nodes[0].Key[0], m.Nodes[1].Key[0] = 1, 1 }, `node[1].key: the key of node "fra1"`},
+		{"state", func(m *Map) { m.Nodes[1].State = "asleep" }, `node[1].state: unknown state "asleep"`},
+		{"host with no service", func(m *Map) { m.Services[0].Upstream = "" }, "service[0].upstream: has no service behind it"},
+		{"host outside", func(m *Map) { m.Services[0].Host = "chat.example.org" }, "service[0].host: outside the domain"},
+		{"host almost inside", func(m *Map) { m.Services[0].Host = "badexample.com" }, "service[0].host: outside the domain"},
+		{"upstream with a path", func(m *Map) { m.Services[0].Upstream = "http://127.0.0.1:3000/app" }, "service[0].upstream: more than a host and a port"},
+		{"tcp without a port", func(m *Map) { m.Services[0].Kind, m.Services[0].Upstream = TCP, "tcp://127.0.0.1" }, "service[0].upstream: not tcp://HOST:PORT"},
+		{"kind", func(m *Map) { m.Services[0].Kind = "htpp" }, `service[0].kind: unknown kind "htpp"`},
+		{"record outside", func(m *Map) { m.Records = []Record{{Name: "x.org", Type: "TXT", Data: `"a"`}} }, "record[0].name: outside the domain"},
+		{"ttl", func(m *Map) { m.Steering.TTL = time.Millisecond }, "steering.ttl: out of range"},
+		{"answers", func(m *Map) { m.Steering.Answers = 9 }, "steering.answers: out of range"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := sound()
+			tt.spoil(m)
+			path, part, _ := strings.Cut(tt.want, ": ")
+			for _, f := range m.Check() {
+				if f.Path == path && strings.Contains(f.Msg, part) {
+					if f.Cure == "" {
+						t.Errorf("no cure for %v", f)
+					}
+					return
+				}
+			}
+			t.Errorf("want %q among %v", tt.want, m.Check())
+		})
+	}
+}
+
+func TestCheckTellsAllAtOnce(t *testing.T) {
+	m := sound()
+	m.Regions[1].Home = true
+	m.Nodes[1].Region = ""
+	m.Services[0].Upstream = ""
+	if f := m.Check(); len(f) != 3 {
+		t.Fatalf("want 3 faults, got %v", f)
+	}
+}
+
+func TestDiffTellsWhatChanged(t *testing.T) {
+	old, next := sound(), sound()
+	next.Serial++
+	next.Nodes[1].State = Draining
+	next.Services = append(next.Services, Service{Host: "app.example.com", Upstream: "http://127.0.0.1:3000"})
+	next.Regions[0].Title = "Frankfurt am Main"
+	var got []string
+	for _, c := range Diff(old, next) {
+		got = append(got, c.String())
+	}
+	want := []string{
+		"~ region fra title: Frankfurt -> Frankfurt am Main",
+		"~ node nyc1 state: (none) -> draining",
+		"+ service app.example.com: host app.example.com, upstream http://127.0.0.1:3000",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if d := Diff(next, next.Clone()); len(d) != 0 {
+		t.Errorf("a clone differs: %v", d)
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	m := sound()
+	m.Nodes[0].Sealing.MLKEM = []byte{1}
+	c := m.Clone()
+	c.Regions[0].ID, c.Nodes[0].Roles[0], c.Nodes[0].Sealing.MLKEM[0] = "xxx", RoleDNS, 2
+	c.Nodes[0].Advertised[0] = netip.IPv6Loopback()
+	c.Services[0].Host = "other"
+	if d := Diff(m, func() *Map { s := sound(); s.Nodes[0].Sealing.MLKEM = []byte{1}; return s }()); len(d) != 0 {
+		t.Errorf("changing a clone changed its source: %v", d)
+	}
+}

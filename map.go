@@ -1,0 +1,155 @@
+package landfall
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+// Serial numbers the maps of one network. A map is only ever replaced by one
+// with a higher Serial; 0 is a bootstrap map, made by hand on a new node and
+// never signed.
+type Serial uint64
+
+// Map is one complete description of a network: where its regions are, which
+// nodes stand in them, and what they serve. It is a snapshot: whoever holds
+// one reads it and never changes it. Use Clone to make the next one.
+type Map struct {
+	Network  string    `json:"network"`           // the network's name, such as "landfall"
+	Domain   string    `json:"domain"`            // the zone we are authoritative for; lower case, no final dot
+	Serial   Serial    `json:"serial"`            // higher replaces lower
+	Issued   time.Time `json:"issued,omitzero"`   // when the control role signed it
+	Regions  []Region  `json:"regions"`           // exactly one is Home
+	Nodes    []Node    `json:"nodes"`             // every node that has joined and is not gone for good
+	Services []Service `json:"services"`          // what edges answer for, by host
+	Records  []Record  `json:"records,omitempty"` // further DNS records of the zone
+	Steering Steering  `json:"steering,omitzero"` // how names are answered
+	Ports    Ports     `json:"ports,omitzero"`    // where the public listens, if not on the usual ports
+}
+
+// Steering is the operators' policy for answers about services.
+type Steering struct {
+	TTL     time.Duration `json:"ttl,omitzero"`     // how long a resolver may keep an answer; 0 means DefaultTTL
+	Answers int           `json:"answers,omitzero"` // addresses of one family in an answer; 0 means DefaultAnswers
+}
+
+// What Steering means where it says nothing. Thirty seconds is what users
+// wait at most for a dead edge; two addresses let a browser try the second
+// at once.
+const (
+	DefaultTTL     = 30 * time.Second
+	DefaultAnswers = 2
+)
+
+// EffectiveTTL is TTL with its default filled in.
+func (s Steering) EffectiveTTL() time.Duration {
+	if s.TTL == 0 {
+		return DefaultTTL
+	}
+	return s.TTL
+}
+
+// EffectiveAnswers is Answers with its default filled in.
+func (s Steering) EffectiveAnswers() int {
+	if s.Answers == 0 {
+		return DefaultAnswers
+	}
+	return s.Answers
+}
+
+// Ports are the public ports of all nodes; 0 means the usual one.
+type Ports struct {
+	HTTPS uint16 `json:"https,omitzero"` // 0 means 443
+	DNS   uint16 `json:"dns,omitzero"`   // 0 means 53
+}
+
+// EffectiveHTTPS is the port that edges end TLS on.
+func (p Ports) EffectiveHTTPS() uint16 {
+	if p.HTTPS == 0 {
+		return 443
+	}
+	return p.HTTPS
+}
+
+// EffectiveDNS is the port that name servers answer on.
+func (p Ports) EffectiveDNS() uint16 {
+	if p.DNS == 0 {
+		return 53
+	}
+	return p.DNS
+}
+
+// Clone returns a deep copy, to be changed into the next map.
+func (m *Map) Clone() *Map {
+	c := *m
+	c.Regions = slices.Clone(m.Regions)
+	c.Services = slices.Clone(m.Services)
+	c.Records = slices.Clone(m.Records)
+	c.Nodes = make([]Node, len(m.Nodes))
+	for i, n := range m.Nodes {
+		c.Nodes[i] = n.clone()
+	}
+	return &c
+}
+
+// Region finds a region by its id.
+func (m *Map) Region(id RegionID) (Region, bool) {
+	i := slices.IndexFunc(m.Regions, func(r Region) bool { return r.ID == id })
+	if i < 0 {
+		return Region{}, false
+	}
+	return m.Regions[i], true
+}
+
+// Home is the region that holds the data. A checked map has exactly one.
+func (m *Map) Home() (Region, bool) {
+	i := slices.IndexFunc(m.Regions, func(r Region) bool { return r.Home })
+	if i < 0 {
+		return Region{}, false
+	}
+	return m.Regions[i], true
+}
+
+// Node finds a node by its id.
+func (m *Map) Node(id NodeID) (Node, bool) {
+	i := slices.IndexFunc(m.Nodes, func(n Node) bool { return n.ID == id })
+	if i < 0 {
+		return Node{}, false
+	}
+	return m.Nodes[i], true
+}
+
+// Having ranges over the nodes that have a role and are not gone, in the
+// map's order: draining ones too, for they still serve.
+func (m *Map) Having(role Role) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		for _, n := range m.Nodes {
+			if n.State != Gone && n.Has(role) && !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// Origins are the nodes of the home region with the origin role that are not
+// gone, in the map's order; the first is the one to ask first.
+func (m *Map) Origins() []Node {
+	var out []Node
+	home, _ := m.Home()
+	for n := range m.Having(RoleOrigin) {
+		if n.Region == home.ID {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Service finds the service of a host name, given in lower case without a
+// port or final dot.
+func (m *Map) Service(host string) (Service, bool) {
+	i := slices.IndexFunc(m.Services, func(s Service) bool { return s.Host == host })
+	if i < 0 {
+		return Service{}, false
+	}
+	return m.Services[i], true
+}

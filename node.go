@@ -1,0 +1,95 @@
+package landfall
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"slices"
+)
+
+// NodeID names a node: a short label such as "fra1".
+type NodeID string
+
+// Role is a part of the work that a node does.
+type Role string
+
+// The roles.
+const (
+	RoleOrigin Role = "origin" // runs the application and its storage, and the control of the map
+	RoleEdge   Role = "edge"   // ends TLS near users and forwards to the origin
+	RoleDNS    Role = "dns"    // answers for the domain
+)
+
+// Roles are all roles, in the order they are listed to people.
+func Roles() []Role { return []Role{RoleOrigin, RoleEdge, RoleDNS} }
+
+// State is where a node stands in its life. A node never vanishes in one
+// step: Active, Draining and Gone are three serials.
+type State string
+
+// The states. The empty State is Active.
+const (
+	Active   State = "active"   // serves, and is named in answers
+	Draining State = "draining" // serves what still comes, but is no longer named
+	Gone     State = "gone"     // serves nothing; its keys are no longer accepted
+)
+
+// Node is one server of the network.
+type Node struct {
+	ID     NodeID   `json:"id"`
+	Region RegionID `json:"region"`
+	Roles  []Role   `json:"roles"`
+	State  State    `json:"state,omitempty"` // empty means Active
+
+	// Advertised are the public addresses that users and resolvers are told.
+	Advertised []netip.Addr `json:"advertised,omitempty"`
+	// Bound are the addresses the node's listeners bind, where they differ
+	// from Advertised (behind 1:1 NAT); empty means Advertised.
+	Bound []netip.Addr `json:"bound,omitempty"`
+
+	// Endpoints are where other nodes send WireGuard datagrams, best first.
+	Endpoints []netip.AddrPort `json:"endpoints,omitempty"`
+	// Mesh is the node's address inside the mesh; see MeshAddr.
+	Mesh netip.Addr `json:"mesh,omitzero"`
+	// Key is the node's WireGuard key.
+	Key PublicKey `json:"key,omitzero"`
+	// Sealing is what secrets for this node are encrypted to.
+	Sealing SealingKey `json:"sealing,omitzero"`
+}
+
+// Has reports whether the node has the role.
+func (n Node) Has(r Role) bool { return slices.Contains(n.Roles, r) }
+
+// Listens are the addresses that the node's public listeners bind.
+func (n Node) Listens() []netip.Addr {
+	if len(n.Bound) > 0 {
+		return n.Bound
+	}
+	return n.Advertised
+}
+
+// EffectiveState is State with its default filled in.
+func (n Node) EffectiveState() State {
+	if n.State == "" {
+		return Active
+	}
+	return n.State
+}
+
+func (n Node) clone() Node {
+	n.Roles = slices.Clone(n.Roles)
+	n.Advertised = slices.Clone(n.Advertised)
+	n.Bound = slices.Clone(n.Bound)
+	n.Endpoints = slices.Clone(n.Endpoints)
+	n.Sealing.MLKEM = slices.Clone(n.Sealing.MLKEM)
+	return n
+}
+
+// MeshAddr is the address of a node inside the mesh of a network: a unique
+// local address (RFC 4193) whose last 80 bits are a hash of both names, so
+// that nobody has to hand addresses out.
+func MeshAddr(network string, id NodeID) netip.Addr {
+	a := [16]byte{0xfd, 0x6c, 0x61, 0x6e, 0x64, 0x66}
+	sum := sha256.Sum256([]byte(network + "\x00" + string(id)))
+	copy(a[6:], sum[:])
+	return netip.AddrFrom16(a)
+}

@@ -1,0 +1,51 @@
+package landfall
+
+import "time"
+
+// Kind says how an edge carries a service.
+type Kind string
+
+// The kinds. The empty Kind is HTTP.
+const (
+	HTTP Kind = "http" // requests, WebSockets and streams, by host name
+	TCP  Kind = "tcp"  // bytes, after TLS has ended at the edge
+)
+
+// UpstreamChat is the upstream of the chat that the origin itself runs.
+const UpstreamChat = "chat"
+
+// Service is one host name that the edges answer for.
+type Service struct {
+	Host     string `json:"host"`           // fully qualified, lower case, no final dot
+	Kind     Kind   `json:"kind,omitempty"` // empty means HTTP
+	Upstream string `json:"upstream"`       // "chat", or a URL that the home region reaches
+}
+
+// Record is a DNS record of the zone that is not steered.
+type Record struct {
+	Name string        `json:"name"`         // fully qualified, lower case, no final dot
+	Type string        `json:"type"`         // such as "MX"
+	Data string        `json:"data"`         // in master file form (RFC 1035, 5.1)
+	TTL  time.Duration `json:"ttl,omitzero"` // 0 means an hour
+}
+
+// MeshService names what a node offers to its peers inside the mesh.
+type MeshService string
+
+// The services of the mesh.
+const (
+	MeshHTTP    MeshService = "http"    // the home region's upstreams, by Host
+	MeshMap     MeshService = "map"     // signed maps, long-polled
+	MeshCerts   MeshService = "certs"   // certificates for the edges
+	MeshACME    MeshService = "acme"    // challenges for the name servers
+	MeshSamples MeshService = "samples" // measured latency, edge to name servers
+	MeshProbes  MeshService = "probes"  // health votes between vantage points
+	MeshChat    MeshService = "chat"    // the chat of the origin
+	MeshAdmin   MeshService = "admin"   // status, metrics and health
+)
+
+// MeshServices are all services of the mesh. The position of each is its
+// number on the wire and never changes: new ones go to the end.
+func MeshServices() []MeshService {
+	return []MeshService{MeshHTTP, MeshMap, MeshCerts, MeshACME, MeshSamples, MeshProbes, MeshChat, MeshAdmin}
+}
