@@ -1,0 +1,119 @@
+package config
+
+import (
+	"math"
+
+	"landfall"
+)
+
+// top are the keys of the file. The tables and their keys below are all that
+// network.toml can say; example.toml shows every one of them.
+func top(m *landfall.Map) []field {
+	return []field{
+		{key: "name", read: words(&m.Network)},
+		{key: "domain", read: words(&m.Domain)},
+		{key: "region", read: tables(&m.Regions, "region", "id", region)},
+		{key: "node", read: tables(&m.Nodes, "node", "id", node)},
+		{key: "service", read: tables(&m.Services, "host", "host", service)},
+		{key: "record", read: tables(&m.Records, "record", "name", record)},
+		{key: "steering", read: section(steering(&m.Steering))},
+		{key: "ports", read: section(ports(&m.Ports))},
+	}
+}
+
+func region(r *landfall.Region) []field {
+	return []field{
+		{key: "id", read: words(&r.ID)},
+		{key: "title", read: words(&r.Title)},
+		// Without a place a region would stand in the Gulf of Guinea, at 0,0.
+		{key: "place", read: place(&r.Place), need: `say where it is in degrees, north and east positive, such as place = "50.11,8.68"`},
+		{key: "home", read: flag(&r.Home)},
+	}
+}
+
+func node(n *landfall.Node) []field {
+	return []field{
+		{key: "id", read: words(&n.ID)},
+		{key: "region", read: words(&n.Region)},
+		{key: "roles", read: several(&n.Roles, role)},
+		{key: "addresses", read: several(&n.Advertised, address)},
+		{key: "bound", read: several(&n.Bound, address)},
+	}
+}
+
+func role(r *landfall.Role) reader { return oneOf(r, "role", landfall.Roles()...) }
+
+func service(s *landfall.Service) []field {
+	return []field{
+		{key: "host", read: words(&s.Host)},
+		{key: "kind", read: oneOf(&s.Kind, "kind", landfall.HTTP, landfall.TCP)},
+		{key: "upstream", read: words(&s.Upstream)},
+	}
+}
+
+func record(r *landfall.Record) []field {
+	return []field{
+		{key: "name", read: words(&r.Name)},
+		{key: "type", read: words(&r.Type)},
+		{key: "data", read: words(&r.Data)},
+		{key: "ttl", read: duration(&r.TTL)},
+	}
+}
+
+func steering(s *landfall.Steering) []field {
+	return []field{
+		{key: "ttl", read: duration(&s.TTL)},
+		{key: "answers", read: number(&s.Answers, 0, landfall.MaxAnswers)},
+	}
+}
+
+func ports(p *landfall.Ports) []field {
+	return []field{
+		{key: "https", read: number(&p.HTTPS, 0, math.MaxUint16)},
+		{key: "dns", read: number(&p.DNS, 0, math.MaxUint16)},
+	}
+}
+
+// shelf is a table of the schema, for those who go through all of it.
+type shelf struct {
+	header string // as the file writes it; empty at the top
+	fields []field
+}
+
+func shelves() []shelf {
+	return []shelf{
+		{"", top(new(landfall.Map))},
+		{"[[region]]", region(new(landfall.Region))},
+		{"[[node]]", node(new(landfall.Node))},
+		{"[[service]]", service(new(landfall.Service))},
+		{"[[record]]", record(new(landfall.Record))},
+		{"[steering]", steering(new(landfall.Steering))},
+		{"[ports]", ports(new(landfall.Ports))},
+	}
+}
+
+// elsewhere says about a key that stands in the wrong table where it belongs,
+// if that is known.
+func elsewhere(key string) string {
+	switch key {
+	case "state":
+		return "is changed by `landfall drain`, not in this file"
+	case "key", "sealing", "mesh", "endpoints":
+		return "is what a node brings with it when it joins"
+	}
+	where := ""
+	for _, s := range shelves() {
+		for _, f := range s.fields {
+			switch {
+			case f.key != key:
+			case where != "":
+				return "" // in more than one
+			case s.header == "":
+				where = "belongs at the top of the file, before the first [section]"
+			default:
+				where = "belongs under " + s.header
+			}
+		}
+	}
+	return where
+}
