@@ -1,0 +1,231 @@
+package wan
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Network is a set of sites and the links between them. Sites without a link
+// between them, and addresses of no site, are reached at once.
+type Network struct {
+	seed  uint64
+	stats counters
+
+	mu    sync.RWMutex
+	paths map[way]*path
+	sites map[netip.AddrPort]Site
+	open  map[closer]struct{} // what Close has to end; nil once closed
+}
+
+type way struct{ from, to Site }
+
+// closer is a front's end: abort must not wait for anything far away.
+type closer interface{ abort() }
+
+// New returns a network without links. The same seed gives the packets of
+// each link the same fates.
+func New(seed uint64) *Network {
+	return &Network{
+		seed:  seed,
+		paths: map[way]*path{},
+		sites: map[netip.AddrPort]Site{},
+		open:  map[closer]struct{}{},
+	}
+}
+
+// Connect makes the link between two sites the same in both directions.
+func (n *Network) Connect(a, b Site, l Link) error {
+	if err := n.SetLink(a, b, l); err != nil {
+		return err
+	}
+	return n.SetLink(b, a, l)
+}
+
+// SetLink sets one direction of a link, also while it is in use. What is on
+// its way already arrives as it would have.
+func (n *Network) SetLink(from, to Site, l Link) error {
+	if err := l.Check(); err != nil {
+		return fmt.Errorf("link %s -> %s: %w", from, to, err)
+	}
+	n.path(from, to).change(func(Link) Link { return l })
+	return nil
+}
+
+// Cut takes the link between two sites down, in both directions.
+func (n *Network) Cut(a, b Site) { n.setDown(a, b, true) }
+
+// Heal brings the link back after Cut.
+func (n *Network) Heal(a, b Site) { n.setDown(a, b, false) }
+
+func (n *Network) setDown(a, b Site, down bool) {
+	set := func(l Link) Link { l.Down = down; return l }
+	n.path(a, b).change(set)
+	n.path(b, a).change(set)
+}
+
+// SetSite says where an address is; port 0 stands for all its ports.
+func (n *Network) SetSite(addr netip.AddrPort, s Site) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sites[unmap(addr)] = s
+}
+
+// dropSite forgets where an address is.
+func (n *Network) dropSite(addr netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.sites, addr)
+}
+
+// site is where an address is.
+func (n *Network) site(addr netip.AddrPort) (Site, bool) {
+	addr = unmap(addr)
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	s, ok := n.sites[addr]
+	if !ok {
+		s, ok = n.sites[netip.AddrPortFrom(addr.Addr(), 0)]
+	}
+	return s, ok
+}
+
+// siteOf is where a dialled address is. A host that is a name, not an
+// address, is the site of that name.
+func (n *Network) siteOf(address string) Site {
+	if addr, err := netip.ParseAddrPort(address); err == nil {
+		s, _ := n.site(addr)
+		return s
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	return Site(host)
+}
+
+// path is the way between two sites, made when first asked for.
+func (n *Network) path(from, to Site) *path {
+	w := way{from, to}
+	n.mu.RLock()
+	p := n.paths[w]
+	n.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p = n.paths[w]; p == nil {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%s\x00%s", from, to)
+		p = &path{wire: wire{seed: mix(n.seed) ^ h.Sum64()}, changed: make(chan struct{})}
+		n.paths[w] = p
+	}
+	return p
+}
+
+// adopt makes c one of those that Close ends; it refuses once closed.
+func (n *Network) adopt(c closer) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.open == nil {
+		return fmt.Errorf("wide-area network: %w", net.ErrClosed)
+	}
+	n.open[c] = struct{}{}
+	return nil
+}
+
+// release is told by what has ended by itself.
+func (n *Network) release(c closer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.open, c)
+}
+
+// Close ends every conn made by this network, at once and whatever is still
+// under way, and returns when their goroutines have ended.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	open := n.open
+	n.open = nil
+	n.mu.Unlock()
+	for c := range open {
+		c.abort()
+	}
+	return nil
+}
+
+// path is one direction between two sites in use: the link as it is now, and
+// its memory.
+type path struct {
+	mu      sync.Mutex
+	link    Link
+	wire    wire
+	up      time.Time     // when the link came back last
+	waiting int           // packets held back on it
+	changed chan struct{} // closed and replaced at each change
+}
+
+func (p *path) change(f func(Link) Link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.link.Down
+	p.link = f(p.link)
+	if was && !p.link.Down {
+		p.up = time.Now()
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// packet decides about a packet; straight says that it may be sent at once
+// without overtaking another.
+func (p *path) packet(size int, now time.Time) (at time.Time, f fate, straight bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wire, at, f = p.link.packet(p.wire, size, now)
+	if f != arrives {
+		return at, f, false
+	}
+	if p.waiting == 0 && !at.After(now) {
+		return at, f, true
+	}
+	p.waiting++
+	return at, f, false
+}
+
+// passed is told when a packet that had to wait is gone.
+func (p *path) passed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting--
+}
+
+// chunk decides about bytes of a stream offered at now, or when the link last
+// came back if that was later; ok is false while the link is down.
+func (p *path) chunk(size int, now time.Time) (at time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.link.Down {
+		return time.Time{}, false
+	}
+	if now.Before(p.up) {
+		now = p.up
+	}
+	p.wire, at = p.link.chunk(p.wire, size, now)
+	return at, true
+}
+
+// state is the link as it is, and a channel that closes when it changes.
+func (p *path) state() (Link, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.link, p.changed
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

@@ -1,0 +1,88 @@
+package wan
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats are a network's counters, and how late it was itself: the time
+// between the moment something was due and the moment it was handed on. A
+// measurement over this network is worth no more than these figures.
+type Stats struct {
+	Packets map[string]uint64 `metric:"packets_total" label:"fate" help:"Datagrams offered, by what became of them."`
+	Bytes   uint64            `metric:"packet_bytes_total" help:"Bytes of datagrams sent on."`
+	Streams uint64            `metric:"streams_total" help:"Streams opened."`
+	LateP50 float64           `metric:"late_p50_seconds" help:"Median time by which something was handed on too late."`
+	LateP99 float64           `metric:"late_p99_seconds" help:"99th percentile of the same."`
+	LateMax float64           `metric:"late_max_seconds" help:"Longest time by which something was handed on too late."`
+}
+
+// counters are what Stats is read from.
+type counters struct {
+	sent     atomic.Uint64
+	straight atomic.Uint64
+	lost     atomic.Uint64
+	full     atomic.Uint64
+	cut      atomic.Uint64
+	failed   atomic.Uint64
+	bytes    atomic.Uint64
+	streams  atomic.Uint64
+	late     lateness
+}
+
+// Stats returns the figures so far.
+func (n *Network) Stats() Stats {
+	c := &n.stats
+	return Stats{
+		Packets: map[string]uint64{
+			"delayed":  c.sent.Load(),
+			"straight": c.straight.Load(),
+			"lost":     c.lost.Load(),
+			"full":     c.full.Load(),
+			"cut":      c.cut.Load(),
+			"failed":   c.failed.Load(),
+		},
+		Bytes:   c.bytes.Load(),
+		Streams: c.streams.Load(),
+		LateP50: c.late.quantile(0.50).Seconds(),
+		LateP99: c.late.quantile(0.99).Seconds(),
+		LateMax: time.Duration(c.late.longest.Load()).Seconds(),
+	}
+}
+
+// lateness is a histogram in steps of lateStep; its last step has no end.
+type lateness struct {
+	steps   [256]atomic.Uint64
+	longest atomic.Int64
+}
+
+const lateStep = 50 * time.Microsecond
+
+func (l *lateness) add(d time.Duration) {
+	d = max(d, 0)
+	l.steps[min(int(d/lateStep), len(l.steps)-1)].Add(1)
+	for {
+		was := l.longest.Load()
+		if int64(d) <= was || l.longest.CompareAndSwap(was, int64(d)) {
+			return
+		}
+	}
+}
+
+// quantile is the upper end of the step that holds it, but never more than
+// the longest.
+func (l *lateness) quantile(q float64) time.Duration {
+	var total uint64
+	for i := range l.steps {
+		total += l.steps[i].Load()
+	}
+	longest := time.Duration(l.longest.Load())
+	var sum uint64
+	for i := range l.steps[:len(l.steps)-1] {
+		sum += l.steps[i].Load()
+		if total > 0 && float64(sum) >= q*float64(total) {
+			return min(longest, time.Duration(i+1)*lateStep)
+		}
+	}
+	return longest
+}
