@@ -1,0 +1,43 @@
+package admin
+
+import (
+	"time"
+
+	"landfall"
+)
+
+// Status is what one node knows of itself.
+type Status struct {
+	Node    landfall.NodeID   `json:"node"`
+	Region  landfall.RegionID `json:"region"`
+	Roles   []landfall.Role   `json:"roles"`
+	State   landfall.State    `json:"state"`
+	Network string            `json:"network"`
+	Version string            `json:"version"`
+	Serial  landfall.Serial   `json:"serial"`            // of the map it serves by
+	Started time.Time         `json:"started"`           // of the process
+	Waiting []string          `json:"waiting,omitempty"` // what it still waits for; empty: it serves
+	Paths   []Path            `json:"paths,omitempty"`   // to its peers
+	Up      []landfall.NodeID `json:"up,omitempty"`      // edges its name server may name
+	Down    []landfall.NodeID `json:"down,omitempty"`    // edges its name server sees down
+	Expires time.Time         `json:"expires,omitzero"`  // end of its certificate
+	Error   string            `json:"error,omitempty"`   // why nothing else is known of it
+}
+
+// Path is how one node reaches another.
+type Path struct {
+	Peer     landfall.NodeID `json:"peer"`
+	Endpoint string          `json:"endpoint"`
+	RTT      time.Duration   `json:"rtt"`
+	Loss     float64         `json:"loss"` // 0 to 1
+	Alive    bool            `json:"alive"`
+}
+
+// Overview is what the asked node could learn of the whole network.
+type Overview struct {
+	Network string            `json:"network"`
+	Domain  string            `json:"domain"`
+	Serial  landfall.Serial   `json:"serial"` // the newest the asked node knows
+	Home    landfall.RegionID `json:"home"`
+	Nodes   []Status          `json:"nodes"`
+}
