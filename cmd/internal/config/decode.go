@@ -42,6 +42,7 @@ type decoder struct {
 	src    *source
 	places map[string]span // of every value by its path
 	failed map[string]bool // paths of values that a fault has been told about
+	whole  bool            // nothing of the file is left out of the tree
 }
 
 func (d *decoder) fault(s spot, at span, cure, format string, args ...any) {
@@ -71,7 +72,7 @@ func (d *decoder) fields(s spot, v *value, fields []field) {
 	}
 	for _, f := range fields {
 		inner := join(s.path, f.key)
-		if _, there := d.places[inner]; f.need != "" && !there {
+		if _, there := d.places[inner]; f.need != "" && !there && d.whole {
 			d.fault(spot{path: inner, owner: s.owner}, v.at, f.need, "there is no %s", f.key)
 		}
 	}
@@ -215,8 +216,8 @@ func oneOf[T ~string](to *T, what string, known ...T) reader {
 	}
 }
 
-// flag reads true or false.
-func flag(to *bool) reader {
+// boolean reads true or false.
+func boolean(to *bool) reader {
 	return func(d *decoder, s spot, v *value) {
 		word := strings.ToLower(v.text)
 		*to = slices.Contains([]string{"true", "yes", "on", "1"}, word)

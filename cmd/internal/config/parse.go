@@ -24,12 +24,14 @@ func Parse(name string, src []byte) (*landfall.Map, []Problem) {
 		return nil, s.problems()
 	}
 	s := newSource(name, src)
-	s.encoding()
+	if !s.readable() {
+		return nil, s.problems()
+	}
 	root, whole := grow(s)
 	m := new(landfall.Map)
-	d := &decoder{src: s, places: map[string]span{}, failed: map[string]bool{}}
+	d := &decoder{src: s, places: map[string]span{}, failed: map[string]bool{}, whole: whole}
 	d.fields(spot{}, root, top(m))
-	if whole { // else it would be asked for what it could not read
+	if whole { // else it would miss what could not be read
 		d.check(m)
 	}
 	if len(s.found) > 0 {
@@ -38,29 +40,35 @@ func Parse(name string, src []byte) (*landfall.Map, []Problem) {
 	return m, nil
 }
 
-// encoding tells of bytes that are not UTF-8, once, and lets question marks
+// readable tells of bytes that are not UTF-8, once, and lets question marks
 // stand in for them so that the rest can be read.
-func (s *source) encoding() {
-	if utf8.Valid(s.text) {
-		return
+func (s *source) readable() bool {
+	if bytes.HasPrefix(s.text, []byte("\xff\xfe")) || bytes.HasPrefix(s.text, []byte("\xfe\xff")) {
+		s.fault(span{}, "save the file as UTF-8", "the file is UTF-16")
+		return false
 	}
-	first, bad := -1, 0
-	s.text = bytes.Clone(s.text)
-	for i := 0; i < len(s.text); {
-		r, size := utf8.DecodeRune(s.text[i:])
+	if utf8.Valid(s.text) {
+		return true
+	}
+	first, bad := 0, 0
+	clean := bytes.Clone(s.text)
+	for i := 0; i < len(clean); {
+		r, size := utf8.DecodeRune(clean[i:])
 		if r == utf8.RuneError && size == 1 {
-			if first < 0 {
+			if bad++; bad == 1 {
 				first = i
-				s.fault(span{i, i + 1}, "save the file as UTF-8", "byte 0x%02x is not UTF-8", s.text[i])
 			}
-			s.text[i] = '?'
-			bad++
+			clean[i] = '?'
 		}
 		i += size
 	}
+	more := ""
 	if bad > 1 {
-		s.found[0].msg += fmt.Sprintf(", and %d more are not", bad-1)
+		more = fmt.Sprintf(", and %d more are not", bad-1)
 	}
+	s.fault(span{first, first + 1}, "save the file as UTF-8", "byte 0x%02x is not UTF-8%s", s.text[first], more)
+	s.text = clean
+	return true
 }
 
 // check adds what Map.Check finds to what was found before, except what only

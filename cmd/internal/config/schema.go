@@ -27,7 +27,7 @@ func region(r *landfall.Region) []field {
 		{key: "title", read: words(&r.Title)},
 		// Without a place a region would stand in the Gulf of Guinea, at 0,0.
 		{key: "place", read: place(&r.Place), need: `say where it is in degrees, north and east positive, such as place = "50.11,8.68"`},
-		{key: "home", read: flag(&r.Home)},
+		{key: "home", read: boolean(&r.Home)},
 	}
 }
 

@@ -19,6 +19,9 @@ type finding struct {
 	cure string
 }
 
+// maxMsg is the most bytes of a message: it may quote a value of any length.
+const maxMsg = 200
+
 // source is the text of a file, and what was found wrong with it.
 type source struct {
 	name  string
@@ -62,6 +65,9 @@ func (s *source) problems() []Problem {
 }
 
 func (s *source) problem(f finding) Problem {
+	for f.at.from > 0 && f.at.from < len(s.text) && !utf8.RuneStart(s.text[f.at.from]) {
+		f.at.from-- // the parser counts bytes
+	}
 	n := s.line(f.at.from)
 	start, end := s.lines[n-1], len(s.text)
 	if n < len(s.lines) {
@@ -73,13 +79,17 @@ func (s *source) problem(f finding) Problem {
 	if f.at.to > f.at.from {
 		length = max(1, utf8.RuneCount(s.text[f.at.from:max(stop, f.at.from)]))
 	}
+	msg := f.msg
+	if len(msg) > maxMsg {
+		msg = strings.ToValidUTF8(msg[:maxMsg], "") + "…"
+	}
 	return Problem{
 		File:   s.name,
 		Line:   n,
 		Column: utf8.RuneCount(s.text[start:f.at.from]) + 1,
 		Text:   strings.TrimSuffix(string(text), "\r"),
 		Length: length,
-		Msg:    f.msg,
+		Msg:    msg,
 		Cure:   f.cure,
 	}
 }

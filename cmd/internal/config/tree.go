@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -50,6 +51,14 @@ type entry struct {
 	name  string
 	at    span
 	value *value
+}
+
+// String is the key as it can be printed.
+func (e *entry) String() string {
+	if strings.Trim(e.name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == "" && e.name != "" {
+		return e.name
+	}
+	return strconv.Quote(e.name)
 }
 
 func newTable(at span, how made) *value {
@@ -110,6 +119,8 @@ func (g *grower) syntaxCure(at int) string {
 	before := strings.TrimSpace(string(g.src.text[start:at]))
 	word := g.src.text[at:]
 	switch {
+	case strings.Count(before, `"`)%2 == 1 && (len(word) == 0 || word[0] == '\n' || word[0] == '\r'):
+		return `close the text with a double quote on the same line`
 	case strings.HasSuffix(before, "=") && len(word) > 0 && isLetter(word[0]):
 		return `text goes in double quotes; yes and no are written true and false`
 	case strings.HasSuffix(before, "="):
@@ -125,22 +136,22 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 // header, like a key. What lies between is not told about.
 func resume(text []byte, at int) int {
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
-	keys := !bytes.HasPrefix(bytes.TrimLeft(text[start:], " \t"), []byte("["))
+	keys := !isHeader(text[start:])
 	for {
 		i := bytes.IndexByte(text[at:], '\n')
 		if i < 0 {
 			return len(text)
 		}
 		at += i + 1
-		line, _, _ := bytes.Cut(text[at:], []byte("\n"))
-		word := bytes.TrimLeft(line, "[ \t")
-		if len(word) == 0 || !isLetter(word[0]) {
-			continue
-		}
-		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("[")) || keys && bytes.ContainsRune(word, '=') {
+		word := bytes.TrimLeft(text[at:], "[ \t")
+		if len(word) > 0 && isLetter(word[0]) && (keys || isHeader(text[at:])) {
 			return at
 		}
 	}
+}
+
+func isHeader(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("["))
 }
 
 // expression adds one line, or one value over several lines, to the tree.
@@ -222,20 +233,20 @@ func (g *grower) again(old *entry, at span, many bool) {
 	case v.kind == list && v.made == headed:
 		v.items = append(v.items, g.current)
 		if !many {
-			g.src.fault(at, fmt.Sprintf("write [[%s]]", old.name), "%s is a list since line %d", old.name, first)
+			g.src.fault(at, fmt.Sprintf("write [[%v]]", old), "%v is a list since line %d", old, first)
 		}
 	case many && v.kind == table && v.made == headed:
-		g.src.fault(v.at, fmt.Sprintf("write [[%s]] here too", old.name), "%s is a table here and a list from line %d", old.name, g.src.line(at.from))
+		g.src.fault(v.at, fmt.Sprintf("write [[%v]] here too", old), "%v is a table here and a list from line %d", old, g.src.line(at.from))
 		one := *v
 		*v = value{kind: list, at: v.at, made: headed, items: []*value{&one, g.current}}
 	case !many && v.kind == table && v.made == implied:
 		v.made, v.at = headed, at
 		g.current = v
 	case v.kind == table && v.made == headed:
-		g.src.fault(at, "put its keys under the first one", "[%s] is there twice, first at line %d", old.name, first)
+		g.src.fault(at, "put its keys under the first one", "[%v] is there twice, first at line %d", old, first)
 		g.current = v
 	default:
-		g.src.fault(at, "keep one of the two", "%s is already set at line %d", old.name, g.src.line(old.at.from))
+		g.src.fault(at, "keep one of the two", "%v is already set at line %d", old, g.src.line(old.at.from))
 	}
 }
 
@@ -253,7 +264,7 @@ func (g *grower) under(parent *value, n *entry) *value {
 	case v.kind == table && v.made != inline:
 		return v
 	}
-	g.src.fault(n.at, "keep one of the two", "%s is already set at line %d", n.name, g.src.line(old.at.from))
+	g.src.fault(n.at, "keep one of the two", "%v is already set at line %d", n, g.src.line(old.at.from))
 	return nil
 }
 
@@ -283,7 +294,7 @@ func (g *grower) keyValue(to *value, n *unstable.Node) {
 }
 
 func (g *grower) twice(e, old *entry) {
-	g.src.fault(e.at, "keep one of the two", "%s is set twice, first at line %d", e.name, g.src.line(old.at.from))
+	g.src.fault(e.at, "keep one of the two", "%v is set twice, first at line %d", e, g.src.line(old.at.from))
 }
 
 // valueSpan is where the value of a key stands that ends at from, when the
