@@ -2,13 +2,9 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"landfall"
 )
 
 // spot is where a reader is: the path as Map.Check writes it, the thing that
@@ -176,135 +172,5 @@ func several[T any](to *[]T, elem func(*T) reader) reader {
 			d.places[at.path] = item.at
 			elem(&(*to)[i])(d, at, item)
 		}
-	}
-}
-
-// words reads text as it stands.
-func words[T ~string](to *T) reader {
-	return func(d *decoder, s spot, v *value) {
-		switch v.kind {
-		case text:
-		case list, table:
-			d.mistyped(s, v, text, "write "+s.set(`"..."`))
-			return
-		default:
-			d.mistyped(s, v, text, "write "+s.set(strconv.Quote(v.text)))
-		}
-		*to = T(v.text)
-	}
-}
-
-// oneOf reads one of several words.
-func oneOf[T ~string](to *T, what string, known ...T) reader {
-	return func(d *decoder, s spot, v *value) {
-		words(to)(d, s, v)
-		if v.kind != text || *to == "" || slices.Contains(known, *to) {
-			return
-		}
-		var names, quoted []string
-		for _, k := range known {
-			names = append(names, string(k))
-			quoted = append(quoted, strconv.Quote(string(k)))
-		}
-		cure := "want " + strings.Join(quoted, " or ")
-		meant, ok := Nearest(string(*to), names)
-		if ok {
-			cure = fmt.Sprintf("did you mean %q? %s", meant, cure)
-		}
-		d.fault(s, v.at, cure, "unknown %s %q", what, string(*to))
-		*to = T(meant)
-	}
-}
-
-// boolean reads true or false.
-func boolean(to *bool) reader {
-	return func(d *decoder, s spot, v *value) {
-		word := strings.ToLower(v.text)
-		*to = slices.Contains([]string{"true", "yes", "on", "1"}, word)
-		if v.kind != truth {
-			d.mistyped(s, v, truth, fmt.Sprintf("write %s = %t", s.key, *to))
-		}
-	}
-}
-
-// number reads a whole number from low to high.
-func number[T int | uint16](to *T, low, high T) reader {
-	return func(d *decoder, s spot, v *value) {
-		cure := fmt.Sprintf("want a whole number from %d to %d", low, high)
-		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
-		inRange := err == nil && n >= int64(low) && n <= int64(high)
-		switch {
-		case v.kind == text && inRange:
-			d.mistyped(s, v, whole, fmt.Sprintf("write %s = %d, without quotes", s.key, n))
-		case v.kind != whole:
-			d.mistyped(s, v, whole, cure)
-		case !inRange:
-			d.fault(s, v.at, cure, "%s %s is out of range", s.key, v.text)
-		}
-		if inRange {
-			*to = T(n)
-		}
-	}
-}
-
-// duration reads text such as "30s".
-func duration(to *time.Duration) reader {
-	const cure = `want a number and its unit, such as "30s", "5m" or "1h30m"`
-	return func(d *decoder, s spot, v *value) {
-		t, err := time.ParseDuration(v.text)
-		if seconds, serr := strconv.ParseUint(v.text, 10, 16); serr == nil && v.text != "0" {
-			d.fault(s, v.at, fmt.Sprintf("write %s = \"%ds\" if seconds are meant", s.key, seconds), "%s %s has no unit", s.key, v.text)
-			*to = time.Duration(seconds) * time.Second
-			return
-		}
-		switch {
-		case v.kind != text:
-			d.mistyped(s, v, "a duration in quotes", cure)
-		case err != nil:
-			d.fault(s, v.at, cure, "%s %q is not a duration", s.key, v.text)
-		default:
-			*to = t
-		}
-	}
-}
-
-// place reads "LAT,LON".
-func place(to *landfall.Place) reader {
-	const cure = `write latitude and longitude in degrees, north and east positive, such as place = "50.11,8.68"`
-	return func(d *decoder, s spot, v *value) {
-		if v.kind != text {
-			d.mistyped(s, v, "a place in quotes", cure)
-			return
-		}
-		p, err := landfall.ParsePlace(v.text)
-		if err != nil {
-			d.fault(s, v.at, cure, "%v", err)
-			return
-		}
-		*to = p
-	}
-}
-
-// address reads an IP address.
-func address(to *netip.Addr) reader {
-	return func(d *decoder, s spot, v *value) {
-		if v.kind != text {
-			d.mistyped(s, v, "an address in quotes", `write an address such as "192.0.2.1"`)
-			return
-		}
-		a, err := netip.ParseAddr(v.text)
-		if err == nil {
-			*to = a
-			return
-		}
-		cure := `want an IP address such as "192.0.2.1" or "2001:db8::1"`
-		if ap, err := netip.ParseAddrPort(v.text); err == nil {
-			*to = ap.Addr()
-			cure = fmt.Sprintf("write %q: the ports of all nodes stand in [ports]", ap.Addr())
-		} else if p, err := netip.ParsePrefix(v.text); err == nil {
-			*to = p.Addr()
-			cure = fmt.Sprintf("write %q: one address, not a network", p.Addr())
-		}
-		d.fault(s, v.at, cure, "address %q is not an IP address", v.text)
 	}
 }

@@ -8,16 +8,16 @@ import (
 func TestNearestFindsWhatWasMeant(t *testing.T) {
 	known := []string{"id", "region", "roles", "addresses", "bound", "status", "version"}
 	for word, want := range map[string]string{
-		"regoin":    "region",    // two letters swapped
-		"role":      "roles",     // one too few
-		"adress":    "addresses", // three slips in nine letters
-		"ID":        "",          // two letters, both wrong
-		"ip":        "id",
-		"x":         "",
-		"":          "",
-		"upstream":  "",
-		"stauts":    "status",
-		"versionen": "version",
+		"regoin":                             "region",    // two letters swapped
+		"role":                               "roles",     // one too few
+		"adress":                             "addresses", // three slips in nine letters
+		"ID":                                 "",          // two letters, both wrong
+		"ip":                                 "id",
+		"x":                                  "",
+		"":                                   "",
+		"upstream":                           "",
+		"stauts":                             "status",
+		"versionen":                          "version",
 		strings.Repeat("a", 1000) + "region": "",
 	} {
 		if got, ok := Nearest(word, known); got != want || ok != (want != "") {
