@@ -1,0 +1,49 @@
+package certs
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// writeFile replaces a file as a whole: whatever happens meanwhile, a reader
+// finds the old content or the new, and after a crash too.
+func writeFile(dir *os.Root, name string, b []byte, mode fs.FileMode) error {
+	temp := "." + name + "." + rand.Text()
+	err := writeSynced(dir, temp, b, mode)
+	if err == nil {
+		err = dir.Rename(temp, name)
+	}
+	if err != nil {
+		dir.Remove(temp)
+		return fmt.Errorf("write %s: %w", filepath.Join(dir.Name(), name), err)
+	}
+	return syncDir(dir)
+}
+
+func writeSynced(dir *os.Root, name string, b []byte, mode fs.FileMode) error {
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// syncDir makes a rename last.
+func syncDir(dir *os.Root) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

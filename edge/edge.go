@@ -1,0 +1,135 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"landfall"
+	"landfall/edge/forward"
+	"landfall/edge/route"
+)
+
+// Dialer opens byte streams to services of nodes; the mesh is one.
+type Dialer = forward.Dialer
+
+// Certificates finds the certificate to show to clients that ask for a host,
+// given in lower case without a final dot. An error ends their handshake.
+type Certificates interface {
+	Certificate(ctx context.Context, host string) (*tls.Certificate, error)
+}
+
+// Locator says where an address is, and for which addresses around it that
+// holds too.
+type Locator interface {
+	Locate(addr netip.Addr) (landfall.Location, netip.Prefix)
+}
+
+// DefaultGrace is how long requests may still take when the edge stops.
+const DefaultGrace = time.Second
+
+// Config is what a Server needs.
+type Config struct {
+	Self         landfall.NodeID
+	Certificates Certificates
+	Dialer       Dialer
+	Locator      Locator      // nil: origins are not told where clients are
+	Log          *slog.Logger // nil discards
+
+	// Grace is how long requests in flight may still take once the context of
+	// Run has ended; 0 means DefaultGrace. Streams that last longer are cut.
+	Grace time.Duration
+	// Spares is how many connections to each target wait for a request; 0
+	// means forward.DefaultSpares.
+	Spares int
+	// HeaderTimeout bounds the wait for the head of an origin's answer; 0
+	// means forward.DefaultHeaderTimeout.
+	HeaderTimeout time.Duration
+}
+
+// Server is one edge.
+type Server struct {
+	cfg     Config
+	forward *forward.Forwarder
+	guests  guests
+	gate    gate
+	tally   tally
+
+	mu   sync.Mutex // guards replacing view
+	view atomic.Pointer[view]
+}
+
+// New checks the configuration. Until the first SetMap the server refuses
+// every handshake.
+func New(cfg Config) (*Server, error) {
+	switch {
+	case cfg.Self == "":
+		return nil, errors.New("edge: no name for this node")
+	case cfg.Certificates == nil:
+		return nil, errors.New("edge: no Certificates")
+	case cfg.Dialer == nil:
+		return nil, errors.New("edge: no Dialer")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	fwd, err := forward.New(forward.Config{
+		Self:          cfg.Self,
+		Dialer:        cfg.Dialer,
+		Log:           cfg.Log,
+		Spares:        cfg.Spares,
+		HeaderTimeout: cfg.HeaderTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, forward: fwd}
+	s.guests.conns = make(map[*conn]struct{})
+	s.view.Store(newView(&landfall.Map{}, cfg.Self, nil, time.Time{}))
+	return s, nil
+}
+
+// SetMap replaces the network that the edge serves. Requests under way keep
+// the routes they have.
+func (s *Server) SetMap(m *landfall.Map) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := newView(m, s.cfg.Self, s.view.Load(), time.Now())
+	s.forward.SetTargets(next.targets)
+	s.view.Store(next)
+}
+
+// view is all that the edge knows at one moment.
+type view struct {
+	serial   landfall.Serial
+	table    *route.Table
+	targets  []landfall.Target
+	draining time.Time     // since when the map drains this node; zero: it does not
+	ttl      time.Duration // how long resolvers may still send clients here
+}
+
+func newView(m *landfall.Map, self landfall.NodeID, before *view, now time.Time) *view {
+	v := &view{serial: m.Serial, table: route.New(m), ttl: m.Steering.EffectiveTTL()}
+	v.targets = v.table.Targets()
+	if n, ok := m.Node(self); ok && n.EffectiveState() == landfall.Draining {
+		v.draining = now
+		if before != nil && !before.draining.IsZero() {
+			v.draining = before.draining
+		}
+	}
+	return v
+}
+
+// goodbye reports whether clients should be asked to come back elsewhere: no
+// resolver may then still hold an answer that names this node.
+func (v *view) goodbye(now time.Time) bool {
+	return !v.draining.IsZero() && now.Sub(v.draining) >= v.ttl
+}

@@ -1,0 +1,228 @@
+package forward
+
+import (
+	"context"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"time"
+
+	"landfall"
+)
+
+// proxy is what all exchanges of one Forwarder or Upstreams share.
+type proxy struct {
+	self    landfall.NodeID
+	log     *slog.Logger
+	quiet   *log.Logger // ReverseProxy's own words, which we say better
+	dial    Fault       // whose fault it is when a target cannot be dialled
+	buffers buffers
+	tally   tally
+}
+
+func (p *proxy) init(self landfall.NodeID, l *slog.Logger, dial Fault) {
+	p.self, p.log, p.dial = self, l, dial
+	p.quiet = log.New(io.Discard, "", 0)
+	p.buffers.pool.New = func() any { return new(make([]byte, 32<<10)) }
+}
+
+// exchange is one request and its answer on their way.
+type exchange struct {
+	*proxy
+	id      string
+	edge    bool // the client is outside: say who we are
+	goodbye bool
+	rewrite func(*httputil.ProxyRequest)
+	carry   func(*http.Request) (*http.Response, error)
+
+	up     *upload
+	down   *download
+	failed bool // fail has counted it
+	open   bool // it was upgraded, and is counted as open
+}
+
+// RoundTrip implements http.RoundTripper.
+func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) { return x.carry(out) }
+
+func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
+	x.tally.requests.Add(1)
+	x.tally.open.Add(1)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.up = &upload{ReadCloser: r.Body, limit: http.NewResponseController(w)}
+		r.Body = x.up
+	}
+	whole := false
+	defer func() { x.end(r.Context(), whole) }()
+	rp := httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		Transport:      x,
+		FlushInterval:  -1, // at once: a byte that waits may be half a character or a whole event
+		ErrorLog:       x.quiet,
+		BufferPool:     &x.buffers,
+		ModifyResponse: x.answered,
+		ErrorHandler:   x.fail,
+	}
+	rp.ServeHTTP(w, r)
+	whole = true
+}
+
+// answered sees the head of the answer before the client does.
+func (x *exchange) answered(res *http.Response) error {
+	x.tally.status(res.StatusCode)
+	if x.edge {
+		res.Header.Set(headerID, x.id)
+		res.Header.Set(headerEdge, string(x.self))
+	}
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		x.open = true
+		x.tally.upgraded.Add(1)
+		return nil
+	}
+	if x.goodbye {
+		res.Header.Set("Connection", "close")
+	}
+	x.down = &download{ReadCloser: res.Body}
+	res.Body = x.down
+	return nil
+}
+
+// fail answers for an origin that has not.
+func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := judge(r.Context(), err, x.up.failure(), x.dial)
+	x.blame(f)
+	if f.status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	x.tally.status(f.status)
+	if x.goodbye || f.fault == Client {
+		w.Header().Set("Connection", "close")
+	}
+	if f.unsent {
+		w.Header().Set("Retry-After", "1")
+	}
+	Answer{Status: f.status, Say: f.say, Fault: f.fault, Node: x.self, ID: x.id}.WriteTo(w, r)
+}
+
+// end closes the books, also after a panic of ReverseProxy's.
+func (x *exchange) end(ctx context.Context, whole bool) {
+	x.tally.open.Add(-1)
+	x.up.end()
+	if x.open {
+		x.tally.upgraded.Add(-1)
+	}
+	if !whole && !x.failed {
+		x.blame(judgeBroken(ctx, x.down.failure()))
+	}
+}
+
+func (x *exchange) blame(f failure) {
+	x.failed = true
+	x.tally.fault(f.fault)
+	level := slog.LevelWarn
+	if f.fault == Client {
+		level = slog.LevelDebug
+	}
+	x.log.Log(context.Background(), level, "request failed", "node", x.self, "request", x.id, "fault", f.fault, "status", f.status, "err", f.err)
+}
+
+// uploadIdle is how long a client may be silent in the middle of a body.
+const uploadIdle = time.Minute
+
+// upload is the body of a request. It notes how reading it ends and gives the
+// client's silences a limit.
+type upload struct {
+	io.ReadCloser
+	limit *http.ResponseController
+
+	mu    sync.Mutex
+	armed time.Time // when the limit was last pushed on; zero: none
+	over  bool      // the handler is through: the connection is no longer ours
+	err   error
+}
+
+func (u *upload) Read(b []byte) (int, error) {
+	u.arm(time.Now())
+	n, err := u.ReadCloser.Read(b)
+	if err != nil {
+		u.ended(err)
+	}
+	return n, err
+}
+
+func (u *upload) arm(now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.over && now.Sub(u.armed) > uploadIdle/10 {
+		u.armed = now
+		u.limit.SetReadDeadline(now.Add(uploadIdle))
+	}
+}
+
+func (u *upload) ended(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err != io.EOF && !u.over {
+		u.err = err
+	}
+	u.disarm()
+}
+
+// end takes the limit off again.
+func (u *upload) end() {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.disarm()
+	u.over = true
+}
+
+func (u *upload) disarm() {
+	if !u.armed.IsZero() && !u.over {
+		u.armed = time.Time{}
+		u.limit.SetReadDeadline(time.Time{})
+	}
+}
+
+func (u *upload) failure() error {
+	if u == nil {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
+}
+
+// download is the body of an answer. It notes how reading it ends.
+type download struct {
+	io.ReadCloser
+	err error
+}
+
+func (d *download) Read(b []byte) (int, error) {
+	n, err := d.ReadCloser.Read(b)
+	if err != nil && err != io.EOF {
+		d.err = err
+	}
+	return n, err
+}
+
+func (d *download) failure() error {
+	if d == nil {
+		return nil
+	}
+	return d.err
+}
+
+// buffers lends out the memory that answers are copied through.
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte { return *b.pool.Get().(*[]byte) }
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }

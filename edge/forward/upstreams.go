@@ -1,0 +1,116 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+
+	"landfall"
+)
+
+// UpstreamsConfig is what an Upstreams needs.
+type UpstreamsConfig struct {
+	Self landfall.NodeID
+	Log  *slog.Logger // nil discards
+	// Dial reaches the hosts of the upstream URLs; nil means net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Upstreams is the home region's end of landfall.MeshHTTP: it hands requests
+// that edges forwarded to the upstream URL of the service whose host they
+// name. It trusts what the edges say about clients: only the mesh may reach
+// it.
+type Upstreams struct {
+	proxy proxy
+	carry *http.Transport
+	urls  atomic.Pointer[map[string]*url.URL]
+}
+
+// NewUpstreams checks the configuration.
+func NewUpstreams(cfg UpstreamsConfig) (*Upstreams, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	dial := cfg.Dial
+	if dial == nil {
+		dial = new(net.Dialer{Timeout: dialTimeout}).DialContext
+	}
+	u := &Upstreams{carry: newTransport(DefaultHeaderTimeout)}
+	u.carry.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, &dialError{address, err}
+		}
+		return c, nil
+	}
+	u.proxy.init(cfg.Self, cfg.Log, Origin)
+	u.urls.Store(&map[string]*url.URL{})
+	return u, nil
+}
+
+// SetMap takes the upstreams from a map. Those that are no URL are left out;
+// landfall.Map.Check says which.
+func (u *Upstreams) SetMap(m *landfall.Map) {
+	urls := make(map[string]*url.URL)
+	for _, s := range m.Services {
+		if s.Kind == landfall.TCP || s.Upstream == landfall.UpstreamChat {
+			continue
+		}
+		if to, err := url.Parse(s.Upstream); err == nil && to.Host != "" {
+			urls[s.Host] = to
+		}
+	}
+	u.urls.Store(&urls)
+}
+
+// Run waits until ctx ends and then closes the connections that are idle.
+// Requests are ended by the server that handed them in.
+func (u *Upstreams) Run(ctx context.Context) error {
+	<-ctx.Done()
+	u.carry.CloseIdleConnections()
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (u *Upstreams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to, ok := (*u.urls.Load())[landfall.CanonicalHost(r.Host)]
+	if !ok {
+		u.proxy.tally.requests.Add(1)
+		u.proxy.tally.status(http.StatusMisdirectedRequest)
+		say := fmt.Sprintf("Node %s has no upstream for this host.", u.proxy.self)
+		Answer{Status: http.StatusMisdirectedRequest, Say: say, Fault: Ours, Node: u.proxy.self, ID: r.Header.Get(headerID)}.WriteTo(w, r)
+		return
+	}
+	x := &exchange{proxy: &u.proxy, id: r.Header.Get(headerID), carry: u.roundTrip}
+	x.rewrite = func(p *httputil.ProxyRequest) {
+		p.SetURL(to)
+		p.Out.Host = p.In.Host // the application knows itself by its public name
+		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			if v, ok := p.In.Header[name]; ok {
+				p.Out.Header[name] = v
+			}
+		}
+		keepAsSent(p, u.proxy.self)
+	}
+	x.serve(w, r)
+}
+
+// roundTrip sends a request once more where that does no harm.
+func (u *Upstreams) roundTrip(out *http.Request) (*http.Response, error) {
+	res, err := u.carry.RoundTrip(out)
+	_, unsent := errors.AsType[*dialError](err)
+	if err == nil || unsent || !replayable(out) || timedOut(err) || out.Context().Err() != nil {
+		return res, err
+	}
+	u.proxy.tally.retries.Add(1)
+	return u.carry.RoundTrip(out.Clone(out.Context())) // the failed attempt may still be looking at the old one
+}
+
+// Stats returns the counts so far.
+func (u *Upstreams) Stats() Stats { return u.proxy.tally.stats() }

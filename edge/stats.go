@@ -1,0 +1,67 @@
+package edge
+
+import "sync/atomic"
+
+// Stats are the counts of an edge.
+type Stats struct {
+	Connections int64             `metric:"connections_open" help:"Connections of clients, upgraded ones among them."`
+	Accepted    uint64            `metric:"connections_total" help:"Connections accepted."`
+	Handshakes  map[string]uint64 `metric:"handshakes_total" label:"kind" help:"TLS handshakes completed, full or resumed."`
+	Refused     uint64            `metric:"handshakes_refused_total" help:"Handshakes for a host that no service has."`
+	Uncertified uint64            `metric:"handshakes_uncertified_total" help:"Handshakes for which there was no certificate."`
+	Misdirected uint64            `metric:"misdirected_total" help:"Requests answered 421."`
+	Panics      uint64            `metric:"panics_total" help:"Requests that met a bug."`
+
+	Requests    uint64            `metric:"requests_total" help:"Requests forwarded."`
+	Open        int64             `metric:"requests_open" help:"Requests not yet answered in full, upgraded ones among them."`
+	Upgraded    int64             `metric:"upgraded_open" help:"Open WebSockets and their like."`
+	Retries     uint64            `metric:"retries_total" help:"Requests sent again or to another target."`
+	Statuses    map[string]uint64 `metric:"responses_total" label:"class" help:"Forwarded requests by class of the answer's status."`
+	Faults      map[string]uint64 `metric:"faults_total" label:"fault" help:"Requests not answered in full, by who was to blame."`
+	Dials       map[string]uint64 `metric:"dials_total" label:"kind" help:"Connections first used on a spare or after a direct dial, and failed dials of either kind."`
+	SparesReady int64             `metric:"spares_ready" help:"Connections to targets that wait for a request."`
+
+	Serial   uint64 `metric:"map_serial" help:"Serial of the map in use."`
+	Draining int64  `metric:"draining" help:"1 while the map drains this node."`
+}
+
+type tally struct {
+	full, resumed        atomic.Uint64
+	refused, uncertified atomic.Uint64
+	misdirected, panics  atomic.Uint64
+}
+
+func (t *tally) handshake(resumed bool) {
+	if resumed {
+		t.resumed.Add(1)
+	} else {
+		t.full.Add(1)
+	}
+}
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	f, v := s.forward.Stats(), s.view.Load()
+	out := Stats{
+		Connections: int64(s.guests.open()),
+		Accepted:    s.guests.total.Load(),
+		Handshakes:  map[string]uint64{"full": s.tally.full.Load(), "resumed": s.tally.resumed.Load()},
+		Refused:     s.tally.refused.Load(),
+		Uncertified: s.tally.uncertified.Load(),
+		Misdirected: s.tally.misdirected.Load(),
+		Panics:      s.tally.panics.Load(),
+		Requests:    f.Requests,
+		Open:        f.Open,
+		Upgraded:    f.Upgraded,
+		Retries:     f.Retries,
+		Statuses:    f.Statuses,
+		Faults:      f.Faults,
+		Dials:       f.Dials,
+		SparesReady: f.SparesReady,
+		Serial:      uint64(v.serial),
+	}
+	if !v.draining.IsZero() {
+		out.Draining = 1
+	}
+	return out
+}
