@@ -1,0 +1,60 @@
+package zone
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Name is a domain name in wire form (RFC 1035, 3.1) and lower case, with the
+// empty label of the root at its end: "\x04chat\x08landfall\x04test\x00".
+type Name string
+
+// ParseName reads a fully qualified name, with or without its final dot.
+func ParseName(s string) (Name, error) {
+	var b [256]byte
+	n, err := dns.PackDomainName(dns.Fqdn(s), b[:], 0, nil, false)
+	if err != nil || n > 255 || s == "" {
+		return "", fmt.Errorf("%q is not a domain name", s)
+	}
+	return Lower(b[:n]), nil
+}
+
+// Lower is the Name of a well-formed name in wire form. Only ASCII letters
+// have a lower case (RFC 4343, 3), and the length of a label is never one.
+func Lower(wire []byte) Name {
+	b := make([]byte, len(wire))
+	for i, c := range wire {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b[i] = c
+	}
+	return Name(b)
+}
+
+// String is the name as people write it, without the final dot.
+func (n Name) String() string {
+	s, _, err := dns.UnpackDomainName([]byte(n), 0)
+	if err != nil {
+		return fmt.Sprintf("%q", string(n))
+	}
+	return strings.TrimSuffix(s, ".")
+}
+
+// Within reports whether n is apex or lies below it.
+func (n Name) Within(apex Name) bool {
+	for len(n) > len(apex) {
+		n = n.parent()
+	}
+	return n == apex
+}
+
+// parent is the name without its first label; the root has none.
+func (n Name) parent() Name { return n[1+int(n[0]):] }
+
+// child is the name with a label in front.
+func (n Name) child(label string) Name {
+	return Name([]byte{byte(len(label))}) + Name(label) + n
+}

@@ -1,0 +1,122 @@
+package zone
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"landfall"
+)
+
+// Zone is the data of one zone.
+type Zone struct {
+	Apex Name // the name of the zone itself
+
+	nodes map[Name]*Node
+	edges map[landfall.NodeID]Addresses
+}
+
+// Node is what the zone knows about one name. A name that only has others
+// below it is a Node without anything (RFC 8020, 2).
+type Node struct {
+	Sets    []Set
+	Steered *Steered // not nil where edges are named: the name of a service
+	Glue    []Glue   // addresses of the name servers, where there is an NS set
+
+	cut *Cut // the delegation that the name is part of
+}
+
+// Set is a set of records of one name and type (RFC 2181, 5).
+type Set struct {
+	Type uint16
+	TTL  uint32
+	Data [][]byte // RDATA, uncompressed
+}
+
+// Cut is a delegation (RFC 1034, 4.2.1).
+type Cut struct {
+	Name Name
+	NS   Set
+	Glue []Glue
+}
+
+// Glue is a set of addresses for the additional section.
+type Glue struct {
+	Name Name
+	Set
+}
+
+// Kind says what Find came upon.
+type Kind uint8
+
+// The kinds.
+const (
+	Outside   Kind = iota // not a name of this zone
+	Found                 // Node is what we know
+	Missing               // in the zone, but there is no such name
+	Delegated             // Cut says who knows; Node is ours if it is the cut itself
+)
+
+// Match is what Find came upon.
+type Match struct {
+	Kind Kind
+	Node *Node
+	Cut  *Cut
+}
+
+// Find looks a name up as RFC 1034, 4.3.2 tells, with the wildcards of RFC
+// 4592. The name is in wire form and lower case.
+func (z *Zone) Find(name Name) Match {
+	if !name.Within(z.Apex) {
+		return Match{Kind: Outside}
+	}
+	at, node := name, z.nodes[name]
+	for node == nil { // ends at the apex, which is always there
+		at = at.parent()
+		node = z.nodes[at]
+	}
+	exact := len(at) == len(name)
+	switch {
+	case node.cut != nil && exact && node.cut.Name == name:
+		return Match{Kind: Delegated, Node: node, Cut: node.cut}
+	case node.cut != nil:
+		return Match{Kind: Delegated, Cut: node.cut}
+	case exact:
+		return Match{Kind: Found, Node: node}
+	}
+	if wild := z.nodes[at.child("*")]; wild != nil {
+		return Match{Kind: Found, Node: wild}
+	}
+	return Match{Kind: Missing}
+}
+
+// SOA is the record that negative answers carry. Its TTL is how long they may
+// be kept (RFC 2308, 3).
+func (z *Zone) SOA() Set {
+	soa, _ := z.nodes[z.Apex].Set(typeSOA)
+	soa.TTL = min(soa.TTL, binary.BigEndian.Uint32(soa.Data[0][len(soa.Data[0])-4:]))
+	return soa
+}
+
+// Names are all names of the zone, in no order.
+func (z *Zone) Names() []Name {
+	names := make([]Name, 0, len(z.nodes))
+	for n := range z.nodes {
+		names = append(names, n)
+	}
+	return names
+}
+
+// Edge are the public addresses of an edge.
+func (z *Zone) Edge(id landfall.NodeID) Addresses { return z.edges[id] }
+
+// Set finds the set of a type.
+func (n *Node) Set(rrtype uint16) (Set, bool) {
+	i := slices.IndexFunc(n.Sets, func(s Set) bool { return s.Type == rrtype })
+	if i < 0 {
+		return Set{}, false
+	}
+	return n.Sets[i], true
+}
+
+// Empty reports whether there is nothing at the name itself.
+func (n *Node) Empty() bool { return len(n.Sets) == 0 && n.Steered == nil }
