@@ -1,0 +1,164 @@
+package geodns
+
+import (
+	"net/netip"
+	"runtime/debug"
+
+	"landfall/geodns/zone"
+
+	"github.com/miekg/dns"
+)
+
+// maxChain bounds the CNAME records followed for one query.
+const maxChain = 8
+
+// respond answers one message; an empty answer is silence. The answer is
+// built in buf, which is grown if need be and must not overlap req.
+func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte) (out []byte) {
+	s.count.query(tcp)
+	if silent(req) {
+		s.count.silences.Add(1)
+		return buf[:0]
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			out = s.fail(req, buf, p)
+		}
+	}()
+	q, rcode := parse(req)
+	limit := q.opt.limit()
+	if tcp {
+		limit = dns.MaxMsgSize - 1
+	}
+	r := newReply(buf, req, &q, limit, s.nsid)
+	if rcode == dns.RcodeSuccess {
+		rcode = s.answer(r, client.Addr())
+	}
+	s.count.answer(rcode, r)
+	return r.finish(rcode)
+}
+
+// fail answers a query that we could not bear. The log hears of the first, the
+// second, the fourth, the eighth…: a query that harms us comes again.
+func (s *Server) fail(req, buf []byte, cause any) []byte {
+	if n := s.count.panics.Add(1); n&(n-1) == 0 {
+		s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
+	}
+	r := newReply(buf, req, &query{}, dns.MinMsgSize, nil)
+	s.count.answer(dns.RcodeServerFailure, r)
+	return r.finish(dns.RcodeServerFailure)
+}
+
+// answer fills a reply to a well-formed query.
+func (s *Server) answer(r *reply, client netip.Addr) (rcode int) {
+	snap := s.current.Load()
+	if snap == nil {
+		return dns.RcodeServerFailure
+	}
+	if rcode := badType(r.q.rrtype); rcode != dns.RcodeSuccess {
+		return rcode
+	}
+	if r.q.class != dns.ClassINET || !r.q.name.Within(snap.zone.Apex) {
+		return dns.RcodeRefused
+	}
+	r.apex = snap.zone.Apex
+	return snap.resolve(r, viewer{s.locator, client})
+}
+
+// badType refuses questions for what is not data (RFC 6895, 3.1).
+func badType(rrtype uint16) (rcode int) {
+	switch {
+	case rrtype == dns.TypeANY:
+		return dns.RcodeSuccess
+	case rrtype == dns.TypeAXFR, rrtype == dns.TypeIXFR: // name servers get the map instead
+		return dns.RcodeRefused
+	case rrtype == dns.TypeOPT, rrtype == dns.TypeNXNAME: // RFC 9824, 3.5
+		return dns.RcodeFormatError
+	case rrtype >= 128 && rrtype <= 255:
+		return dns.RcodeNotImplemented
+	}
+	return dns.RcodeSuccess
+}
+
+// resolve follows the algorithm of RFC 1034, 4.3.2 through the zone.
+func (s *snapshot) resolve(r *reply, v viewer) (rcode int) {
+	r.authoritative = true
+	name := r.q.name
+	for range maxChain {
+		m := s.zone.Find(name)
+		switch {
+		case m.Kind == zone.Outside: // where a CNAME led
+			return dns.RcodeSuccess
+		case m.Kind == zone.Missing:
+			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+			return dns.RcodeNameError
+		case m.Kind == zone.Delegated && (m.Node == nil || r.q.rrtype != dns.TypeDS):
+			r.authoritative = name != r.q.name
+			r.refer(m.Cut)
+			return dns.RcodeSuccess
+		}
+		if s.node(r, name, m.Node, v) {
+			return dns.RcodeSuccess
+		}
+		cname, ok := m.Node.Set(dns.TypeCNAME)
+		if !ok {
+			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+			return dns.RcodeSuccess
+		}
+		r.set(sectionAnswer, name, cname)
+		name = zone.Lower(cname.Data[0])
+	}
+	return dns.RcodeSuccess
+}
+
+// node answers from what is at the name itself, and reports whether anything
+// was.
+func (s *snapshot) node(r *reply, name zone.Name, n *zone.Node, v viewer) bool {
+	if r.q.rrtype == dns.TypeANY && !n.Empty() {
+		r.set(sectionAnswer, name, minimalANY())
+		return true
+	}
+	if n.Steered != nil {
+		if set, ok := s.steered(r, n.Steered, v); ok {
+			r.set(sectionAnswer, name, set)
+			return true
+		}
+	}
+	set, ok := n.Set(r.q.rrtype)
+	if !ok {
+		return false
+	}
+	r.set(sectionAnswer, name, set)
+	if set.Type == dns.TypeNS {
+		r.glue(n.Glue)
+	}
+	return true
+}
+
+// refer sends the client on to the name servers of a delegated name. Their
+// addresses are part of the referral, not an extra (RFC 9471, 3).
+func (r *reply) refer(c *zone.Cut) {
+	r.set(sectionAuthority, c.Name, c.NS)
+	whole := len(c.Glue)
+	if r.glue(c.Glue) < whole {
+		r.truncated = true
+	}
+}
+
+// glue adds addresses as far as there is room, and tells how many sets fit.
+func (r *reply) glue(sets []zone.Glue) (n int) {
+	for _, g := range sets {
+		before := len(r.b)
+		r.set(sectionAdditional, g.Name, g.Set)
+		if len(r.b) == before {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// minimalANY is the answer to who asks for everything (RFC 8482, 4.2).
+func minimalANY() zone.Set {
+	return zone.Set{Type: dns.TypeHINFO, TTL: 3600, Data: [][]byte{[]byte("\x07RFC8482\x00")}}
+}

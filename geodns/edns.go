@@ -1,0 +1,147 @@
+package geodns
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/miekg/dns"
+)
+
+// udpSize is the longest answer by UDP, and what we tell others to send at
+// most: it fits a packet on any path (RFC 9715, 3).
+const udpSize = 1232
+
+// opt is the OPT record of a query (RFC 6891).
+type opt struct {
+	present bool
+	size    uint16
+	do      bool
+	nsid    bool    // asks for our name (RFC 5001)
+	subnet  *subnet // nil without one
+}
+
+// subnet is a client subnet option (RFC 7871, 6).
+type subnet struct {
+	raw    []byte // the option's data, to be returned
+	source int
+	addr   netip.Addr // not valid where the client gave no address away
+}
+
+// parse reads the record; the rcode is success or what to refuse with.
+func (o *opt) parse(rr record) (rcode int) {
+	if o.present || !rr.root { // RFC 6891, 6.1.1
+		return dns.RcodeFormatError
+	}
+	o.present = true
+	o.size = rr.class
+	o.do = rr.ttl&0x8000 != 0
+	if version := rr.ttl >> 16 & 0xff; version != 0 { // RFC 6891, 6.1.3
+		return dns.RcodeBadVers
+	}
+	for data := rr.data; len(data) > 0; {
+		if len(data) < 4 {
+			return dns.RcodeFormatError
+		}
+		code, size := binary.BigEndian.Uint16(data), int(binary.BigEndian.Uint16(data[2:]))
+		if data = data[4:]; len(data) < size {
+			return dns.RcodeFormatError
+		}
+		if !o.option(code, data[:size]) {
+			return dns.RcodeFormatError
+		}
+		data = data[size:]
+	}
+	return dns.RcodeSuccess
+}
+
+// option takes one option; those we do not know are ignored (RFC 6891, 6.1.2).
+func (o *opt) option(code uint16, data []byte) (ok bool) {
+	switch code {
+	case dns.EDNS0NSID:
+		o.nsid = true
+	case dns.EDNS0SUBNET:
+		if o.subnet != nil {
+			return false
+		}
+		o.subnet, ok = parseSubnet(data)
+		return ok
+	}
+	return true
+}
+
+// parseSubnet is as strict as RFC 7871, 7.2.1 asks: the family is known, the
+// address has just the bytes that the source prefix needs, all bits beyond it
+// are zero, and the scope is.
+func parseSubnet(data []byte) (*subnet, bool) {
+	if len(data) < 4 || data[3] != 0 {
+		return nil, false
+	}
+	s := &subnet{raw: data, source: int(data[2])}
+	family, addr := binary.BigEndian.Uint16(data), data[4:]
+	if len(addr) != (s.source+7)/8 {
+		return nil, false
+	}
+	switch {
+	case family == 1 && s.source <= 32:
+		var a [4]byte
+		copy(a[:], addr)
+		s.addr = netip.AddrFrom4(a)
+	case family == 2 && s.source <= 128:
+		var a [16]byte
+		copy(a[:], addr)
+		s.addr = netip.AddrFrom16(a)
+	case family == 0 && s.source == 0: // as some tools write "no address"
+		return s, true
+	default:
+		return nil, false
+	}
+	if p, err := s.addr.Prefix(s.source); err != nil || p.Addr() != s.addr {
+		return nil, false
+	}
+	if s.source == 0 {
+		s.addr = netip.Addr{}
+	}
+	return s, true
+}
+
+// limit is how long an answer by UDP may be (RFC 6891, 6.2.3).
+func (o *opt) limit() int {
+	if !o.present {
+		return dns.MinMsgSize
+	}
+	return min(max(int(o.size), dns.MinMsgSize), udpSize)
+}
+
+// appendOPT appends the OPT record of an answer. Its length does not depend
+// on rcode and scope.
+func (o *opt) appendOPT(b []byte, rcode int, scope uint8, nsid []byte) []byte {
+	if !o.present {
+		return b
+	}
+	b = append(b, 0) // the root
+	b = binary.BigEndian.AppendUint16(b, dns.TypeOPT)
+	b = binary.BigEndian.AppendUint16(b, udpSize)
+	var flags uint16
+	if o.do { // RFC 3225, 3
+		flags = 0x8000
+	}
+	b = append(b, byte(rcode>>4), 0)
+	b = binary.BigEndian.AppendUint16(b, flags)
+	size := len(b)
+	b = append(b, 0, 0)
+	if o.subnet != nil {
+		b = appendOption(b, dns.EDNS0SUBNET, o.subnet.raw)
+		b[len(b)-len(o.subnet.raw)+3] = scope
+	}
+	if o.nsid && len(nsid) > 0 {
+		b = appendOption(b, dns.EDNS0NSID, nsid)
+	}
+	binary.BigEndian.PutUint16(b[size:], uint16(len(b)-size-2))
+	return b
+}
+
+func appendOption(b []byte, code uint16, data []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, code)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
+}

@@ -1,0 +1,207 @@
+package geodns
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxConns are the TCP connections open at once.
+	maxConns = 1024
+	// idle is how long a TCP client may think about its next query; a tenth
+	// of it while half of the connections are in use (RFC 7766, 6.2.3).
+	idle = 10 * time.Second
+	// pause is how long a socket that failed is left alone.
+	pause = 20 * time.Millisecond
+)
+
+// Run answers queries until ctx ends, then closes all sockets and waits for
+// what it started.
+func (s *Server) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, conn := range s.udp {
+		running.Go(func() { s.serveUDP(ctx, conn) })
+	}
+	for _, l := range s.tcp {
+		running.Go(func() { s.serveTCP(ctx, l) })
+	}
+	<-ctx.Done()
+	err := s.close()
+	running.Wait()
+	return err
+}
+
+func (s *Server) close() error {
+	var errs []error
+	for _, conn := range s.udp {
+		errs = append(errs, conn.Close())
+	}
+	for _, l := range s.tcp {
+		errs = append(errs, l.Close())
+	}
+	s.conns.close()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("name server: close sockets: %w", err)
+	}
+	return nil
+}
+
+// serveUDP answers one query after the other: each takes microseconds.
+func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
+	in, out := make([]byte, 65535), make([]byte, 0, 65535)
+	for {
+		n, client, err := conn.ReadFromUDPAddrPort(in)
+		if err != nil {
+			if s.broken(ctx, "receive", err) {
+				return
+			}
+			continue
+		}
+		if out = s.respond(in[:n], unmap(client), false, out); len(out) == 0 {
+			continue
+		}
+		if _, err := conn.WriteToUDPAddrPort(out, client); err != nil {
+			s.count.ioErrors.Add(1) // the client's route, or ours: it asks again
+		}
+	}
+}
+
+func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if s.broken(ctx, "accept", err) {
+				return
+			}
+			continue
+		}
+		if !s.conns.add(conn) {
+			s.count.refused.Add(1)
+			conn.Close()
+			continue
+		}
+		running.Go(func() {
+			defer s.conns.remove(conn)
+			s.serveConn(conn)
+		})
+	}
+}
+
+// broken judges an error of a socket: it reports whether that is for good, and
+// waits a little if it is not, since whatever is short (memory, file numbers)
+// is not there again at once.
+func (s *Server) broken(ctx context.Context, deed string, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	if n := s.count.ioErrors.Add(1); n&(n-1) == 0 {
+		s.log.Warn("socket failed", "deed", deed, "times", n, "err", err)
+	}
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(pause):
+		return false
+	}
+}
+
+// serveConn answers the queries of one connection in their order (RFC 7766,
+// 6.2.1). What gets silence by UDP ends the connection: it is not DNS.
+func (s *Server) serveConn(conn net.Conn) {
+	client := clientOf(conn)
+	in, out := make([]byte, 512), make([]byte, 0, 512)
+	for conn.SetDeadline(time.Now().Add(s.conns.patience())) == nil {
+		if _, err := io.ReadFull(conn, in[:2]); err != nil {
+			return
+		}
+		size := int(binary.BigEndian.Uint16(in))
+		in = slices.Grow(in[:0], size)[:max(size, 2)]
+		req := in[:size]
+		if _, err := io.ReadFull(conn, req); err != nil {
+			return
+		}
+		out = append(out[:0], 0, 0)
+		msg := s.respond(req, client, true, out[2:])
+		if len(msg) == 0 {
+			return
+		}
+		// One write for both (RFC 7766, 8).
+		out = append(out[:0], byte(len(msg)>>8), byte(len(msg)))
+		out = append(out, msg...)
+		if _, err := conn.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+func clientOf(conn net.Conn) netip.AddrPort {
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return unmap(a.AddrPort())
+	}
+	return netip.AddrPort{}
+}
+
+// unmap makes an IPv4 client of an IPv6 socket an IPv4 client.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// conns are the TCP connections that are open.
+type conns struct {
+	mu     sync.Mutex
+	all    map[net.Conn]struct{}
+	closed bool
+}
+
+// add takes a connection in, unless there are too many or it is too late.
+func (c *conns) add(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.all) >= maxConns {
+		return false
+	}
+	if c.all == nil {
+		c.all = map[net.Conn]struct{}{}
+	}
+	c.all[conn] = struct{}{}
+	return true
+}
+
+func (c *conns) remove(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.all, conn)
+	conn.Close()
+}
+
+func (c *conns) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for conn := range c.all {
+		conn.Close()
+	}
+}
+
+func (c *conns) open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.all)
+}
+
+func (c *conns) patience() time.Duration {
+	if c.open() > maxConns/2 {
+		return idle / 10
+	}
+	return idle
+}

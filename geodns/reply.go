@@ -1,0 +1,100 @@
+package geodns
+
+import (
+	"encoding/binary"
+
+	"landfall/geodns/zone"
+
+	"github.com/miekg/dns"
+)
+
+// The sections of a message that records are put into, by the place of their
+// counts in the header.
+const (
+	sectionAnswer     = 6
+	sectionAuthority  = 8
+	sectionAdditional = 10
+)
+
+// reply is an answer in the making.
+type reply struct {
+	b     []byte
+	q     *query
+	apex  zone.Name // names of the zone are compressed against it
+	nsid  []byte
+	limit int // of the message, less what the OPT record needs
+
+	authoritative bool
+	truncated     bool
+	scope         uint8 // of the client subnet; 0: the answer is the same for all
+}
+
+// newReply starts an answer in buf with the header and the question.
+func newReply(buf, req []byte, q *query, limit int, nsid []byte) *reply {
+	r := &reply{b: append(buf[:0], req[:headerSize]...), q: q, nsid: nsid}
+	r.limit = limit - len(q.opt.appendOPT(nil, 0, 0, nsid))
+	clear(r.b[4:headerSize])
+	if len(q.question) > 0 {
+		r.b = append(r.b, q.question...)
+		r.b[5] = 1
+	}
+	return r
+}
+
+// set adds a set of records. One that does not fit makes the answer a
+// truncated one, unless it is additional (RFC 2181, 9).
+func (r *reply) set(section int, owner zone.Name, s zone.Set) {
+	if r.truncated {
+		return
+	}
+	before := len(r.b)
+	for _, data := range s.Data {
+		r.owner(owner)
+		r.b = binary.BigEndian.AppendUint16(r.b, s.Type)
+		r.b = binary.BigEndian.AppendUint16(r.b, dns.ClassINET)
+		r.b = binary.BigEndian.AppendUint32(r.b, s.TTL)
+		r.b = binary.BigEndian.AppendUint16(r.b, uint16(len(data)))
+		r.b = append(r.b, data...)
+	}
+	if len(r.b) > r.limit {
+		r.b = r.b[:before]
+		r.truncated = section != sectionAdditional
+		return
+	}
+	count := binary.BigEndian.Uint16(r.b[section:])
+	binary.BigEndian.PutUint16(r.b[section:], count+uint16(len(s.Data)))
+}
+
+// owner writes the name of a record: the one in the question is pointed to
+// (RFC 1035, 4.1.4), and so is the apex at its end.
+func (r *reply) owner(name zone.Name) {
+	if name == r.q.name {
+		r.b = append(r.b, 0xc0, headerSize)
+		return
+	}
+	r.b = append(r.b, name[:len(name)-len(r.apex)]...)
+	apex := headerSize + len(r.q.name) - len(r.apex)
+	r.b = binary.BigEndian.AppendUint16(r.b, 0xc000|uint16(apex))
+}
+
+// finish completes the message. A truncated one holds no records at all, so
+// that nobody takes a part for the whole.
+func (r *reply) finish(rcode int) []byte {
+	if r.truncated {
+		r.b = r.b[:headerSize+len(r.q.question)]
+		clear(r.b[6:headerSize])
+	}
+	r.b[2] = r.b[2]&0x79 | 0x80 // keep opcode and RD, say QR
+	if r.authoritative {
+		r.b[2] |= 0x04
+	}
+	if r.truncated {
+		r.b[2] |= 0x02
+	}
+	r.b[3] = byte(rcode & 0xf) // no RA: we do not recurse
+	if r.q.opt.present {
+		r.b[11]++
+		r.b = r.q.opt.appendOPT(r.b, rcode, r.scope, r.nsid)
+	}
+	return r.b
+}

@@ -1,0 +1,136 @@
+package geodns
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"landfall"
+	"landfall/geodns/zone"
+)
+
+// Locator tells where an address is, and a prefix around the address for all
+// of which the same is true; the wider, the better resolvers can cache.
+type Locator interface {
+	Locate(netip.Addr) (landfall.Location, netip.Prefix)
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	// UDP and TCP are the sockets to answer on, at least one. Bind each to an
+	// address of its own: answers from a socket on the wildcard address may
+	// leave by another address than they were asked at. Run closes them.
+	UDP []*net.UDPConn
+	TCP []net.Listener
+	// Locator says where clients are. Without one nothing is known of any,
+	// and all get the same answers.
+	Locator Locator
+	// NSID is told to who asks which server answered (RFC 5001); empty tells
+	// nobody.
+	NSID string
+	// Log hears of what operators should know; nil discards it.
+	Log *slog.Logger
+}
+
+// Server is a name server for the zone of a network map.
+type Server struct {
+	udp     []*net.UDPConn
+	tcp     []net.Listener
+	locator Locator
+	nsid    []byte
+	log     *slog.Logger
+	count   counters
+	conns   conns
+
+	current atomic.Pointer[snapshot]
+
+	mu         sync.Mutex // guards what snapshots are made of
+	m          *landfall.Map
+	zone       *zone.Zone
+	faults     []landfall.Fault
+	challenges map[string][]string
+	down       map[landfall.NodeID]bool
+}
+
+// New makes a Server. Until its first map it answers SERVFAIL.
+func New(c Config) (*Server, error) {
+	if len(c.UDP)+len(c.TCP) == 0 {
+		return nil, errors.New("name server: no socket to answer on")
+	}
+	if len(c.NSID) > 255 {
+		return nil, errors.New("name server: the NSID is longer than 255 bytes")
+	}
+	s := &Server{udp: c.UDP, tcp: c.TCP, locator: c.Locator, nsid: []byte(c.NSID), log: c.Log}
+	if s.locator == nil {
+		s.locator = nowhere{}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// SetMap makes all answers from now on those of m. Records that cannot be
+// served are logged and left out; a map without a usable domain changes
+// nothing.
+func (s *Server) SetMap(m *landfall.Map) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rebuild(m)
+}
+
+// SetChallenges replaces the TXT records that prove our hold of names to a
+// certificate authority, by name (RFC 8555, 8.4).
+func (s *Server) SetChallenges(values map[string][]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.challenges = maps.Clone(values)
+	if s.m != nil {
+		s.rebuild(s.m)
+	}
+}
+
+// SetHealth replaces the set of nodes that are down. A node that is not in it
+// is taken to be up.
+func (s *Server) SetHealth(down map[landfall.NodeID]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = maps.Clone(down)
+	s.publish()
+}
+
+// rebuild makes the zone anew, with s.mu held.
+func (s *Server) rebuild(m *landfall.Map) {
+	z, faults := zone.Build(m, s.challenges)
+	for _, f := range faults {
+		if !slices.Contains(s.faults, f) {
+			s.log.Warn("zone: left out", "serial", m.Serial, "err", f)
+		}
+	}
+	s.faults = faults
+	if z == nil {
+		return
+	}
+	s.m, s.zone = m, z
+	s.publish()
+}
+
+// publish hands the next snapshot to the answers, with s.mu held.
+func (s *Server) publish() {
+	if s.zone != nil {
+		s.current.Store(newSnapshot(s.m, s.zone, s.down, s.count.edge))
+	}
+}
+
+// nowhere is the Locator that knows nothing.
+type nowhere struct{}
+
+func (nowhere) Locate(a netip.Addr) (landfall.Location, netip.Prefix) {
+	p, _ := a.Unmap().Prefix(0) // of the zero Addr: no prefix
+	return landfall.Location{}, p
+}

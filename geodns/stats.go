@@ -1,0 +1,113 @@
+package geodns
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"landfall"
+
+	"github.com/miekg/dns"
+)
+
+// Stats are the figures of a Server since its start.
+type Stats struct {
+	Queries   map[string]uint64 `metric:"queries_total" label:"transport" help:"Messages received."`
+	Answers   map[string]uint64 `metric:"answers_total" label:"rcode" help:"Answers given."`
+	Named     map[string]uint64 `metric:"named_total" label:"edge" help:"Answers in which an edge came first."`
+	Silences  uint64            `metric:"silences_total" help:"Messages that got no answer: too short, or answers themselves."`
+	Subnets   uint64            `metric:"client_subnets_total" help:"Queries with a client subnet (RFC 7871)."`
+	Truncated uint64            `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
+	Panics    uint64            `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
+	IOErrors  uint64            `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
+	Refused   uint64            `metric:"tcp_refused_total" help:"TCP connections closed at once because there were too many."`
+	Conns     int64             `metric:"tcp_connections" help:"TCP connections open now."`
+	Serial    uint64            `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
+	Down      int64             `metric:"nodes_down" help:"Nodes taken to be down."`
+	LeftOut   int64             `metric:"records_left_out" help:"Records of the map that could not be served."`
+}
+
+// counters are written by all listeners.
+type counters struct {
+	transport [2]atomic.Uint64 // UDP, TCP
+	rcodes    [dns.RcodeBadVers + 1]atomic.Uint64
+	edges     sync.Map // landfall.NodeID -> *atomic.Uint64
+	silences  atomic.Uint64
+	subnets   atomic.Uint64
+	truncated atomic.Uint64
+	panics    atomic.Uint64
+	ioErrors  atomic.Uint64
+	refused   atomic.Uint64
+}
+
+func (c *counters) query(tcp bool) {
+	if tcp {
+		c.transport[1].Add(1)
+	} else {
+		c.transport[0].Add(1)
+	}
+}
+
+func (c *counters) answer(rcode int, r *reply) {
+	c.rcodes[rcode].Add(1)
+	if r.q.opt.subnet != nil {
+		c.subnets.Add(1)
+	}
+	if r.truncated {
+		c.truncated.Add(1)
+	}
+}
+
+// edge is the counter of an edge, kept from one map to the next.
+func (c *counters) edge(id landfall.NodeID) *atomic.Uint64 {
+	n, _ := c.edges.LoadOrStore(id, new(atomic.Uint64))
+	return n.(*atomic.Uint64)
+}
+
+// Stats tells the figures.
+func (s *Server) Stats() Stats {
+	c := &s.count
+	out := Stats{
+		Queries:   map[string]uint64{"udp": c.transport[0].Load(), "tcp": c.transport[1].Load()},
+		Answers:   map[string]uint64{},
+		Named:     map[string]uint64{},
+		Silences:  c.silences.Load(),
+		Subnets:   c.subnets.Load(),
+		Truncated: c.truncated.Load(),
+		Panics:    c.panics.Load(),
+		IOErrors:  c.ioErrors.Load(),
+		Refused:   c.refused.Load(),
+		Conns:     int64(s.conns.open()),
+	}
+	for i := range c.rcodes {
+		if n := c.rcodes[i].Load(); n > 0 {
+			out.Answers[rcodeName(i)] = n
+		}
+	}
+	c.edges.Range(func(id, n any) bool {
+		out.Named[string(id.(landfall.NodeID))] = n.(*atomic.Uint64).Load()
+		return true
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m != nil {
+		out.Serial = uint64(s.m.Serial)
+	}
+	for _, down := range s.down {
+		if down {
+			out.Down++
+		}
+	}
+	out.LeftOut = int64(len(s.faults))
+	return out
+}
+
+func rcodeName(rcode int) string {
+	if rcode == dns.RcodeBadVers { // the table has its other name, BADSIG
+		return "BADVERS"
+	}
+	if name, ok := dns.RcodeToString[rcode]; ok {
+		return name
+	}
+	return strconv.Itoa(rcode)
+}
