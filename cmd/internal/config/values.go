@@ -105,6 +105,11 @@ func place(to *landfall.Place) reader {
 	const cure = `write latitude and longitude in degrees, north and east positive, such as place = "50.11,8.68"`
 	return func(d *decoder, s spot, v *value) {
 		if v.kind != text {
+			if p, err := landfall.ParsePlace(pair(v)); err == nil {
+				*to = p
+				d.mistyped(s, v, text, "write "+s.set(strconv.Quote(p.String())))
+				return
+			}
 			d.mistyped(s, v, "a place in quotes", cure)
 			return
 		}
@@ -115,6 +120,14 @@ func place(to *landfall.Place) reader {
 		}
 		*to = p
 	}
+}
+
+// pair is how a list of two would be written with a comma.
+func pair(v *value) string {
+	if len(v.items) != 2 {
+		return ""
+	}
+	return v.items[0].text + "," + v.items[1].text
 }
 
 // address reads an IP address.
