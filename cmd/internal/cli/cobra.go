@@ -67,8 +67,8 @@ type tree struct {
 	helpErr  error // of writing the help, which cobra would lose
 }
 
-func newTree(env *Env) *tree {
-	t := &tree{commands: Commands()}
+func newTree(env *Env, commands []Command) *tree {
+	t := &tree{commands: commands}
 	t.root = t.group("")
 	var version bool
 	t.root.Flags().BoolVar(&version, "version", false, "")
@@ -202,9 +202,21 @@ func flagError(c *cobra.Command, err error) error {
 		return Usagef("flag --%s needs a value", e.GetFlag().Name)
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return Usagef("flag --%s: %q is not a %s", e.GetFlag().Name, e.GetValue(), e.GetFlag().Value.Type())
+		return Usagef("flag --%s: %q is not %s", e.GetFlag().Name, e.GetValue(), typeName(e.GetFlag().Value.Type()))
 	}
 	return Usagef("%v", err)
+}
+
+func typeName(pflagType string) string {
+	switch pflagType {
+	case "bool":
+		return "true or false"
+	case "int":
+		return "a whole number"
+	case "duration":
+		return `a duration such as "30s"`
+	}
+	return "a " + pflagType
 }
 
 // argsError says what is wrong with the number of arguments, or with the
@@ -227,9 +239,9 @@ func argsError(c Command, args []string) error {
 	return nil
 }
 
-// execute runs a command line.
-func execute(ctx context.Context, env *Env, args []string) error {
-	t := newTree(env)
+// execute runs a command line with the commands of a table.
+func execute(ctx context.Context, env *Env, commands []Command, args []string) error {
+	t := newTree(env, commands)
 	t.root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	err := t.root.ExecuteContext(ctx)
 	return errors.Join(err, t.helpErr)
@@ -237,7 +249,7 @@ func execute(ctx context.Context, env *Env, args []string) error {
 
 // writeCompletion writes the script that teaches a shell our commands.
 func writeCompletion(env *Env, w io.Writer, shell string) error {
-	root := newTree(env).root
+	root := newTree(env, Commands()).root
 	switch shell {
 	case "bash":
 		return root.GenBashCompletionV2(w, true)

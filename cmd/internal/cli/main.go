@@ -45,7 +45,7 @@ const (
 // Main runs one command line and returns the exit status. It returns when
 // the command has, which a command does soon after ctx ends.
 func Main(ctx context.Context, env Env, args []string) int {
-	err := execute(ctx, &env, args)
+	err := execute(ctx, &env, Commands(), args)
 	if err == nil {
 		return ExitOK
 	}
