@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +74,7 @@ func newTree(env *Env, commands []Command) *tree {
 	t.root.RunE = func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) > 0:
-			return t.wrap(t.root, t.unknown("", args[0]))
+			return named(t.root, t.unknown("", args[0]))
 		case version:
 			return printVersion(env)
 		}
@@ -85,7 +84,7 @@ func newTree(env *Env, commands []Command) *tree {
 	t.root.SetErr(env.Stderr)
 	t.root.SilenceErrors, t.root.SilenceUsage = true, true
 	t.root.CompletionOptions.DisableDefaultCmd = true
-	t.root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return t.wrap(c, flagError(c, err)) })
+	t.root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return named(c, flagError(c, err)) })
 	t.root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		t.helpErr = printHelp(env, t.commands, path(c))
 	})
@@ -110,9 +109,9 @@ func (t *tree) add(env *Env, c Command) {
 	cc := &cobra.Command{
 		Use:   words[len(words)-1],
 		Short: c.Short,
-		Args:  func(cc *cobra.Command, args []string) error { return t.wrap(cc, argsError(c, args)) },
+		Args:  func(cc *cobra.Command, args []string) error { return named(cc, c.argsError(args)) },
 		RunE: func(cc *cobra.Command, args []string) error {
-			return t.wrap(cc, c.Run(cc.Context(), env, args))
+			return named(cc, c.Run(cc.Context(), env, args))
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			if c.takesFiles() {
@@ -152,9 +151,9 @@ func (t *tree) group(path string) *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cc *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return t.wrap(cc, t.unknown(path, args[0]))
+				return named(cc, t.unknown(path, args[0]))
 			}
-			return t.wrap(cc, Usagef("which of them: %s?", strings.Join(nextWords(t.commands, path), ", ")))
+			return named(cc, Usagef("which of them: %s?", strings.Join(nextWords(t.commands, path), ", ")))
 		},
 	}
 }
@@ -168,9 +167,9 @@ func (t *tree) unknown(path, word string) error {
 	return Usagef("%s", msg)
 }
 
-// wrap names the command that err comes from and, if it was called wrongly,
-// the help to read.
-func (t *tree) wrap(c *cobra.Command, err error) error {
+// named says which command err comes from and, if it was called wrongly, what
+// help to read.
+func named(c *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -217,26 +216,6 @@ func typeName(pflagType string) string {
 		return `a duration such as "30s"`
 	}
 	return "a " + pflagType
-}
-
-// argsError says what is wrong with the number of arguments, or with the
-// choice among words.
-func argsError(c Command, args []string) error {
-	least, most := c.arity()
-	switch {
-	case len(args) < least:
-		return Usagef("want %s", c.Args)
-	case most == 0 && len(args) > 0:
-		return Usagef("unexpected argument %q", args[0])
-	case most >= 0 && len(args) > most:
-		return Usagef("unexpected argument %q after %s", args[most], c.Args)
-	}
-	for _, arg := range args {
-		if words := c.choices(); words != nil && !slices.Contains(words, arg) {
-			return Usagef("want %s, not %q", strings.Join(words, " or "), arg)
-		}
-	}
-	return nil
 }
 
 // execute runs a command line with the commands of a table.

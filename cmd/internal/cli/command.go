@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,26 @@ func (c Command) choices() []string {
 // takesFiles reports whether the arguments name files.
 func (c Command) takesFiles() bool {
 	return strings.Contains(c.Args, "FILE") || strings.Contains(c.Args, "DIR")
+}
+
+// argsError says what is wrong with the number of arguments, or with the
+// choice among words.
+func (c Command) argsError(args []string) error {
+	least, most := c.arity()
+	switch {
+	case len(args) < least:
+		return Usagef("want %s", c.Args)
+	case most == 0 && len(args) > 0:
+		return Usagef("unexpected argument %q", args[0])
+	case most >= 0 && len(args) > most:
+		return Usagef("unexpected argument %q after %s", args[most], c.Args)
+	}
+	for _, arg := range args {
+		if words := c.choices(); words != nil && !slices.Contains(words, arg) {
+			return Usagef("want %s, not %q", strings.Join(words, " or "), arg)
+		}
+	}
+	return nil
 }
 
 // usage is how the command is called.
