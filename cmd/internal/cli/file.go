@@ -7,6 +7,7 @@ import (
 
 	"landfall"
 	"landfall/cmd/internal/config"
+	"landfall/geodns/zone"
 )
 
 // readMap reads a network file that the user named; "-" is the standard
@@ -16,11 +17,18 @@ func readMap(env *Env, name string) (*landfall.Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network file: %w", err)
 	}
-	m, problems := config.Parse(title(name), src)
+	m, problems := config.Parse(title(name), src, zoneFaults)
 	if len(problems) > 0 {
 		return nil, &config.Error{Problems: problems}
 	}
 	return m, nil
+}
+
+// zoneFaults are the faults of the zone that the map makes, such as a record
+// whose data cannot be read.
+func zoneFaults(m *landfall.Map) []landfall.Fault {
+	_, faults := zone.Build(m, nil)
+	return faults
 }
 
 // readFile reads no more than it takes config.Parse to say "too large".

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,7 +18,9 @@ const MaxSize = 4 << 20
 
 // Parse reads a network.toml. The name is how the user calls the file, for
 // the problems. There is either a map, checked, or at least one problem.
-func Parse(name string, src []byte) (*landfall.Map, []Problem) {
+// Further checks, of parts that know more than Map.Check, are told with the
+// rest; each gets the map to read, and it may have faults.
+func Parse(name string, src []byte, further ...func(*landfall.Map) []landfall.Fault) (*landfall.Map, []Problem) {
 	if len(src) > MaxSize {
 		s := newSource(name, nil)
 		s.fault(span{}, "give the network file", "the file has %d bytes, more than %d", len(src), MaxSize)
@@ -32,7 +35,10 @@ func Parse(name string, src []byte) (*landfall.Map, []Problem) {
 	d := &decoder{src: s, places: map[string]span{}, failed: map[string]bool{}, whole: whole}
 	d.fields(spot{}, root, top(m))
 	if whole { // else it would miss what could not be read
-		d.check(m)
+		d.check(m.Check())
+		for _, check := range further {
+			d.check(check(m))
+		}
 	}
 	if len(s.found) > 0 {
 		return nil, s.problems()
@@ -71,18 +77,21 @@ func (s *source) readable() bool {
 	return true
 }
 
-// check adds what Map.Check finds to what was found before, except what only
-// follows from it.
-func (d *decoder) check(m *landfall.Map) {
-	for _, f := range m.Check() {
+// check adds what a check of the whole map finds to what was found before,
+// except what only follows from it or says it again.
+func (d *decoder) check(faults []landfall.Fault) {
+	told := maps.Clone(d.failed)
+	for _, f := range faults {
 		if d.follows(f.Path) {
 			continue
 		}
 		d.src.fault(d.place(f.Path), f.Cure, "%s", d.withLines(f.Msg))
+		told[f.Path] = true
 		if f.Path == "domain" {
 			d.failed[f.Path] = true
 		}
 	}
+	d.failed = told
 }
 
 // follows reports whether a fault at the path may be there only because a

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -170,6 +171,30 @@ https = 8443
 		} else if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
+	}
+}
+
+// TestFurtherChecksAreToldWithTheRest hands in a check that finds something
+// at a place of its own, at one that has a fault already, and at none.
+func TestFurtherChecksAreToldWithTheRest(t *testing.T) {
+	src := "name = 'n'\ndomain = 'n.test'\n[[region]]\nid = 'F'\nplace = 7\nhome = true\n"
+	_, problems := Parse("f", []byte(src), func(m *landfall.Map) []landfall.Fault {
+		if m.Network != "n" {
+			t.Errorf("the check got %+v", m)
+		}
+		return []landfall.Fault{{Path: "name", Msg: "mine"}, {Path: "region[0].id", Msg: "again"}, {Path: "region[0].place", Msg: "follows"}}
+	})
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Error())
+	}
+	want := []string{
+		"f:1:8: mine",
+		`f:4:6: region id "F" has a capital letter`,
+		`f:5:9: region "F": place is a whole number, want a place in quotes`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
