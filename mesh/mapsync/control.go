@@ -1,0 +1,170 @@
+package mapsync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"landfall"
+)
+
+// ControlConfig is what a Control is made of.
+type ControlConfig struct {
+	Store Store
+	Key   SigningKey
+	Log   *slog.Logger // nil is silent
+}
+
+// Control changes the map. Several may share one Store.
+type Control struct {
+	cfg ControlConfig
+}
+
+// NewControl checks the configuration.
+func NewControl(cfg ControlConfig) (*Control, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("control: no store")
+	}
+	if cfg.Key.IsZero() {
+		return nil, errors.New("control: no signing key")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Control{cfg}, nil
+}
+
+// Begin makes m the network's first map, and returns it as signed; where
+// there is a map already, it returns that and changes nothing.
+func (c *Control) Begin(ctx context.Context, m *landfall.Map) (*landfall.Map, error) {
+	for {
+		doc, err := c.cfg.Store.Get(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("first map: %w", err)
+		}
+		if doc.Serial > 0 {
+			return Verify(doc.Bytes, c.cfg.Key.Public())
+		}
+		next := m.Clone()
+		if err := c.commit(ctx, 0, next); !errors.Is(err, ErrConflict) {
+			return next, err
+		}
+	}
+}
+
+// Change makes the next map: change is given a copy of the newest to work on,
+// more than once where others change it at the same time. The result must
+// have no faults and follow lawfully (Lawful); both are a *Faulty. An error
+// of change ends the attempt. A change that changes nothing makes no map.
+func (c *Control) Change(ctx context.Context, change func(*landfall.Map) error) (*landfall.Map, error) {
+	for {
+		old, err := c.newest(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("change map: %w", err)
+		}
+		next := old.Clone()
+		if err := change(next); err != nil {
+			return nil, err
+		}
+		if same(old, next) {
+			return old, nil
+		}
+		if faults := Lawful(old, next); len(faults) > 0 {
+			return nil, &Faulty{old.Serial + 1, faults}
+		}
+		if err := c.commit(ctx, old.Serial, next); !errors.Is(err, ErrConflict) {
+			return next, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("change map: %w", err)
+		}
+	}
+}
+
+// same reports whether two maps say the same, apart from serial and date.
+func same(a, b *landfall.Map) bool {
+	b = b.Clone()
+	b.Serial, b.Issued = a.Serial, a.Issued
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// newest is the map to be changed.
+func (c *Control) newest(ctx context.Context) (*landfall.Map, error) {
+	doc, err := c.cfg.Store.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Serial == 0 {
+		return nil, errors.New("there is no map yet")
+	}
+	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	return m, known(doc.Bytes)
+}
+
+// commit numbers, dates, signs and stores a map.
+func (c *Control) commit(ctx context.Context, old landfall.Serial, next *landfall.Map) error {
+	next.Serial = old + 1
+	next.Issued = time.Now().UTC().Round(time.Millisecond)
+	doc, err := Sign(next, c.cfg.Key)
+	if err != nil {
+		return err
+	}
+	if err := c.cfg.Store.CompareAndSwap(ctx, old, doc); err != nil {
+		return err
+	}
+	c.cfg.Log.Info("map changed", "serial", next.Serial)
+	return nil
+}
+
+// steps are the lawful changes of a node's state:
+//
+//	active <-> draining -> gone -> (no longer in the map)
+var steps = map[[2]landfall.State]bool{
+	{landfall.Active, landfall.Active}:     true,
+	{landfall.Active, landfall.Draining}:   true,
+	{landfall.Draining, landfall.Draining}: true,
+	{landfall.Draining, landfall.Active}:   true,
+	{landfall.Draining, landfall.Gone}:     true,
+	{landfall.Gone, landfall.Gone}:         true,
+}
+
+// Lawful tells what forbids next to follow old: a node never vanishes in one
+// step, and a network keeps its name.
+func Lawful(old, next *landfall.Map) (faults []landfall.Fault) {
+	if next.Network != old.Network {
+		faults = append(faults, landfall.Fault{
+			Path: "name",
+			Msg:  fmt.Sprintf("network %q cannot be renamed %q: nodes refuse the maps of another network", old.Network, next.Network),
+			Cure: "put the old name back, or start a new network",
+		})
+	}
+	for _, o := range old.Nodes {
+		if _, ok := next.Node(o.ID); !ok && o.State != landfall.Gone {
+			faults = append(faults, landfall.Fault{
+				Path: "node",
+				Msg:  fmt.Sprintf("node %s is %s and cannot leave the map in one step", o.ID, o.EffectiveState()),
+				Cure: "drain it first, then make it gone, then leave it out",
+			})
+		}
+	}
+	for i, n := range next.Nodes {
+		o, ok := old.Node(n.ID)
+		if ok && !steps[[2]landfall.State{o.EffectiveState(), n.EffectiveState()}] {
+			faults = append(faults, landfall.Fault{
+				Path: fmt.Sprintf("node[%d].state", i),
+				Msg:  fmt.Sprintf("node %s cannot go from %s to %s", n.ID, o.EffectiveState(), n.EffectiveState()),
+				Cure: "active <-> draining -> gone is the way; a node that is gone joins anew under another name",
+			})
+		}
+	}
+	return faults
+}
