@@ -1,0 +1,171 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"landfall"
+	"landfall/mesh/conn"
+	"landfall/mesh/wg"
+)
+
+// dialTimeout bounds Dial and Open where neither context nor target does.
+const dialTimeout = 10 * time.Second
+
+// firstPort is the TCP port of the first of landfall.MeshServices.
+const firstPort = 1000
+
+// portOf is the port that a service listens on, inside the mesh.
+func portOf(s landfall.MeshService) (uint16, error) {
+	i := slices.Index(landfall.MeshServices(), s)
+	if i < 0 {
+		return 0, fmt.Errorf("mesh service %q is unknown (want one of %v)", s, landfall.MeshServices())
+	}
+	return firstPort + uint16(i), nil
+}
+
+// Dial is Open as a net.Conn.
+func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
+	return wrap(func(sink landfall.Sink) (*wg.Stream, error) { return m.open(ctx, t, nil, sink) })
+}
+
+// Open opens a stream to a service on a node, which may be this one, and
+// sends the first bytes. It returns when the node has accepted, and gives up
+// at the end of ctx, at the target's deadline, after ten seconds or when the
+// peer is found dead, whichever comes first. The sink may hear of what
+// arrives before Open has returned. Before Run it waits.
+func (m *Mesh) Open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (landfall.Stream, error) {
+	s, err := m.open(ctx, t, first, sink)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// wrap makes a net.Conn of a stream of the mesh.
+func wrap(open func(landfall.Sink) (*wg.Stream, error)) (net.Conn, error) {
+	return conn.Open(func(sink landfall.Sink) (landfall.Stream, net.Addr, net.Addr, error) {
+		s, err := open(sink)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return s, net.TCPAddrFromAddrPort(s.Local()), net.TCPAddrFromAddrPort(s.Remote()), nil
+	})
+}
+
+func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (*wg.Stream, error) {
+	port, err := portOf(t.Service)
+	if err != nil {
+		return nil, err
+	}
+	if !t.Deadline.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, t.Deadline)
+		defer stop()
+	}
+	ctx, stop := context.WithTimeout(ctx, dialTimeout)
+	defer stop()
+	s, err := m.tryOpen(ctx, t, port, first, sink)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count.opened++
+	if err != nil {
+		m.count.openFailed++
+	}
+	return s, err
+}
+
+func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, first []byte, sink landfall.Sink) (*wg.Stream, error) {
+	dev, err := m.device(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("mesh to %s: %w", t.Node, err)
+	}
+	addr, life := m.addr, context.Background()
+	if t.Node != m.cfg.Self {
+		if addr, life, err = m.reach(ctx, t.Node); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
+	s, err := dev.Open(ctx, netip.AddrPortFrom(addr, port), first, sink)
+	switch {
+	case err == nil:
+		return s, nil
+	case life.Err() != nil:
+		return nil, context.Cause(life)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("peer %s does not serve %s: %w", t.Node, t.Service, err)
+	}
+	return nil, fmt.Errorf("peer %s answers, but the stream to its %s did not open: %w", t.Node, t.Service, err)
+}
+
+// device waits for Run to have brought the device up.
+func (m *Mesh) device(ctx context.Context) (*wg.Device, error) {
+	select {
+	case <-m.ready:
+	case <-m.ended:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the mesh is not running: %w", context.Cause(ctx))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dev == nil {
+		return nil, net.ErrClosed
+	}
+	return m.dev, nil
+}
+
+// reach waits until the peer is known to be alive or dead. The context it
+// returns ends when the peer is given up again.
+func (m *Mesh) reach(ctx context.Context, id landfall.NodeID) (netip.Addr, context.Context, error) {
+	for {
+		m.mu.Lock()
+		p := m.peers[id]
+		if p == nil {
+			defer m.mu.Unlock()
+			return netip.Addr{}, nil, m.stranger(id)
+		}
+		s, _ := m.table.Status(id)
+		addr, life, changed, silence := p.Addr, p.life, p.changed, m.unreachable(p)
+		m.mu.Unlock()
+		switch {
+		case s.Alive:
+			return addr, life, nil
+		case s.Known:
+			return netip.Addr{}, nil, silence
+		}
+		select {
+		case <-changed:
+		case <-m.ended:
+			return netip.Addr{}, nil, fmt.Errorf("mesh to %s: %w", id, net.ErrClosed)
+		case <-ctx.Done():
+			return netip.Addr{}, nil, fmt.Errorf("%w: %w", silence, context.Cause(ctx))
+		}
+	}
+}
+
+// stranger says why a node is not our peer.
+func (m *Mesh) stranger(id landfall.NodeID) error {
+	if m.current == nil {
+		return fmt.Errorf("node %s is unknown: there is no map yet", id)
+	}
+	n, ok := m.current.Node(id)
+	switch {
+	case !ok:
+		return fmt.Errorf("node %s is unknown to map serial %d", id, m.current.Serial)
+	case n.State == landfall.Gone:
+		return fmt.Errorf("node %s is gone in map serial %d", id, m.current.Serial)
+	case n.Key.IsZero():
+		return fmt.Errorf("node %s has no WireGuard key in map serial %d", id, m.current.Serial)
+	}
+	return fmt.Errorf("node %s is no peer of %s in map serial %d", id, m.cfg.Self, m.current.Serial)
+}

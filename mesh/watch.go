@@ -1,0 +1,280 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"landfall"
+	"landfall/mesh/path"
+	"landfall/mesh/probe"
+	"landfall/mesh/wg"
+)
+
+// sessionLife is how long a session lasts that is not renewed (WireGuard's
+// Reject-After-Time).
+const sessionLife = 180 * time.Second
+
+// letter is a datagram to send once no lock is held.
+type letter struct {
+	body [probe.Size]byte
+	to   netip.AddrPort
+}
+
+// watch probes the peers until ctx ends.
+func (m *Mesh) watch(ctx context.Context, dev *wg.Device) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-dev.Failed():
+			return err
+		case <-m.kick:
+		case <-timer.C:
+		}
+		m.tick(dev)
+		timer.Reset(m.wait())
+	}
+}
+
+// look makes watch look at once.
+func (m *Mesh) look() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// tick sends the probes that are due and starts the handshakes that are
+// missing.
+func (m *Mesh) tick(dev *wg.Device) {
+	m.refresh(dev)
+	now := time.Now()
+	m.mu.Lock()
+	probes, events := m.table.Tick(now)
+	m.note(events)
+	var letters []letter
+	for _, ping := range probes {
+		p := m.peers[ping.Peer]
+		m.count.probesSent++
+		body := p.keys.Seal(probe.Message{Kind: probe.Ping, Initiate: p.asks(now), Stamp: ping.Stamp})
+		letters = append(letters, letter{body, ping.Addr})
+	}
+	var begin []landfall.PublicKey
+	for _, p := range m.peers {
+		if s, _ := m.table.Status(p.Node); s.Alive && p.sessionless(now) && m.mayBegin(p, now) {
+			begin = append(begin, p.Key)
+		}
+	}
+	m.mu.Unlock()
+	for i := range letters {
+		// A probe that cannot be sent is a probe without an answer.
+		_ = dev.SendTo(letters[i].body[:], letters[i].to)
+	}
+	for _, key := range begin {
+		dev.Initiate(key)
+	}
+}
+
+// wait is how long tick has nothing to do.
+func (m *Mesh) wait() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	wait := path.Interval
+	if next := m.table.Next(); !next.IsZero() {
+		wait = min(wait, next.Sub(now))
+	}
+	for _, p := range m.peers {
+		if s, _ := m.table.Status(p.Node); s.Alive && p.sessionless(now) {
+			wait = min(wait, path.Hurry)
+		}
+	}
+	return max(wait, time.Millisecond)
+}
+
+// hear takes a datagram that is not WireGuard's.
+func (m *Mesh) hear(b []byte, from netip.AddrPort) {
+	p, msg, err := m.authentic(b)
+	if err != nil {
+		m.mu.Lock()
+		m.count.probesRefused++
+		m.mu.Unlock()
+		return
+	}
+	m.mu.Lock()
+	dev := m.dev
+	m.mu.Unlock()
+	if dev == nil {
+		return
+	}
+	m.refresh(dev)
+	answer, begin := m.weigh(p, msg, from)
+	if answer != nil {
+		_ = dev.SendTo(answer.body[:], answer.to)
+	}
+	if begin {
+		dev.Initiate(p.Key)
+	}
+}
+
+// authentic finds out who made a probe. It does not hold the lock while it
+// computes, which anybody can make us do.
+func (m *Mesh) authentic(b []byte) (*peer, probe.Message, error) {
+	id, err := probe.Peek(b)
+	if err != nil {
+		return nil, probe.Message{}, err
+	}
+	m.mu.Lock()
+	p := m.probes[id]
+	m.mu.Unlock()
+	if p == nil {
+		return nil, probe.Message{}, probe.ErrForged
+	}
+	msg, err := p.keys.Open(b)
+	return p, msg, err
+}
+
+// weigh acts on an authentic probe: what to answer, and whether to start a
+// handshake.
+func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (answer *letter, begin bool) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.peers[p.Node] != p {
+		return nil, false
+	}
+	switch msg.Kind {
+	case probe.Ping:
+		if !p.window.Fresh(msg.Stamp) {
+			m.count.probesRefused++
+			return nil, false
+		}
+		m.table.Heard(p.Node, from, now)
+		m.vouch(p)
+		body := p.keys.Seal(probe.Message{Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp})
+		answer = &letter{body, from}
+	case probe.Pong:
+		fresh, events := m.table.Answered(p.Node, msg.Stamp, now)
+		if !fresh {
+			m.count.probesRefused++
+			return nil, false
+		}
+		m.count.probesAnswered++
+		m.note(events)
+	}
+	if next := m.table.Next(); !next.After(now) || p.sessionless(now) {
+		m.look()
+	}
+	return answer, msg.Initiate && m.mayBegin(p, now)
+}
+
+// wish is told that WireGuard wants a handshake which the peer has to start.
+func (m *Mesh) wish(key landfall.PublicKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	for _, p := range m.peers {
+		if p.Key == key {
+			p.wished = now
+			m.table.Ask(p.Node, now)
+			m.look()
+		}
+	}
+}
+
+// refresh asks WireGuard about its sessions, if one is missing. Those that
+// exist need no asking until they are too old. It must not be called with mu
+// held: WireGuard may wait for us meanwhile, in wish.
+func (m *Mesh) refresh(dev *wg.Device) {
+	now := time.Now()
+	m.mu.Lock()
+	missing := false
+	for _, p := range m.peers {
+		missing = missing || p.sessionless(now)
+	}
+	m.mu.Unlock()
+	if !missing {
+		return
+	}
+	sessions := dev.Sessions()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.peers {
+		p.session = sessions[p.Key]
+	}
+}
+
+// sessionless reports whether there is no session that both sides confirmed.
+func (p *peer) sessionless(now time.Time) bool {
+	h := p.session.Handshake
+	return h.IsZero() || now.Sub(h) > sessionLife || p.wished.After(h)
+}
+
+// asks reports whether our probes shall ask the peer for a handshake.
+func (p *peer) asks(now time.Time) bool { return !p.Initiate && p.sessionless(now) }
+
+// mayBegin reports whether to start a handshake now, and notes that it is.
+// One under way is given three round trips: restarting it sooner would only
+// undo it.
+func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
+	patience := time.Second
+	if s, _ := m.table.Status(p.Node); s.RTT > 0 {
+		patience = 3*s.RTT + 250*time.Millisecond
+	}
+	if !p.Initiate || now.Sub(p.began) < patience {
+		return false
+	}
+	p.began = now
+	m.count.handshakes++
+	return true
+}
+
+// vouch lets initiations in from wherever the peer was heard.
+func (m *Mesh) vouch(p *peer) {
+	now := m.table.Candidates(p.Node)
+	if m.dev != nil && !slices.Equal(now, p.vouched) {
+		p.vouched = now
+		m.dev.Vouch(p.Key, now)
+	}
+}
+
+// note acts on what the path table decided.
+func (m *Mesh) note(events []path.Event) {
+	for _, e := range events {
+		p := m.peers[e.Peer]
+		if p == nil {
+			continue
+		}
+		switch e.Kind {
+		case path.Routed:
+			if m.dev != nil {
+				m.dev.Use(p.Key, e.Addr)
+			}
+			m.log.Debug("peer routed", "peer", e.Peer, "remote", e.Addr)
+			continue
+		case path.Alive:
+			p.life, p.die = context.WithCancelCause(context.Background())
+			m.log.Info("peer alive", "peer", e.Peer, "remote", e.Addr)
+		case path.Dead:
+			p.die(m.unreachable(p))
+			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Addr)
+		}
+		close(p.changed)
+		p.changed = make(chan struct{})
+	}
+}
+
+// unreachable says why a peer cannot be reached.
+func (m *Mesh) unreachable(p *peer) error {
+	s, _ := m.table.Status(p.Node)
+	if !s.Addr.IsValid() {
+		return fmt.Errorf("peer %s not reachable: the map names no endpoint of it, and it has not called", p.Node)
+	}
+	silent := time.Since(s.Heard).Round(100 * time.Millisecond)
+	return fmt.Errorf("peer %s not reachable: no answer from %v for %v", p.Node, s.Addr, silent)
+}

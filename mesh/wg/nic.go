@@ -1,0 +1,195 @@
+package wg
+
+import (
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.zx2c4.com/wireguard/tun"
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// maxQueued is how many bytes wait between the stack and WireGuard before
+// the stack has to wait too.
+const maxQueued = 1 << 20
+
+// nic joins the stack to WireGuard. Packets that the stack sends wait in a
+// queue that is bounded and drops nothing. Senders block while it is full,
+// with a TCP endpoint's lock held, so whoever empties it must never take a
+// lock of the stack. WireGuard's reader does not.
+type nic struct {
+	mtu      uint32
+	dispatch atomic.Pointer[stack.NetworkDispatcher]
+	events   chan tun.Event // nothing to tell; closed at the end
+
+	mu       sync.Mutex
+	notEmpty sync.Cond
+	notFull  sync.Cond
+	queue    []*stack.PacketBuffer // queue[head:] waits
+	head     int
+	bytes    int
+	waiting  int // senders
+	closed   bool
+}
+
+func newNIC(mtu int) *nic {
+	n := &nic{mtu: uint32(mtu), events: make(chan tun.Event)}
+	n.notEmpty.L, n.notFull.L = &n.mu, &n.mu
+	return n
+}
+
+// WritePackets implements stack.LinkWriter.
+func (n *nic) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pkts := list.AsSlice()
+	for i, p := range pkts {
+		for n.bytes >= maxQueued && !n.closed {
+			n.notEmpty.Signal()
+			n.waiting++
+			n.notFull.Wait()
+			n.waiting--
+		}
+		if n.closed {
+			return i, &tcpip.ErrClosedForSend{}
+		}
+		n.queue = append(n.queue, p.IncRef())
+		n.bytes += p.Size()
+	}
+	n.notEmpty.Signal()
+	return len(pkts), nil
+}
+
+// take moves up to len(into) waiting packets, at least one.
+func (n *nic) take(into []*stack.PacketBuffer) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.head == len(n.queue) && !n.closed {
+		n.notEmpty.Wait()
+	}
+	if n.closed {
+		return 0, os.ErrClosed
+	}
+	k := copy(into, n.queue[n.head:])
+	clear(n.queue[n.head : n.head+k])
+	if n.head += k; n.head > len(n.queue)/2 {
+		n.queue = slices.Delete(n.queue, 0, n.head)
+		n.head = 0
+	}
+	for _, p := range into[:k] {
+		n.bytes -= p.Size()
+	}
+	if n.waiting > 0 && n.bytes < maxQueued/2 {
+		n.notFull.Broadcast()
+	}
+	return k, nil
+}
+
+// idle reports whether WireGuard has taken all that the stack sent.
+func (n *nic) idle() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.head == len(n.queue)
+}
+
+// close ends both directions. Packets that wait are dropped.
+func (n *nic) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
+	n.closed = true
+	for _, p := range n.queue[n.head:] {
+		p.DecRef()
+	}
+	n.queue = nil
+	n.notEmpty.Broadcast()
+	n.notFull.Broadcast()
+	close(n.events)
+}
+
+// deliver hands one packet from a peer to the stack.
+func (n *nic) deliver(packet []byte) {
+	d := n.dispatch.Load()
+	if d == nil || len(packet) == 0 || packet[0]>>4 != header.IPv6Version {
+		return
+	}
+	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
+	defer p.DecRef()
+	(*d).DeliverNetworkPacket(header.IPv6ProtocolNumber, p)
+}
+
+// The rest of stack.LinkEndpoint. Addresses and frames are for links with
+// neighbours; this one leads to WireGuard, which routes by address.
+
+func (n *nic) MTU() uint32                             { return n.mtu }
+func (n *nic) SetMTU(uint32)                           {}
+func (n *nic) MaxHeaderLength() uint16                 { return 0 }
+func (n *nic) LinkAddress() tcpip.LinkAddress          { return "" }
+func (n *nic) SetLinkAddress(tcpip.LinkAddress)        {}
+func (n *nic) Wait()                                   {}
+func (n *nic) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareNone }
+func (n *nic) AddHeader(*stack.PacketBuffer)           {}
+func (n *nic) ParseHeader(*stack.PacketBuffer) bool    { return true }
+func (n *nic) Close()                                  {}
+func (n *nic) SetOnCloseAction(func())                 {}
+func (n *nic) IsAttached() bool                        { return n.dispatch.Load() != nil }
+
+// GSOMaxSize and SupportedGSO let TCP hand the stack up to 64 KiB at once,
+// which the stack itself cuts into segments.
+func (n *nic) GSOMaxSize() uint32               { return 1<<16 - 1 }
+func (n *nic) SupportedGSO() stack.SupportedGSO { return stack.GVisorGSOSupported }
+
+// Capabilities tells the stack that WireGuard has authenticated what arrives:
+// checksums need no second look.
+func (n *nic) Capabilities() stack.LinkEndpointCapabilities {
+	return stack.CapabilityRXChecksumOffload
+}
+
+func (n *nic) Attach(d stack.NetworkDispatcher) {
+	if d == nil {
+		n.dispatch.Store(nil)
+		return
+	}
+	n.dispatch.Store(&d)
+}
+
+// tunnel is the nic as WireGuard sees it. It implements tun.Device.
+type tunnel struct {
+	*nic
+	taken [batch]*stack.PacketBuffer // of the one reader
+}
+
+// Read implements tun.Device.
+func (t *tunnel) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+	k, err := t.take(t.taken[:min(len(bufs), batch)])
+	for i, p := range t.taken[:k] {
+		sizes[i] = 0
+		for _, s := range p.AsSlices() {
+			sizes[i] += copy(bufs[i][offset+sizes[i]:], s)
+		}
+		p.DecRef()
+		t.taken[i] = nil
+	}
+	return k, err
+}
+
+// Write implements tun.Device. It is called by one goroutine for each peer.
+func (t *tunnel) Write(bufs [][]byte, offset int) (int, error) {
+	for _, b := range bufs {
+		t.deliver(b[offset:])
+	}
+	return len(bufs), nil
+}
+
+func (t *tunnel) Close() error             { t.close(); return nil }
+func (t *tunnel) MTU() (int, error)        { return int(t.mtu), nil }
+func (t *tunnel) Name() (string, error)    { return "landfall", nil }
+func (t *tunnel) File() *os.File           { return nil }
+func (t *tunnel) Events() <-chan tun.Event { return t.events }
+func (t *tunnel) BatchSize() int           { return batch }

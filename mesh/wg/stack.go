@@ -1,0 +1,133 @@
+package wg
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	gvlog "gvisor.dev/gvisor/pkg/log"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+)
+
+const nicID = 1
+
+// How TCP behaves between nodes.
+const (
+	// A window of half of this fills 500 Mbit/s at 150 ms.
+	maxBuffer   = 20 << 20
+	startBuffer = 1 << 20
+
+	synRetries  = 4                // 1 + 2 + 4 + 8 + 16 s; dialers give up before
+	lingerAfter = 10 * time.Second // for the peer's half after our close
+	timeWait    = 5 * time.Second  // round trips here are far below the 60 s of the Internet's
+
+	keepAliveEvery = 3 * time.Second
+	keepAliveCount = 3
+)
+
+// newStack makes a stack with one address behind n. What it sends to that
+// address itself never reaches n.
+func newStack(n *nic, addr netip.Addr) (*stack.Stack, error) {
+	gvlog.SetTarget(silence{}) // the stack's own logger prints to stderr
+	s := stack.New(stack.Options{
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv6.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
+		HandleLocal:        true,
+	})
+	if err := errors.Join(setTCP(s), attach(s, n, addr)); err != nil {
+		s.Destroy()
+		return nil, err
+	}
+	return s, nil
+}
+
+func setTCP(s *stack.Stack) error {
+	linger, wait := tcpip.TCPLingerTimeoutOption(lingerAfter), tcpip.TCPTimeWaitTimeoutOption(timeWait)
+	retries := tcpip.TCPSynRetriesOption(synRetries)
+	var errs []error
+	for _, o := range []tcpip.SettableTransportProtocolOption{
+		&tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
+		&tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
+		&linger, &wait, &retries,
+	} {
+		if e := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); e != nil {
+			errs = append(errs, fmt.Errorf("set %T: %w", o, goError(e)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func attach(s *stack.Stack, n *nic, addr netip.Addr) error {
+	if e := s.CreateNIC(nicID, n); e != nil {
+		return fmt.Errorf("create nic: %w", goError(e))
+	}
+	a := tcpip.ProtocolAddress{
+		Protocol:          header.IPv6ProtocolNumber,
+		AddressWithPrefix: tcpip.AddrFrom16(addr.As16()).WithPrefix(),
+	}
+	if e := s.AddProtocolAddress(nicID, a, stack.AddressProperties{}); e != nil {
+		return fmt.Errorf("add address %v: %w", addr, goError(e))
+	}
+	s.AddRoute(tcpip.Route{Destination: header.IPv6EmptySubnet, NIC: nicID})
+	return nil
+}
+
+// tune sets what only endpoints themselves can be told: how soon a silent
+// peer ends them.
+func tune(ep tcpip.Endpoint, timeout time.Duration) {
+	ep.SocketOptions().SetDelayOption(false)
+	ep.SocketOptions().SetKeepAlive(true)
+	idle, every := tcpip.KeepaliveIdleOption(timeout), tcpip.KeepaliveIntervalOption(min(keepAliveEvery, timeout))
+	user := tcpip.TCPUserTimeoutOption(timeout)
+	// These options exist for every TCP endpoint; setting them cannot fail.
+	_ = ep.SetSockOpt(&idle)
+	_ = ep.SetSockOpt(&every)
+	_ = ep.SetSockOpt(&user)
+	_ = ep.SetSockOptInt(tcpip.KeepaliveCountOption, keepAliveCount)
+}
+
+func fullAddress(a netip.AddrPort) tcpip.FullAddress {
+	return tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom16(a.Addr().As16()), Port: a.Port()}
+}
+
+func fromFull(a tcpip.FullAddress) netip.AddrPort {
+	ip, _ := netip.AddrFromSlice(a.Addr.AsSlice())
+	return netip.AddrPortFrom(ip, a.Port)
+}
+
+// goError is a stack's error as the one that a kernel socket would give.
+func goError(e tcpip.Error) error {
+	switch e.(type) {
+	case nil:
+		return nil
+	case *tcpip.ErrConnectionRefused:
+		return syscall.ECONNREFUSED
+	case *tcpip.ErrConnectionReset:
+		return syscall.ECONNRESET
+	case *tcpip.ErrConnectionAborted, *tcpip.ErrAborted:
+		return syscall.ECONNABORTED
+	case *tcpip.ErrTimeout:
+		return syscall.ETIMEDOUT
+	case *tcpip.ErrHostUnreachable, *tcpip.ErrNetworkUnreachable:
+		return syscall.EHOSTUNREACH
+	case *tcpip.ErrClosedForSend:
+		return syscall.EPIPE
+	case *tcpip.ErrPortInUse:
+		return syscall.EADDRINUSE
+	case *tcpip.ErrClosedForReceive, *tcpip.ErrNotConnected, *tcpip.ErrInvalidEndpointState:
+		return os.ErrClosed
+	}
+	return errors.New(e.String())
+}
+
+// silence is a logger of the stack's kind that says nothing.
+type silence struct{}
+
+func (silence) Emit(int, gvlog.Level, time.Time, string, ...any) {}
