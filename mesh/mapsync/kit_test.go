@@ -121,12 +121,24 @@ func newTown(t *testing.T, rtt time.Duration, nodes ...landfall.Node) *town {
 // serve opens the node's map service, until its door is shut.
 func (w *town) serve(id landfall.NodeID, src Source) *door {
 	d := &door{conns: make(chan net.Conn), shut: make(chan struct{})}
-	w.mu.Lock()
-	w.doors[id] = d
-	w.mu.Unlock()
+	w.open(id, d)
 	s := NewServer(src)
 	w.work.Go(func() { s.Serve(w.ctx, d) })
 	return d
+}
+
+// open makes a door the node's.
+func (w *town) open(id landfall.NodeID, d *door) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doors[id] = d
+}
+
+// knocks are the attempts to reach a node so far.
+func (w *town) knocks(id landfall.NodeID) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked[id]
 }
 
 // run runs a client, its own server included, and notes what it applies.

@@ -36,17 +36,15 @@ func TestNothingMayBeChanged(t *testing.T) {
 	key := NewSigningKey()
 	d := signed(t, testMap(1, 0), key)
 	for i := range d.Bytes {
-		for _, bit := range []byte{1, 0x20, 0x80} {
-			b := bytes.Clone(d.Bytes)
-			b[i] ^= bit
-			if _, err := Verify(b, key.Public()); err == nil {
-				t.Fatalf("byte %d changed by %#x was taken", i, bit)
-			}
+		b := bytes.Clone(d.Bytes)
+		b[i] ^= 1 << (i % 8)
+		if _, err := Verify(b, key.Public()); err == nil {
+			t.Fatalf("byte %d changed to %q was taken", i, b[i])
 		}
 		if _, err := Verify(d.Bytes[:i], key.Public()); err == nil {
 			t.Fatalf("cut off after %d of %d bytes was taken", i, len(d.Bytes))
 		}
-		b := slices.Insert(bytes.Clone(d.Bytes), i, '\r')
+		b = slices.Insert(bytes.Clone(d.Bytes), i, '\r')
 		if _, err := Verify(b, key.Public()); err == nil {
 			t.Fatalf("a line end put in at %d was taken", i)
 		}

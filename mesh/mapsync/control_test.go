@@ -1,0 +1,142 @@
+package mapsync
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"landfall"
+)
+
+func begun(t *testing.T, key SigningKey) (*Control, *DirStore) {
+	t.Helper()
+	s := openStore(t, t.TempDir(), key)
+	c := newControl(t, s, key)
+	if _, err := c.Begin(t.Context(), testMap(0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+func TestBeginMakesTheFirstMapOnce(t *testing.T) {
+	key := NewSigningKey()
+	c, s := begun(t, key)
+	other := testMap(0, 1)
+	other.Network = "other"
+	m, err := c.Begin(t.Context(), other)
+	if err != nil || m.Network != "landfall" || m.Serial != 1 || m.Issued.IsZero() {
+		t.Errorf("second begin: %+v, %v", m, err)
+	}
+	if d, _ := s.Get(t.Context()); d.Serial != 1 {
+		t.Errorf("serial %d", d.Serial)
+	}
+}
+
+func TestChangesByManyHandsAllCount(t *testing.T) {
+	key := NewSigningKey()
+	c, s := begun(t, key)
+	const hands, each = 8, 5
+	var work sync.WaitGroup
+	for h := range hands {
+		work.Go(func() {
+			for i := range each {
+				_, err := c.Change(t.Context(), func(m *landfall.Map) error {
+					m.Records = append(m.Records, landfall.Record{
+						Name: "r" + strconv.Itoa(h) + "-" + strconv.Itoa(i) + ".landfall.test", Type: "TXT", Data: `"x"`})
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	work.Wait()
+	d, _ := s.Get(t.Context())
+	m, err := Verify(d.Bytes, key.Public())
+	if err != nil || m.Serial != 1+hands*each || len(m.Records) != hands*each {
+		t.Errorf("serial %d, %d records, %v", m.Serial, len(m.Records), err)
+	}
+}
+
+func TestChangeThatFailsLeavesNoTrace(t *testing.T) {
+	key := NewSigningKey()
+	c, s := begun(t, key)
+	mine := errors.New("no")
+	if _, err := c.Change(t.Context(), func(m *landfall.Map) error { m.Domain = "x"; return mine }); !errors.Is(err, mine) {
+		t.Errorf("own error: %v", err)
+	}
+	_, err := c.Change(t.Context(), func(m *landfall.Map) error { m.Domain = ""; m.Regions[1].Home = true; return nil })
+	if f, ok := errors.AsType[*Faulty](err); !ok || len(f.Faults) < 2 {
+		t.Errorf("faulty: %v", err)
+	}
+	if d, _ := s.Get(t.Context()); d.Serial != 1 {
+		t.Errorf("serial %d", d.Serial)
+	}
+}
+
+func TestChangeOfNothingMakesNoMap(t *testing.T) {
+	key := NewSigningKey()
+	c, s := begun(t, key)
+	m, err := c.Change(t.Context(), func(*landfall.Map) error { return nil })
+	if d, _ := s.Get(t.Context()); err != nil || m.Serial != 1 || d.Serial != 1 {
+		t.Errorf("map serial %d, store %d, %v", m.Serial, d.Serial, err)
+	}
+	// The order of the origins is who is asked first: moving nodes counts.
+	m, err = c.Change(t.Context(), func(m *landfall.Map) error { slices.Reverse(m.Nodes); return nil })
+	if err != nil || m.Serial != 2 {
+		t.Errorf("reordered: serial %d, %v", m.Serial, err)
+	}
+}
+
+func TestChangeBeforeTheFirstMap(t *testing.T) {
+	c := newControl(t, newMemory(), NewSigningKey())
+	if _, err := c.Change(t.Context(), retitle("x")); err == nil || !strings.Contains(err.Error(), "no map yet") {
+		t.Errorf("change: %v", err)
+	}
+}
+
+func TestNodesNeverVanishInOneStep(t *testing.T) {
+	const absent landfall.State = "absent"
+	ok := map[[2]landfall.State]bool{
+		{"", "active"}: true, {"active", ""}: true, {"active", "active"}: true,
+		{"active", "draining"}: true, {"", "draining"}: true,
+		{"draining", "draining"}: true, {"draining", "active"}: true, {"draining", ""}: true, {"draining", "gone"}: true,
+		{"gone", "gone"}: true, {"gone", absent}: true, {"", ""}: true,
+	}
+	states := []landfall.State{"", "active", "draining", "gone", absent}
+	for _, from := range states[:4] {
+		for _, to := range states {
+			old, next := testMap(1, 2), testMap(2, 2)
+			old.Nodes[2].State = from
+			if to == absent {
+				next.Nodes = next.Nodes[:2]
+			} else {
+				next.Nodes[2].State = to
+			}
+			faults := Lawful(old, next)
+			if lawful := len(faults) == 0; lawful != ok[[2]landfall.State{from, to}] {
+				t.Errorf("%q -> %q: %v", from, to, faults)
+			}
+		}
+	}
+}
+
+func TestNetworkKeepsItsName(t *testing.T) {
+	next := testMap(2, 1)
+	next.Network = "other"
+	if f := Lawful(testMap(1, 1), next); len(f) != 1 || f[0].Path != "name" {
+		t.Errorf("%v", f)
+	}
+}
+
+func TestControlNeedsItsParts(t *testing.T) {
+	for _, cfg := range []ControlConfig{{}, {Store: newMemory()}, {Key: NewSigningKey()}} {
+		if _, err := NewControl(cfg); err == nil {
+			t.Errorf("%+v was enough", cfg)
+		}
+	}
+}
