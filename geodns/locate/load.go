@@ -73,13 +73,26 @@ func hasPlaces(kind string) bool {
 	})
 }
 
+// maxShared is how many times over a tree may hold its own nodes. The format
+// shows the IPv4 part in three more places; a damaged file could show each
+// half of each half twice, and be walked through for ever.
+const maxShared = 8
+
 // addDatabase collects the networks of the database that have a place. Many
 // networks share one record, which is decoded once.
 func (f *flattener) addDatabase(db *maxminddb.Reader) error {
 	seen := map[uintptr]uint32{}
-	for r := range db.Networks() {
+	embedded := embeddedIPv4()
+	left := maxShared * (int(db.Metadata.NodeCount) + 1)
+	for r := range db.Networks(maxminddb.IncludeAliasedNetworks(), maxminddb.IncludeNetworksWithoutData()) {
 		if err := r.Err(); err != nil {
 			return fmt.Errorf("the file is damaged, download it again: %w", err)
+		}
+		if left--; left < 0 {
+			return errors.New("the file is damaged, download it again: its tree meets itself")
+		}
+		if !r.Found() || slices.ContainsFunc(embedded, func(e netip.Prefix) bool { return within(r.Prefix(), e) }) {
+			continue
 		}
 		loc, ok := seen[r.Offset()]
 		if !ok {
@@ -93,6 +106,22 @@ func (f *flattener) addDatabase(db *maxminddb.Reader) error {
 		f.add(entry{prefix: r.Prefix(), loc: loc})
 	}
 	return nil
+}
+
+// embeddedIPv4 are the parts of the IPv6 space where databases show IPv4 a
+// second time: mapped addresses, which Locate unmaps, Teredo and 6to4, which
+// are no longer (RFC 7526).
+func embeddedIPv4() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("::ffff:0:0/96"),
+		netip.MustParsePrefix("2001::/32"),
+		netip.MustParsePrefix("2002::/16"),
+	}
+}
+
+// within reports whether p is wide or a part of it.
+func within(p, wide netip.Prefix) bool {
+	return wide.Bits() <= p.Bits() && wide.Contains(p.Addr())
 }
 
 func (f *flattener) addOverrides(over Overrides) error {
