@@ -37,12 +37,12 @@ type field struct {
 type decoder struct {
 	src    *source
 	places map[string]span // of every value by its path
-	failed map[string]bool // paths of values that a fault has been told about
+	told   blame           // for values that a fault has been told about
 	whole  bool            // nothing of the file is left out of the tree
 }
 
 func (d *decoder) fault(s spot, at span, cure, format string, args ...any) {
-	d.failed[s.path] = true
+	d.told.add(s.path)
 	d.src.fault(at, cure, "%s%s", s.owner, fmt.Sprintf(format, args...))
 }
 
@@ -162,7 +162,10 @@ func several[T any](to *[]T, elem func(*T) reader) reader {
 			d.mistyped(s, v, list, fmt.Sprintf("write %s = [...]", s.key))
 			return
 		default:
-			written := string(d.src.text[v.at.from:v.at.to])
+			written := v.text
+			if v.kind == text {
+				written = strconv.Quote(written)
+			}
 			d.fault(s, v.at, fmt.Sprintf("write %s = [%s]", s.key, written), "%s is %s, want a list", s.key, v.kind)
 			items = []*value{v}
 		}

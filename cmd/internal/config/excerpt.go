@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,53 +14,73 @@ const (
 	excerptLead  = 40
 )
 
-// excerpt makes a line fit to print, and the carets to print below it:
-// length characters from the one numbered from (from 0), at least one, at
-// most to the end of what is shown. Nothing in the line reaches the terminal
-// that could command it.
-func excerpt(line string, from, length int) (text, carets string) {
-	cells := cells(line)
-	from = min(max(from, 0), len(cells))
-	first, last := 0, len(cells)
-	if len(cells) > excerptWidth {
-		first = max(0, min(from-excerptLead, len(cells)-excerptWidth))
-		last = first + excerptWidth
-	}
-	to := min(from+max(length, 1), last)
-	var t strings.Builder
+// excerpt makes a line fit to print, and the carets to print below it: from
+// the byte from up to the byte to, under one character at least, and at most
+// to the end of what is shown. Nothing in the line reaches the terminal that
+// could command it. However long the line is, the work is not.
+func excerpt(line []byte, from, to int) (text, carets string) {
+	first, last := window(line, from)
+	var t, c strings.Builder
 	if first > 0 {
 		t.WriteString("…")
+		c.WriteString(" ")
 	}
-	pad, under := columns(t.String()), 0
-	for i, c := range cells[first:last] {
-		t.WriteString(c)
-		switch i += first; {
-		case i < from:
-			pad += columns(c)
-		case i < to:
-			under += columns(c)
+	under := false
+	for i := first; i < last; {
+		r, size := utf8.DecodeRune(line[i:])
+		cell, mark := printable(r), " "
+		if i >= from && (i < to || !under) {
+			mark, under = "^", true
 		}
+		t.WriteString(cell)
+		if mark == "^" || !under {
+			c.WriteString(strings.Repeat(mark, columns(cell)))
+		}
+		i += size
 	}
-	if last < len(cells) {
+	if !strings.Contains(c.String(), "^") { // the end of the line, or a mark without a width
+		c.WriteString("^")
+	}
+	if last < len(line) {
 		t.WriteString("…")
 	}
-	return t.String(), strings.Repeat(" ", pad) + strings.Repeat("^", max(under, 1))
+	return t.String(), c.String()
 }
 
-// cells gives each character of the line as it is printed.
-func cells(line string) []string {
-	out := make([]string, 0, len(line))
-	for _, r := range line { // a byte that is not UTF-8 comes as U+FFFD
-		switch {
-		case r == '\t':
-			out = append(out, "    ")
-		case unicode.IsPrint(r):
-			out = append(out, string(r))
-		default:
-			out = append(out, string(utf8.RuneError))
-		}
+// window is the part of the line to show around the byte at.
+func window(line []byte, at int) (first, last int) {
+	first = back(line, at, excerptLead)
+	last = forward(line, first, excerptWidth)
+	return back(line, last, excerptWidth), last
+}
+
+// back is where the n characters before at begin.
+func back(line []byte, at, n int) int {
+	for ; n > 0 && at > 0; n-- {
+		_, size := utf8.DecodeLastRune(line[:at])
+		at -= size
 	}
-	return out
+	return at
+}
+
+// forward is where the n characters from at on end.
+func forward(line []byte, at, n int) int {
+	for ; n > 0 && at < len(line); n-- {
+		_, size := utf8.DecodeRune(line[at:])
+		at += size
+	}
+	return at
+}
+
+// printable is a character as it is printed.
+func printable(r rune) string {
+	switch {
+	case r == '\t':
+		return "    "
+	case unicode.IsPrint(r):
+		return string(r)
+	}
+	return string(utf8.RuneError)
 }
 
 // columns is how wide a terminal prints s. It knows the scripts that people
@@ -78,4 +99,9 @@ func columns(s string) int {
 		}
 	}
 	return n
+}
+
+// trimEnd is the line without its end.
+func trimEnd(line []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 }

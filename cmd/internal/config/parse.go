@@ -3,10 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"landfall"
@@ -32,7 +28,7 @@ func Parse(name string, src []byte, further ...func(*landfall.Map) []landfall.Fa
 	}
 	root, whole := grow(s)
 	m := new(landfall.Map)
-	d := &decoder{src: s, places: map[string]span{}, failed: map[string]bool{}, whole: whole}
+	d := &decoder{src: s, places: map[string]span{}, whole: whole}
 	d.fields(spot{}, root, top(m))
 	if whole { // else it would miss what could not be read
 		d.check(m.Check())
@@ -51,6 +47,10 @@ func Parse(name string, src []byte, further ...func(*landfall.Map) []landfall.Fa
 func (s *source) readable() bool {
 	if bytes.HasPrefix(s.text, []byte("\xff\xfe")) || bytes.HasPrefix(s.text, []byte("\xfe\xff")) {
 		s.fault(span{}, "save the file as UTF-8", "the file is UTF-16")
+		return false
+	}
+	if i := bytes.IndexByte(s.text, 0); i >= 0 {
+		s.fault(span{i, i + 1}, "give the network file", "the file is no text")
 		return false
 	}
 	if utf8.Valid(s.text) {
@@ -75,72 +75,4 @@ func (s *source) readable() bool {
 	s.fault(span{first, first + 1}, "save the file as UTF-8", "byte 0x%02x is not UTF-8%s", s.text[first], more)
 	s.text = clean
 	return true
-}
-
-// check adds what a check of the whole map finds to what was found before,
-// except what only follows from it or says it again.
-func (d *decoder) check(faults []landfall.Fault) {
-	told := maps.Clone(d.failed)
-	for _, f := range faults {
-		if d.follows(f.Path) {
-			continue
-		}
-		d.src.fault(d.place(f.Path), f.Cure, "%s", d.withLines(f.Msg))
-		told[f.Path] = true
-		if f.Path == "domain" {
-			d.failed[f.Path] = true
-		}
-	}
-	d.failed = told
-}
-
-// follows reports whether a fault at the path may be there only because a
-// value could not be read: the same one, one of its list, what it is part
-// of, or one that it is compared with.
-func (d *decoder) follows(path string) bool {
-	for failed := range d.failed {
-		switch item, below := strings.CutPrefix(failed, path); {
-		case failed == path,
-			below && strings.HasPrefix(item, "[") && strings.IndexByte(item, ']') == len(item)-1,
-			strings.HasPrefix(path, failed+"."),
-			strings.HasPrefix(path, failed+"["),
-			failed == "domain" && hangsOnDomain(path),
-			isRegionID(failed) && strings.HasPrefix(path, "node[") && strings.HasSuffix(path, ".region"):
-			return true
-		}
-	}
-	return false
-}
-
-func isRegionID(path string) bool {
-	return strings.HasPrefix(path, "region[") && strings.HasSuffix(path, ".id")
-}
-
-func hangsOnDomain(path string) bool {
-	return strings.HasPrefix(path, "service[") && strings.HasSuffix(path, ".host") ||
-		strings.HasPrefix(path, "record[") && strings.HasSuffix(path, ".name")
-}
-
-// place is where the value of a path stands, or else what it would be part
-// of, or else the beginning of the file.
-func (d *decoder) place(path string) span {
-	for path != "" {
-		if at, ok := d.places[path]; ok {
-			return at
-		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-	}
-	return span{}
-}
-
-// withLines puts line numbers where a message of Map.Check speaks of a table
-// by its number.
-func (d *decoder) withLines(msg string) string {
-	return regexp.MustCompile(`\b\w+\[\d+\]`).ReplaceAllStringFunc(msg, func(path string) string {
-		at, ok := d.places[path]
-		if !ok {
-			return path
-		}
-		return "at line " + strconv.Itoa(d.src.line(at.from))
-	})
 }

@@ -258,7 +258,10 @@ func inside(t *testing.T, lines []string, p Problem) {
 	if p.Line < 1 || p.Line > len(lines) {
 		t.Fatalf("%v: there are %d lines", p, len(lines))
 	}
-	if n := utf8.RuneCountInString(lines[p.Line-1]); p.Column < 1 || p.Column > n+1 || p.Length < 0 || p.Column+p.Length > n+2 {
-		t.Errorf("%v: %d underlined, line of %d", p, p.Length, n)
+	if n := utf8.RuneCountInString(lines[p.Line-1]); p.Column < 1 || p.Column > n+1 {
+		t.Errorf("%v: the line has %d characters", p, n)
+	}
+	if columns(p.Carets) > columns(p.Text)+1 || strings.Trim(p.Carets, " ^") != "" || p.Carets == "" != (p.Text == "") && p.Carets != "^" {
+		t.Errorf("%v: carets %q below %q", p, p.Carets, p.Text)
 	}
 }

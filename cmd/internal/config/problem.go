@@ -10,10 +10,13 @@ type Problem struct {
 	File   string // as the user named it
 	Line   int    // from 1
 	Column int    // from 1, in characters; a byte order mark is none
-	Text   string // the line, without its end
-	Length int    // characters to underline; 0 where nothing there is to be seen
 	Msg    string // what is wrong
 	Cure   string // what to do about it; may be empty
+
+	// Text is the line, or the part of a long one around the place, fit to be
+	// printed, and Carets what to print below it. Both are empty where
+	// nothing there is to be seen.
+	Text, Carets string
 }
 
 // Error is the first line of Explain.
@@ -26,9 +29,8 @@ func (p Problem) Error() string {
 func (p Problem) Explain() string {
 	var b strings.Builder
 	b.WriteString(p.Error() + "\n")
-	if p.Length > 0 {
-		text, caret := excerpt(p.Text, p.Column-1, p.Length)
-		fmt.Fprintf(&b, "%5d | %s\n      | %s\n", p.Line, text, caret)
+	if p.Carets != "" {
+		fmt.Fprintf(&b, "%5d | %s\n      | %s\n", p.Line, p.Text, p.Carets)
 	}
 	if p.Cure != "" {
 		fmt.Fprintf(&b, "   cure: %s\n", p.Cure)

@@ -19,8 +19,9 @@ type finding struct {
 	cure string
 }
 
-// maxMsg is the most bytes of a message: it may quote a value of any length.
-const maxMsg = 200
+// maxSaid is the most bytes of a message or a cure: either may quote a value
+// of any length.
+const maxSaid = 300
 
 // source is the text of a file, and what was found wrong with it.
 type source struct {
@@ -42,6 +43,9 @@ func newSource(name string, src []byte) *source {
 }
 
 func (s *source) fault(at span, cure, format string, args ...any) {
+	for at.from > 0 && at.from < len(s.text) && !utf8.RuneStart(s.text[at.from]) {
+		at.from-- // the parser counts bytes
+	}
 	s.found = append(s.found, finding{at, fmt.Sprintf(format, args...), cure})
 }
 
@@ -58,38 +62,34 @@ func (s *source) line(at int) int {
 func (s *source) problems() []Problem {
 	slices.SortStableFunc(s.found, func(a, b finding) int { return cmp.Compare(a.at.from, b.at.from) })
 	var out []Problem
+	number, column, at := 0, 0, 0 // of the finding before, to count on from
 	for _, f := range s.found {
-		out = append(out, s.problem(f))
+		n := s.line(f.at.from)
+		if n != number {
+			number, column, at = n, 1, s.lines[n-1]
+		}
+		column += utf8.RuneCount(s.text[at:f.at.from])
+		at = f.at.from
+		out = append(out, s.problem(f, n, column))
 	}
 	return out
 }
 
-func (s *source) problem(f finding) Problem {
-	for f.at.from > 0 && f.at.from < len(s.text) && !utf8.RuneStart(s.text[f.at.from]) {
-		f.at.from-- // the parser counts bytes
-	}
-	n := s.line(f.at.from)
-	start, end := s.lines[n-1], len(s.text)
-	if n < len(s.lines) {
-		end = s.lines[n] - 1
-	}
-	text := s.text[start:end]
-	stop := min(f.at.to, start+len(bytes.TrimSuffix(text, []byte("\r"))))
-	length := 0
+func (s *source) problem(f finding, line, column int) Problem {
+	p := Problem{File: s.name, Line: line, Column: column, Msg: clip(f.msg), Cure: clip(f.cure)}
 	if f.at.to > f.at.from {
-		length = max(1, utf8.RuneCount(s.text[f.at.from:max(stop, f.at.from)]))
+		start, end := s.lines[line-1], len(s.text)
+		if line < len(s.lines) {
+			end = s.lines[line]
+		}
+		p.Text, p.Carets = excerpt(trimEnd(s.text[start:end]), f.at.from-start, f.at.to-start)
 	}
-	msg := f.msg
-	if len(msg) > maxMsg {
-		msg = strings.ToValidUTF8(msg[:maxMsg], "") + "…"
+	return p
+}
+
+func clip(said string) string {
+	if len(said) <= maxSaid {
+		return said
 	}
-	return Problem{
-		File:   s.name,
-		Line:   n,
-		Column: utf8.RuneCount(s.text[start:f.at.from]) + 1,
-		Text:   strings.TrimSuffix(string(text), "\r"),
-		Length: length,
-		Msg:    msg,
-		Cure:   f.cure,
-	}
+	return strings.ToValidUTF8(said[:maxSaid], "") + "…"
 }

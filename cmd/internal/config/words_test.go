@@ -46,11 +46,15 @@ func TestCaretsStandBelowThePlace(t *testing.T) {
 		{"long, at the end", long, 299, 5, "…" + long[:100], strings.Repeat(" ", 100) + "^"},
 		{"long, all of it", long, 0, 300, long[:100] + "…", strings.Repeat("^", 100)},
 	} {
-		if text, carets := excerpt(c.line, c.from, c.length); text != c.text || carets != c.carets {
+		from, to := at(c.line, c.from), at(c.line, c.from+c.length)
+		if text, carets := excerpt([]byte(c.line), from, to); text != c.text || carets != c.carets {
 			t.Errorf("%s:\n got %s\n     %s\nwant %s\n     %s", c.name, text, carets, c.text, c.carets)
 		}
 	}
 }
+
+// at is the byte where the nth character of a line begins.
+func at(line string, n int) int { return forward([]byte(line), 0, n) }
 
 func TestErrorCountsFaultsAndNamesFiles(t *testing.T) {
 	for want, e := range map[string]Error{
