@@ -1,0 +1,187 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"landfall/origin/chat"
+)
+
+// ErrDenied says that credentials are missing or wrong.
+var ErrDenied = errors.New("credentials are missing or wrong")
+
+// ErrBusy says that too many passwords are being checked already.
+var ErrBusy = errors.New("too many sign-ins at once: try again in a few seconds")
+
+// SessionCookie holds a browser's session. The prefix makes browsers insist
+// that it is Secure, for this host alone, and for all its paths.
+const SessionCookie = "__Host-landfall"
+
+// SessionLife is how long a session lasts after sign-in.
+const SessionLife = 30 * 24 * time.Hour
+
+// Limits of the checking of passwords, which is dear on purpose.
+const (
+	checking = 2  // at once
+	waiting  = 32 // more than these are turned away
+)
+
+// Auth checks credentials against accounts.
+type Auth struct {
+	accounts chat.Accounts
+	now      func() time.Time
+	slots    chan struct{}
+	queue    atomic.Int64
+	denied   atomic.Uint64
+}
+
+// New makes an Auth. now is the clock; nil means time.Now.
+func New(accounts chat.Accounts, now func() time.Time) (*Auth, error) {
+	if accounts == nil {
+		return nil, errors.New("auth: no accounts given")
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Auth{accounts: accounts, now: now, slots: make(chan struct{}, checking)}, nil
+}
+
+// Denied counts the credentials that were wrong.
+func (a *Auth) Denied() uint64 { return a.denied.Load() }
+
+// Request finds the user that an API request comes from. Cookies do not
+// count here, so that a page elsewhere cannot use somebody's session.
+func (a *Auth) Request(r *http.Request) (chat.User, error) {
+	if name, password, ok := r.BasicAuth(); ok {
+		if strings.Contains(name, "@") {
+			return a.Password(r.Context(), name, password)
+		}
+		return a.Token(r.Context(), name) // clients put anything into the password
+	}
+	if token := bearer(r); token != "" {
+		return a.Token(r.Context(), token)
+	}
+	if token := r.URL.Query().Get("access_token"); token != "" {
+		return a.Token(r.Context(), token)
+	}
+	return chat.User{}, ErrDenied
+}
+
+// bearer is the token of an Authorization header (RFC 6750, 2.1).
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// Session finds the user of a browser's session cookie.
+func (a *Auth) Session(r *http.Request) (chat.User, error) {
+	c, err := r.Cookie(SessionCookie)
+	if err != nil {
+		return chat.User{}, ErrDenied
+	}
+	return a.find(r.Context(), c.Value, chat.TokenSession)
+}
+
+// Token finds the user of an API token.
+func (a *Auth) Token(ctx context.Context, token string) (chat.User, error) {
+	return a.find(ctx, token, chat.TokenAPI)
+}
+
+func (a *Auth) find(ctx context.Context, secret string, kind chat.TokenKind) (chat.User, error) {
+	t, err := a.accounts.Token(ctx, HashToken(secret))
+	switch {
+	case errors.Is(err, chat.ErrNotFound):
+		return a.deny()
+	case err != nil:
+		return chat.User{}, err
+	case t.Kind != kind, !t.Expires.IsZero() && !a.now().Before(t.Expires):
+		return a.deny()
+	}
+	u, err := a.accounts.User(ctx, t.User)
+	if err != nil {
+		return chat.User{}, err
+	}
+	if u.Disabled {
+		return a.deny()
+	}
+	return u, nil
+}
+
+// Password finds the user with this address and password. An unknown address
+// takes as long as a wrong password.
+func (a *Auth) Password(ctx context.Context, email, password string) (chat.User, error) {
+	u, hash, err := a.accounts.Password(ctx, email)
+	if errors.Is(err, chat.ErrNotFound) {
+		hash = dummyHash()
+	} else if err != nil {
+		return chat.User{}, err
+	}
+	ok, err := a.check(ctx, hash, password)
+	if err != nil {
+		return chat.User{}, err
+	}
+	if !ok || u.ID == 0 || u.Disabled {
+		return a.deny()
+	}
+	return u, nil
+}
+
+// check compares a password with a hash, few at a time.
+func (a *Auth) check(ctx context.Context, hash, password string) (bool, error) {
+	if a.queue.Add(1) > waiting {
+		a.queue.Add(-1)
+		return false, ErrBusy
+	}
+	defer a.queue.Add(-1)
+	select {
+	case a.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	defer func() { <-a.slots }()
+	return CheckPassword(hash, password), nil
+}
+
+func (a *Auth) deny() (chat.User, error) {
+	a.denied.Add(1)
+	return chat.User{}, ErrDenied
+}
+
+// Begin starts a session for a user and returns its cookie.
+func (a *Auth) Begin(ctx context.Context, user chat.UserID) (*http.Cookie, error) {
+	secret := NewToken()
+	t := chat.Token{Hash: HashToken(secret), User: user, Kind: chat.TokenSession, Expires: a.now().Add(SessionLife)}
+	if err := a.accounts.AddToken(ctx, t); err != nil {
+		return nil, fmt.Errorf("begin session: %w", err)
+	}
+	c := sessionCookie()
+	c.Value, c.MaxAge = secret, int(SessionLife.Seconds())
+	return c, nil
+}
+
+// End ends the session of a request, if it has one, and returns the cookie
+// that makes the browser forget it.
+func (a *Auth) End(r *http.Request) (*http.Cookie, error) {
+	gone := sessionCookie()
+	gone.MaxAge = -1
+	c, err := r.Cookie(SessionCookie)
+	if err != nil {
+		return gone, nil
+	}
+	if err := a.accounts.DropToken(r.Context(), HashToken(c.Value)); err != nil {
+		return nil, fmt.Errorf("end session: %w", err)
+	}
+	return gone, nil
+}
+
+func sessionCookie() *http.Cookie {
+	return &http.Cookie{Name: SessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}

@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"landfall/origin/auth"
+	"landfall/origin/chat"
+)
+
+// Problem is an error as clients see it. The values of Errors are always
+// lists: clients join them.
+type Problem struct {
+	Status  int                 `json:"-"`
+	Message string              `json:"message"`
+	Errors  map[string][]string `json:"errors,omitempty"`
+}
+
+// Error makes a Problem an error, so that handlers can return it.
+func (p *Problem) Error() string { return p.Message }
+
+// NewProblem is a problem with a sentence for the client.
+func NewProblem(status int, message string) *Problem {
+	return &Problem{Status: status, Message: message}
+}
+
+// ProblemOf is what a client is told of an error. known is false for errors
+// that are ours, whose cause belongs in our log and not in the answer.
+func ProblemOf(err error) (p *Problem, known bool) {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p, true
+	}
+	if invalid, ok := errors.AsType[chat.Invalid](err); ok {
+		return &Problem{Status: http.StatusBadRequest, Message: "Validation error", Errors: invalid}, true
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return NewProblem(http.StatusRequestEntityTooLarge, "Request body is too large"), true
+	}
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		return NewProblem(http.StatusUnauthorized, "Unauthorized: give an API token, or an e-mail address and a password"), true
+	case errors.Is(err, auth.ErrBusy):
+		return NewProblem(http.StatusTooManyRequests, auth.ErrBusy.Error()), true
+	case errors.Is(err, chat.ErrNotFound):
+		return NewProblem(http.StatusNotFound, "Not found"), true
+	case errors.Is(err, chat.ErrForbidden):
+		return NewProblem(http.StatusForbidden, "Access denied"), true
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return NewProblem(http.StatusServiceUnavailable, "Service is too slow or shutting down: try again"), true
+	}
+	return NewProblem(http.StatusInternalServerError, "Internal error"), false
+}
+
+// Reply writes v as the answer.
+func Reply(w http.ResponseWriter, status int, v any) error {
+	b, err := JSON(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the client may be gone; nobody is left to tell
+	return nil
+}
+
+// ReplyProblem writes p as the answer.
+func ReplyProblem(w http.ResponseWriter, p *Problem) {
+	switch p.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="Flowdock API"`) // RFC 9110, 11.6.1
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "2")
+	}
+	_ = Reply(w, p.Status, p) // strings always encode
+}
