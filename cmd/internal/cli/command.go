@@ -23,7 +23,13 @@ type Command struct {
 // Commands is the table, in the order of the help.
 func Commands() []Command {
 	return []Command{
+		devCommand(),
 		checkCommand(),
+		statusCommand(),
+		drainCommand(),
+		dnsServeCommand(),
+		edgeServeCommand(),
+		chatServeCommand(),
 		versionCommand(),
 		completionCommand(),
 		helpCommand(),

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+)
+
+func drainCommand() Command {
+	var dir string
+	var undo bool
+	return Command{
+		Path:  "drain",
+		Args:  "NODE",
+		Short: "Stop sending users to a node, without losing those who are there",
+		Long: `Writes a map in which NODE is draining. Name servers stop naming it at once;
+it goes on serving whoever still comes, and cuts no request and no stream.
+Returns when every node has the map. --undo takes the node in again.`,
+		Flags: func(f *Flags) {
+			runningFlag(f, &dir)
+			f.Bool(&undo, "undo", "take the node in again")
+		},
+		Run: func(ctx context.Context, env *Env, args []string) error {
+			c, err := running(env, dir)
+			if err != nil {
+				return err
+			}
+			return drain(ctx, env.Stdout, c, landfall.NodeID(args[0]), undo)
+		},
+	}
+}
+
+func drain(ctx context.Context, out io.Writer, c *admin.Client, node landfall.NodeID, undo bool) error {
+	serial, err := c.Drain(ctx, node, undo)
+	if err != nil {
+		return asked(err)
+	}
+	late, err := spread(ctx, c, serial)
+	if err != nil {
+		return asked(err)
+	}
+	what := "draining: no name server names it any more"
+	if undo {
+		what = "active again"
+	}
+	if len(late) > 0 {
+		what += "; these nodes have yet to hear of it: " + strings.Join(late, ", ")
+	}
+	_, err = fmt.Fprintf(out, "node %s is %s (map serial %d)\n", node, what, serial)
+	return err
+}
+
+// spreadTimeout is how long drain waits for nodes that may be down.
+const spreadTimeout = 5 * time.Second
+
+// spread waits until every node serves by a map, and tells which do not.
+func spread(ctx context.Context, c *admin.Client, serial landfall.Serial) ([]string, error) {
+	deadline := time.Now().Add(spreadTimeout)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		o, err := c.Overview(ctx)
+		if err != nil {
+			return nil, err
+		}
+		late := behind(o, serial)
+		if len(late) == 0 || time.Now().After(deadline) {
+			return late, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func behind(o admin.Overview, serial landfall.Serial) (late []string) {
+	for _, n := range o.Nodes {
+		if n.Serial < serial {
+			late = append(late, string(n.Node))
+		}
+	}
+	return late
+}

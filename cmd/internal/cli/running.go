@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"errors"
+
+	"landfall/cmd/internal/admin"
+)
+
+// dirVariable names the state directory where --dir does not.
+const dirVariable = "LANDFALL_DIR"
+
+// runningFlag declares --dir for commands that ask a running node.
+func runningFlag(f *Flags, dir *string) {
+	f.String(dir, "dir", "", "state directory `DIR` of what runs; $"+dirVariable+" if not given")
+}
+
+// running is a client of what runs in a state directory.
+func running(env *Env, dir string) (*admin.Client, error) {
+	if dir == "" {
+		dir = env.Getenv(dirVariable)
+	}
+	if dir == "" {
+		return nil, Usagef("which network? Give its state directory with --dir DIR, as `landfall dev` prints it, or in $%s", dirVariable)
+	}
+	return admin.NewClient(env.Path(dir)), nil
+}
+
+// asked marks an error of asking what runs: nothing runs there, or it said no.
+func asked(err error) error {
+	if errors.Is(err, admin.ErrNotRunning) {
+		return Unreachable(err)
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+)
+
+func statusCommand() Command {
+	var dir string
+	var asJSON, metrics bool
+	return Command{
+		Path:  "status",
+		Short: "Show the nodes, their map and the paths between them",
+		Long: `Asks what runs in a state directory, which asks every node of the network
+over the mesh. SERIAL is the map that a node serves by; PATHS are its peers,
+with the round-trip time measured now and the share of probes lost.`,
+		Flags: func(f *Flags) {
+			runningFlag(f, &dir)
+			f.Bool(&asJSON, "json", "print all that is known as JSON")
+			f.Bool(&metrics, "metrics", "print the asked node's metrics as Prometheus reads them")
+		},
+		Run: func(ctx context.Context, env *Env, _ []string) error {
+			if asJSON && metrics {
+				return Usagef("--json and --metrics exclude each other")
+			}
+			c, err := running(env, dir)
+			if err != nil {
+				return err
+			}
+			if metrics {
+				return asked(c.Metrics(ctx, env.Stdout))
+			}
+			o, err := c.Overview(ctx)
+			if err != nil {
+				return asked(err)
+			}
+			if asJSON {
+				e := json.NewEncoder(env.Stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(o)
+			}
+			return writeOverview(env.Stdout, o, time.Now())
+		},
+	}
+}
+
+func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
+	fmt.Fprintf(out, "network %s, domain %s, home %s, map serial %d\n\n", o.Network, o.Domain, o.Home, o.Serial)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NODE\tREGION\tROLES\tSTATE\tSERIAL\tUP\tSERVES\tPATHS")
+	for _, n := range o.Nodes {
+		if n.Error != "" {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t-\t-\tno: %s\t\n", n.Node, n.Region, roles(n.Roles), n.State, n.Error)
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%v\t%s\t%s\n", n.Node, n.Region, roles(n.Roles), n.State, n.Serial,
+			now.Sub(n.Started).Round(time.Second), serves(n), paths(n.Paths))
+	}
+	return t.Flush()
+}
+
+func roles(rs []landfall.Role) string {
+	var out []string
+	for _, r := range rs {
+		out = append(out, string(r))
+	}
+	return strings.Join(out, ",")
+}
+
+func serves(n admin.Status) string {
+	if len(n.Waiting) == 0 {
+		return "yes"
+	}
+	return "waits for " + strings.Join(n.Waiting, ", ")
+}
+
+func paths(ps []admin.Path) string {
+	var out []string
+	for _, p := range ps {
+		if !p.Alive {
+			out = append(out, string(p.Peer)+" dead")
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s %.1fms %.0f%% lost", p.Peer, float64(p.RTT)/float64(time.Millisecond), 100*p.Loss))
+	}
+	return strings.Join(out, ", ")
+}

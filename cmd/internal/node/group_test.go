@@ -1,0 +1,57 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGroupStopsInReverseOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		g := newGroup(slog.New(slog.DiscardHandler), 3)
+		var stopped []string
+		for _, name := range []string{"mesh", "edge", "geodns"} {
+			g.start(ctx, name, func(ctx context.Context) error {
+				<-ctx.Done()
+				time.Sleep(time.Second) // a grace of its own
+				stopped = append(stopped, name)
+				return nil
+			})
+		}
+		time.AfterFunc(time.Minute, cancel)
+		if err := g.wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(stopped, []string{"geodns", "edge", "mesh"}) {
+			t.Errorf("stopped %v", stopped)
+		}
+	})
+}
+
+func TestGroupStopsAllWhenOneFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(slog.New(slog.DiscardHandler), 2)
+		broken := errors.New("disk full")
+		g.start(t.Context(), "mesh", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		g.start(t.Context(), "origin", func(context.Context) error { time.Sleep(time.Hour); return broken })
+		err := g.wait(t.Context())
+		if !errors.Is(err, broken) || err.Error() != "origin: disk full" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestGroupTellsOfAPartThatEndsWithoutReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(slog.New(slog.DiscardHandler), 1)
+		g.start(t.Context(), "origin", func(context.Context) error { return nil })
+		if err := g.wait(t.Context()); err == nil {
+			t.Error("no word of it")
+		}
+	})
+}

@@ -1,0 +1,247 @@
+package node
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"landfall"
+	"landfall/certs"
+	"landfall/cmd/internal/admin"
+	"landfall/edge"
+	"landfall/geodns/locate"
+	"landfall/mesh"
+	"landfall/mesh/mapsync"
+)
+
+// Sockets are what a node listens on, already bound. A node is an edge if it
+// has HTTPS listeners, and a name server if it has DNS sockets.
+type Sockets struct {
+	WireGuard net.PacketConn
+	HTTPS     []net.Listener
+	DNSUDP    []*net.UDPConn
+	DNSTCP    []net.Listener
+}
+
+// Config is what a Node is made of.
+type Config struct {
+	Self    landfall.NodeID
+	State   *State
+	Sockets Sockets
+	// MapKey is whose maps the node serves by.
+	MapKey landfall.MapKey
+	// Bootstrap is the map of serial 0 that the node begins with: the name of
+	// the network, this node and the home region's.
+	Bootstrap *landfall.Map
+	// Home is what only a node with the origin role has; nil elsewhere.
+	Home *Home
+	// Roots are the authorities whose certificates edges must show to be
+	// named; nil means the system's.
+	Roots *x509.CertPool
+	// Geo is the file of the geographic database; edges and name servers
+	// need it.
+	Geo string
+	Log *slog.Logger // nil: no log
+}
+
+// Node is one server of the network.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	roots   []*os.Root // open directories
+
+	mesh   *mesh.Mesh
+	maps   *mapsync.Client
+	table  *locate.Table
+	source *certs.Source // nil unless an edge
+	edge   *edge.Server  // nil unless an edge
+	dns    *DNS          // nil unless a name server
+	admin  *admin.Server
+}
+
+// New puts a node's parts together; nothing of it runs yet. The sockets
+// belong to Run; where New fails they stay the caller's.
+func New(cfg Config) (*Node, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{cfg: cfg, log: cfg.Log.With("node", cfg.Self), started: time.Now()}
+	err := n.build()
+	if err != nil {
+		n.closeRoots()
+		return nil, fmt.Errorf("node %s: %w", cfg.Self, err)
+	}
+	return n, nil
+}
+
+func (n *Node) build() (err error) {
+	n.admin = admin.New(admin.Config{Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Drain: n.drainer(), Log: n.log})
+	if n.mesh, err = mesh.New(mesh.Config{
+		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.log,
+	}); err != nil {
+		return err
+	}
+	n.mesh.SetMap(n.cfg.Bootstrap) // so that the first question for a map finds its way
+	n.admin.Register("mesh", func() any { return n.mesh.Stats() })
+	if err := n.buildMaps(); err != nil {
+		return err
+	}
+	if n.isEdge() || n.isDNS() {
+		if n.table, err = locate.Open(n.cfg.Geo, nil); err != nil {
+			return err
+		}
+	}
+	if n.isEdge() {
+		if err := n.buildEdge(); err != nil {
+			return err
+		}
+	}
+	if n.isDNS() {
+		if n.dns, err = NewDNS(DNSConfig{
+			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Table: n.table,
+			Probe: HTTPSProbe(n.Map, n.cfg.Roots), Log: n.log,
+		}); err != nil {
+			return err
+		}
+		n.dns.register(n.admin)
+	}
+	if h := n.cfg.Home; h != nil {
+		if err := h.bind(n.caller, n.log); err != nil {
+			return err
+		}
+		h.register(n.admin)
+	}
+	return nil
+}
+
+func (n *Node) isEdge() bool { return len(n.cfg.Sockets.HTTPS) > 0 }
+func (n *Node) isDNS() bool  { return len(n.cfg.Sockets.DNSUDP)+len(n.cfg.Sockets.DNSTCP) > 0 }
+
+// root opens a folder of the state directory, for as long as the node lives.
+func (n *Node) root(name string) (*os.Root, error) {
+	r, err := openRoot(filepath.Join(n.cfg.State.Dir, name))
+	if err == nil {
+		n.roots = append(n.roots, r)
+	}
+	return r, err
+}
+
+func openRoot(dir string) (*os.Root, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return os.OpenRoot(dir)
+}
+
+func (n *Node) closeRoots() {
+	for _, r := range n.roots {
+		r.Close()
+	}
+}
+
+func (n *Node) buildMaps() error {
+	cache, err := n.root("maps")
+	if err != nil {
+		return err
+	}
+	cfg := mapsync.Config{
+		Self: n.cfg.Self, Key: n.cfg.MapKey, Bootstrap: n.cfg.Bootstrap, Cache: cache, Log: n.log,
+		Dial: func(ctx context.Context, id landfall.NodeID) (net.Conn, error) {
+			return n.mesh.Dial(ctx, landfall.Target{Node: id, Service: landfall.MeshMap, Class: landfall.Control})
+		},
+		Apply: n.applier(),
+	}
+	if n.cfg.Home != nil {
+		cfg.Local = n.cfg.Home.store
+	}
+	if n.maps, err = mapsync.New(cfg); err != nil {
+		return err
+	}
+	n.admin.Register("map", func() any { return n.maps.Stats() })
+	return nil
+}
+
+// Run serves until ctx ends, or until a part cannot go on.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.closeRoots()
+	listeners, err := n.listen()
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.cfg.Self, err)
+	}
+	g := newGroup(n.log, 16)
+	g.start(ctx, "mesh", n.mesh.Run)
+	g.start(ctx, "map", n.maps.Run)
+	if h := n.cfg.Home; h != nil {
+		g.start(ctx, "chat", h.Chat.Run)
+		g.start(ctx, "upstreams", h.upstreams.Run)
+	}
+	for _, l := range listeners {
+		g.start(ctx, string(l.service), l.run)
+	}
+	if n.isEdge() {
+		g.start(ctx, "certificates", n.source.Run)
+		g.start(ctx, "edge", n.runEdge)
+	}
+	if n.isDNS() {
+		g.start(ctx, "votes", n.exchangeVotes)
+		g.start(ctx, "name server", n.dns.Run)
+	}
+	if err := g.wait(ctx); err != nil {
+		return fmt.Errorf("node %s: %w", n.cfg.Self, err)
+	}
+	return nil
+}
+
+// applier makes the function that every new map goes through: mesh first, so
+// that a newcomer can be reached before anyone is sent to it, name server
+// last.
+func (n *Node) applier() func(*landfall.Map) {
+	first := true
+	return func(m *landfall.Map) {
+		if first {
+			m, first = withEndpoints(m, n.cfg.Bootstrap), false
+		}
+		n.mesh.SetMap(m)
+		if m.Serial == 0 {
+			return // to find the network by, not to serve by
+		}
+		if h := n.cfg.Home; h != nil {
+			h.setMap(m)
+		}
+		if n.isEdge() {
+			n.source.SetMap(m)
+			n.edge.SetMap(m)
+		}
+		if n.isDNS() {
+			n.dns.SetMap(m)
+		}
+		n.log.Info("map applied", "serial", m.Serial)
+	}
+}
+
+// withEndpoints is a map from disk with the endpoints that the bootstrap map
+// gives: what an operator wrote since may be newer than the disk.
+func withEndpoints(m, bootstrap *landfall.Map) *landfall.Map {
+	if m.Serial == 0 {
+		return m
+	}
+	m = m.Clone()
+	for i, n := range m.Nodes {
+		if b, ok := bootstrap.Node(n.ID); ok && len(b.Endpoints) > 0 {
+			m.Nodes[i].Endpoints = b.Endpoints
+		}
+	}
+	return m
+}
+
+// Map is the newest map the node has.
+func (n *Node) Map() *landfall.Map { return n.maps.Map() }
+
+// Admin is what operators may ask of the node.
+func (n *Node) Admin() *admin.Server { return n.admin }

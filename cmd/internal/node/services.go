@@ -1,0 +1,89 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"landfall"
+	"landfall/mesh/mapsync"
+)
+
+// service is what a node offers on the mesh.
+type service struct {
+	service landfall.MeshService
+	run     func(context.Context) error
+}
+
+// listen opens what the node offers to its peers.
+func (n *Node) listen() ([]service, error) {
+	offers := map[landfall.MeshService]http.Handler{landfall.MeshAdmin: n.admin.Public()}
+	if n.isDNS() {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /votes", n.serveVotes)
+		offers[landfall.MeshProbes] = mux
+	}
+	if h := n.cfg.Home; h != nil {
+		offers[landfall.MeshChat] = h.Chat.EdgeHandler()
+		offers[landfall.MeshHTTP] = h.upstreams
+		offers[landfall.MeshCerts] = h.issuer
+	}
+	var out []service
+	for _, name := range landfall.MeshServices() {
+		handler, ok := offers[name]
+		if !ok && name != landfall.MeshMap {
+			continue
+		}
+		l, err := n.mesh.Listen(name)
+		if err != nil {
+			return nil, err
+		}
+		if name == landfall.MeshMap {
+			maps := mapsync.NewServer(n.maps)
+			n.admin.Register("map_server", func() any { return maps.Stats() })
+			out = append(out, service{name, func(ctx context.Context) error { return maps.Serve(ctx, l) }})
+			continue
+		}
+		out = append(out, service{name, func(ctx context.Context) error { return ServeHTTP(ctx, l, handler, patience) }})
+	}
+	return out, nil
+}
+
+// patience is how long a peer on the mesh may keep a connection open without
+// asking anything: edges hold spare ones ready.
+const patience = 15 * time.Minute
+
+// ServeHTTP serves until ctx ends; requests then get a moment to finish.
+// patience is how long a connection may be open without asking anything.
+func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, patience time.Duration) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: patience, // counts from the start of a connection
+		IdleTimeout:       patience,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			srv.Close()
+		}
+	})
+	err := srv.Serve(l)
+	if !stop() {
+		<-stopped
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %v: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// caller is the node that a request on the mesh comes from.
+func (n *Node) caller(r *http.Request) (landfall.NodeID, bool) { return n.mesh.PeerOf(r.RemoteAddr) }

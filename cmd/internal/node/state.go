@@ -1,0 +1,154 @@
+package node
+
+import (
+	"crypto/ecdh"
+	"crypto/mlkem"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"landfall"
+)
+
+// The files of a node's state directory that this package owns.
+const (
+	lockFile    = "lock"
+	keyFile     = "node.key"
+	sealingFile = "sealing.key"
+)
+
+// State is a node's directory, held by this process alone.
+type State struct {
+	Dir     string
+	Key     landfall.PrivateKey // WireGuard
+	Sealing landfall.SealingKey // public halves; the secret ones stay in the file
+
+	lock *os.File
+}
+
+// OpenState opens a node's directory, making it and its keys at first start.
+// Files that cannot be read are named and left as they are.
+func OpenState(dir string) (*State, error) {
+	lock, err := Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Dir: dir, lock: lock}
+	if err := s.load(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close lets another process have the directory.
+func (s *State) Close() error { return s.lock.Close() }
+
+// Lock takes a directory for this process, making it if need be. Closing the
+// file gives it back; so does the end of the process.
+func Lock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("state directory %s: another landfall runs in it", dir)
+		}
+		return nil, fmt.Errorf("state directory %s: lock: %w", dir, err)
+	}
+	return f, nil
+}
+
+func (s *State) load() error {
+	text, err := secret(filepath.Join(s.Dir, keyFile), func() string { return landfall.NewPrivateKey().Reveal() })
+	if err != nil {
+		return err
+	}
+	if s.Key, err = landfall.ParsePrivateKey(text); err != nil {
+		return fmt.Errorf("%s: %w (put back a good copy; a new key means joining again)", filepath.Join(s.Dir, keyFile), err)
+	}
+	if text, err = secret(filepath.Join(s.Dir, sealingFile), newSealing); err != nil {
+		return err
+	}
+	if s.Sealing, err = sealingKey(text); err != nil {
+		return fmt.Errorf("%s: %w (put back a good copy; a new key means joining again)", filepath.Join(s.Dir, sealingFile), err)
+	}
+	return nil
+}
+
+const sealingPrefix = "sealing-key:"
+
+// newSealing is an X25519 scalar and an ML-KEM-768 seed (FIPS 203, 7.1) in hex.
+func newSealing() string {
+	b := make([]byte, 32+mlkem.SeedSize)
+	rand.Read(b)
+	return sealingPrefix + hex.EncodeToString(b)
+}
+
+// sealingKey is the public half of what newSealing wrote.
+func sealingKey(text string) (landfall.SealingKey, error) {
+	digits, ok := strings.CutPrefix(text, sealingPrefix)
+	b, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(b) != 32+mlkem.SeedSize {
+		return landfall.SealingKey{}, fmt.Errorf("want %q and %d hexadecimal digits", sealingPrefix, 2*(32+mlkem.SeedSize))
+	}
+	x, err := ecdh.X25519().NewPrivateKey(b[:32])
+	if err != nil {
+		return landfall.SealingKey{}, err
+	}
+	kem, err := mlkem.NewDecapsulationKey768(b[32:])
+	if err != nil {
+		return landfall.SealingKey{}, err
+	}
+	return landfall.SealingKey{X25519: [32]byte(x.PublicKey().Bytes()), MLKEM: kem.EncapsulationKey().Bytes()}, nil
+}
+
+// secret reads a file that only its owner may read, or writes what make
+// returns where there is none.
+func secret(name string, make func() string) (string, error) {
+	b, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		text := make()
+		return text, WriteFile(name, []byte(text+"\n"), 0o600)
+	case err != nil:
+		return "", err
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// WriteFile makes a file appear whole or not at all, whenever the machine
+// stops.
+func WriteFile(name string, b []byte, perm os.FileMode) error {
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already once renamed
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+)
+
+// askTimeout is how long a node may take to tell its status.
+const askTimeout = 2 * time.Second
+
+// maxStatus bounds what it may tell.
+const maxStatus = 1 << 20
+
+// Status is what the node knows of itself.
+func (n *Node) Status() admin.Status {
+	m := n.Map()
+	self, _ := m.Node(n.cfg.Self)
+	s := admin.Status{
+		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network,
+		Serial: m.Serial, Started: n.started, Waiting: n.waiting(m),
+	}
+	for _, p := range n.mesh.Paths() {
+		s.Paths = append(s.Paths, admin.Path{Peer: p.Peer, Endpoint: p.Endpoint.String(), RTT: p.RTT, Loss: p.Loss, Alive: p.Alive})
+	}
+	if n.isDNS() {
+		for e := range m.Having(landfall.RoleEdge) {
+			if n.dns.edgeDown(e.ID) {
+				s.Down = append(s.Down, e.ID)
+			} else {
+				s.Up = append(s.Up, e.ID)
+			}
+		}
+	}
+	return s
+}
+
+// waiting tells what keeps the node from serving.
+func (n *Node) waiting(m *landfall.Map) (out []string) {
+	if m.Serial == 0 {
+		return []string{"a map"}
+	}
+	if n.isEdge() {
+		select {
+		case <-n.source.Ready():
+		default:
+			out = append(out, "a certificate")
+		}
+	}
+	if n.isDNS() {
+		for e := range m.Having(landfall.RoleEdge) {
+			if n.dns.edgeDown(e.ID) {
+				out = append(out, "edge "+string(e.ID))
+			}
+		}
+	}
+	return out
+}
+
+// Overview asks every node of the map for its status, all at once.
+func (n *Node) Overview(ctx context.Context) admin.Overview {
+	m := n.Map()
+	home, _ := m.Home()
+	o := admin.Overview{Network: m.Network, Domain: m.Domain, Serial: m.Serial, Home: home.ID}
+	client := n.client(landfall.MeshAdmin, 0)
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, peer := range m.Nodes {
+		asking.Go(func() {
+			s := n.statusOf(ctx, client, peer)
+			mu.Lock()
+			defer mu.Unlock()
+			o.Nodes = append(o.Nodes, s)
+		})
+	}
+	asking.Wait()
+	slices.SortFunc(o.Nodes, func(a, b admin.Status) int {
+		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Node, b.Node))
+	})
+	return o
+}
+
+func (n *Node) statusOf(ctx context.Context, client *http.Client, peer landfall.Node) admin.Status {
+	if peer.ID == n.cfg.Self {
+		return n.Status()
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var s admin.Status
+	if err := ask(ctx, client, peer.ID, "/status", maxStatus, &s); err != nil {
+		return admin.Status{Node: peer.ID, Region: peer.Region, Roles: peer.Roles, State: peer.EffectiveState(), Error: err.Error()}
+	}
+	return s
+}

@@ -1,0 +1,69 @@
+package world
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"landfall"
+)
+
+// Subnets to try: of a network in the United States, and of one in Asia.
+const (
+	subnetAmerica = "198.32.0.0/24"
+	subnetAsia    = "203.116.0.0/24"
+)
+
+// WriteGuide tells what there is and what to type next.
+func (w *World) WriteGuide(out io.Writer) error {
+	m := w.Map()
+	p := printer{w: out}
+	for _, n := range m.Nodes {
+		r, _ := m.Region(n.Region)
+		p.line("  %-5s %-10s %-18s %s", n.ID, r.Title, roleList(n), addressList(n))
+	}
+	host := w.chatHost()
+	dns := fmt.Sprintf("dig @%v -p %d %s", m.Nodes[0].Listens()[0], m.Ports.EffectiveDNS(), host)
+	edge := m.Nodes[1].Advertised[0]
+	page := w.URL(host) + "/"
+	p.line("\nThe page  %s", page)
+	p.line("sign in   %s with %s", w.First.Email, w.First.Password)
+	p.line("token     %s (for the API; flow %s)", w.First.Token, w.First.Flow)
+	p.line("root      %s (trust it for %s and names below, nothing else)", w.Root, m.Domain)
+	p.line("state     %s", w.cfg.Dir)
+	p.line("\nAsk as a resolver of American users, and of Asian ones:")
+	p.line("  %s +subnet=%s", dns, subnetAmerica)
+	p.line("  %s +subnet=%s", dns, subnetAsia)
+	p.line("Load the page through New York, and watch the flow as it goes:")
+	resolve := resolveFlag(m, host, edge)
+	p.line("  curl --cacert %s %s %s", w.Root, resolve, page)
+	p.line("  curl -N --cacert %s %s -u %s: '%sstream/flows?filter=%s'", w.Root, resolve, w.First.Token, page, w.First.Flow)
+	p.line("In a browser:")
+	p.line("  chromium --user-data-dir=/tmp/landfall-browser --ignore-certificate-errors --host-resolver-rules='MAP *.%s %v' %s", m.Domain, edge, page)
+	p.line("In a second terminal:")
+	p.line("  landfall status --dir %s", w.cfg.Dir)
+	p.line("  landfall drain %s --dir %s", m.Nodes[1].ID, w.cfg.Dir)
+	p.line("")
+	return p.err
+}
+
+func resolveFlag(m *landfall.Map, host string, a netip.Addr) string {
+	return fmt.Sprintf("--resolve %s:%d:%v", host, m.Ports.EffectiveHTTPS(), a)
+}
+
+func roleList(n landfall.Node) string {
+	var out []string
+	for _, r := range n.Roles {
+		out = append(out, string(r))
+	}
+	return strings.Join(out, ", ")
+}
+
+func addressList(n landfall.Node) string {
+	var out []string
+	for _, a := range n.Advertised {
+		out = append(out, a.String())
+	}
+	return strings.Join(out, " ")
+}
