@@ -2,6 +2,8 @@ package mapsync
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,7 +38,7 @@ func testMap(serial landfall.Serial, edges int) *landfall.Map {
 			Advertised: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, last})},
 			Endpoints:  []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, last}), 51820)},
 			Mesh:       landfall.MeshAddr("landfall", id),
-			Key:        landfall.NewPrivateKey().Public(),
+			Key:        landfall.PublicKey(sha256.Sum256([]byte(id))),
 		})
 	}
 	add("fra1", "fra", landfall.RoleOrigin, landfall.RoleEdge)
@@ -45,6 +47,9 @@ func testMap(serial landfall.Serial, edges int) *landfall.Map {
 	}
 	return m
 }
+
+// sameKey is the same in every process: fuzzing workers share what they find.
+func sameKey() SigningKey { return SigningKey{ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))} }
 
 func signed(t testing.TB, m *landfall.Map, key SigningKey) Signed {
 	t.Helper()
