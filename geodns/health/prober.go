@@ -29,7 +29,7 @@ type Config struct {
 	// Timeout is how long a probe may take; 0 means DefaultTimeout. A node
 	// is not probed again while a probe is under way.
 	Timeout time.Duration
-	// Log hears of votes that change; nil discards it.
+	// Log hears of verdicts; nil discards it.
 	Log *slog.Logger
 }
 
@@ -93,7 +93,7 @@ func New(c Config) (*Prober, error) {
 	}
 	return &Prober{
 		c:     c,
-		watch: Watch{Rules: c.Rules},
+		watch: Watch{Rules: c.Rules, Self: c.Self},
 		busy:  map[landfall.NodeID]bool{},
 		heard: map[landfall.NodeID]heard{},
 		down:  Down{},
@@ -199,7 +199,7 @@ func (p *Prober) probe(ctx context.Context, n landfall.Node) {
 	}
 	if p.watch.Observe(n.ID, err == nil) {
 		p.stats.Votes++
-		p.c.Log.Info("vote changed", "node", n.ID, "up", err == nil, "err", err)
+		p.c.Log.Debug("vote changed", "node", n.ID, "vote", p.watch.nodes[n.ID].vote(), "err", err)
 		p.judge(p.down)
 	}
 }
@@ -218,6 +218,7 @@ func (p *Prober) judge(before Down) {
 	if !maps.Equal(down, p.down) {
 		p.down = down
 		p.stats.Verdicts++
+		p.c.Log.Info("nodes that are down", "node", slices.Sorted(maps.Keys(down)))
 		p.c.Changed(maps.Clone(down))
 	}
 }

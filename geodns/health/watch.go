@@ -2,9 +2,18 @@ package health
 
 import "landfall"
 
-// Votes are one vantage point's view: true is up. It has no vote on nodes that
-// are not in it.
-type Votes map[landfall.NodeID]bool
+// Votes are one vantage point's view of the nodes that it watches.
+type Votes map[landfall.NodeID]Vote
+
+// Vote is what a vantage point thinks of a node.
+type Vote int8
+
+// The votes. Who is Unsure does not count.
+const (
+	Bad    Vote = -1
+	Unsure Vote = 0
+	Good   Vote = 1
+)
 
 // Rules say how many probes in a row change a vote.
 type Rules struct {
@@ -29,9 +38,12 @@ const (
 //	    └────────────────────────────────────────────────────┘
 //	          Fall bad in a row
 //
-// The zero Watch has seen nothing.
+// While none of several other nodes answers it is blind: what it sees then
+// says more about itself, so that no node falls, and all bad rows begin anew
+// once somebody answers. The zero Watch has seen nothing.
 type Watch struct {
 	Rules
+	Self landfall.NodeID // where the probes come from; it always sees itself
 
 	nodes map[landfall.NodeID]track
 }
@@ -46,7 +58,7 @@ type track struct {
 type state uint8
 
 const (
-	unproven state = iota // no vote
+	unproven state = iota
 	up
 	down
 )
@@ -82,28 +94,67 @@ func (w *Watch) Observe(id landfall.NodeID, ok bool) (changed bool) {
 	if !expected {
 		return false
 	}
+	if ok && id != w.Self && w.blind() {
+		w.forgive()
+	}
+	before := t.vote()
 	if ok != t.ok {
 		t.ok, t.row = ok, 0
 	}
 	t.row++
-	before := t.state
+	w.nodes[id] = t
 	switch {
 	case ok && t.row >= orDefault(w.Rise, DefaultRise):
 		t.state = up
-	case !ok && t.row >= orDefault(w.Fall, DefaultFall):
+	case !ok && t.row >= orDefault(w.Fall, DefaultFall) && (id == w.Self || !w.blind()):
 		t.state = down
 	}
 	w.nodes[id] = t
-	return t.state != before
+	return t.vote() != before
+}
+
+// blind reports whether there are several other nodes and the latest results
+// of all are bad.
+func (w *Watch) blind() bool {
+	others := 0
+	for id, t := range w.nodes {
+		if id == w.Self {
+			continue
+		}
+		if t.ok || t.row == 0 {
+			return false
+		}
+		others++
+	}
+	return others > 1
+}
+
+// forgive lets all rows begin anew.
+func (w *Watch) forgive() {
+	for id, t := range w.nodes {
+		t.row = 0
+		w.nodes[id] = t
+	}
+}
+
+// vote is Unsure while the latest result speaks against the state: neither a
+// hiccup nor the first sign of life counts.
+func (t track) vote() Vote {
+	switch {
+	case t.state == up && (t.ok || t.row == 0):
+		return Good
+	case t.state == down && !t.ok:
+		return Bad
+	default:
+		return Unsure
+	}
 }
 
 // Votes are how the nodes stand now.
 func (w *Watch) Votes() Votes {
 	out := make(Votes, len(w.nodes))
 	for id, t := range w.nodes {
-		if t.state != unproven {
-			out[id] = t.state == up
-		}
+		out[id] = t.vote()
 	}
 	return out
 }
