@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
-	"time"
 
 	"landfall"
 )
@@ -50,8 +49,7 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) { return
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	x.tally.requests.Add(1)
 	x.tally.open.Add(1)
-	if r.Body != nil && r.Body != http.NoBody {
-		x.up = &upload{ReadCloser: r.Body, limit: http.NewResponseController(w)}
+	if x.up = newUpload(w, r); x.up != nil {
 		r.Body = x.up
 	}
 	whole := false
@@ -91,7 +89,7 @@ func (x *exchange) answered(res *http.Response) error {
 
 // fail answers for an origin that has not.
 func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f := judge(r.Context(), err, x.up.failure(), x.dial)
+	f := judge(r.Context(), err, x.up, x.dial)
 	x.blame(f)
 	if f.status == 0 {
 		panic(http.ErrAbortHandler)
@@ -126,75 +124,6 @@ func (x *exchange) blame(f failure) {
 		level = slog.LevelDebug
 	}
 	x.log.Log(context.Background(), level, "request failed", "node", x.self, "request", x.id, "fault", f.fault, "status", f.status, "err", f.err)
-}
-
-// uploadIdle is how long a client may be silent in the middle of a body.
-const uploadIdle = time.Minute
-
-// upload is the body of a request. It notes how reading it ends and gives the
-// client's silences a limit.
-type upload struct {
-	io.ReadCloser
-	limit *http.ResponseController
-
-	mu    sync.Mutex
-	armed time.Time // when the limit was last pushed on; zero: none
-	over  bool      // the handler is through: the connection is no longer ours
-	err   error
-}
-
-func (u *upload) Read(b []byte) (int, error) {
-	u.arm(time.Now())
-	n, err := u.ReadCloser.Read(b)
-	if err != nil {
-		u.ended(err)
-	}
-	return n, err
-}
-
-func (u *upload) arm(now time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !u.over && now.Sub(u.armed) > uploadIdle/10 {
-		u.armed = now
-		u.limit.SetReadDeadline(now.Add(uploadIdle))
-	}
-}
-
-func (u *upload) ended(err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if err != io.EOF && !u.over {
-		u.err = err
-	}
-	u.disarm()
-}
-
-// end takes the limit off again.
-func (u *upload) end() {
-	if u == nil {
-		return
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.disarm()
-	u.over = true
-}
-
-func (u *upload) disarm() {
-	if !u.armed.IsZero() && !u.over {
-		u.armed = time.Time{}
-		u.limit.SetReadDeadline(time.Time{})
-	}
-}
-
-func (u *upload) failure() error {
-	if u == nil {
-		return nil
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.err
 }
 
 // download is the body of an answer. It notes how reading it ends.

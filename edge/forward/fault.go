@@ -27,29 +27,46 @@ type failure struct {
 	err    error
 }
 
-// judge finds out whose fault it is that no answer came.
-func judge(ctx context.Context, err, upload error, dial Fault) failure {
+// judge finds out whose fault it is that no answer came; dial is whose it is
+// when the target could not be dialled.
+func judge(ctx context.Context, err error, up *upload, dial Fault) failure {
+	if context.Cause(ctx) == ErrStopping {
+		return failure{fault: Ours, status: http.StatusServiceUnavailable, say: "This edge is stopping.", err: err}
+	}
+	if _, unsent := errors.AsType[*dialError](err); unsent && ctx.Err() == nil {
+		return judgeDial(err, dial)
+	}
+	// A body that breaks off ends the request's context, perhaps before upload
+	// has heard of it.
+	if broken := up.failure(ctx.Err() != nil); broken != nil {
+		return judgeUpload(broken)
+	}
 	f := failure{err: err}
-	_, unsent := errors.AsType[*dialError](err)
 	switch {
-	case context.Cause(ctx) == ErrStopping:
-		f.fault, f.status, f.say = Ours, http.StatusServiceUnavailable, "This edge is stopping."
 	case ctx.Err() != nil:
 		f.fault = Client
-	case upload != nil && timedOut(upload):
-		f.fault, f.status, f.say, f.err = Client, http.StatusRequestTimeout, "The request came too slowly.", upload
-	case upload != nil:
-		f.fault, f.status, f.say, f.err = Client, http.StatusBadRequest, "The request broke off.", upload
-	case unsent && timedOut(err):
-		f.fault, f.status, f.say, f.unsent = dial, http.StatusGatewayTimeout, "The origin could not be reached in time.", true
-	case unsent:
-		f.fault, f.status, f.say, f.unsent = dial, http.StatusServiceUnavailable, "The origin cannot be reached.", true
 	case lostPath(err):
 		f.fault, f.status, f.say = Mesh, http.StatusBadGateway, "The way to the origin was lost."
 	case timedOut(err):
 		f.fault, f.status, f.say = Origin, http.StatusGatewayTimeout, "The origin did not answer in time."
 	default:
 		f.fault, f.status, f.say = Origin, http.StatusBadGateway, "The origin broke off before it answered."
+	}
+	return f
+}
+
+func judgeDial(err error, dial Fault) failure {
+	f := failure{fault: dial, status: http.StatusServiceUnavailable, say: "The origin cannot be reached.", unsent: true, err: err}
+	if timedOut(err) {
+		f.status, f.say = http.StatusGatewayTimeout, "The origin could not be reached in time."
+	}
+	return f
+}
+
+func judgeUpload(err error) failure {
+	f := failure{fault: Client, status: http.StatusBadRequest, say: "The request broke off.", err: err}
+	if timedOut(err) {
+		f.status, f.say = http.StatusRequestTimeout, "The request came too slowly."
 	}
 	return f
 }
