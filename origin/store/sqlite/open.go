@@ -36,8 +36,14 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := touch(path); err != nil {
+	size, err := touch(path)
+	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if size > 0 {
+		if err := inspect(ctx, path); err != nil {
+			return nil, err
+		}
 	}
 	db := &DB{Path: path}
 	if db.Write, err = sql.Open("sqlite", dsn(path, "immediate")); err != nil {
@@ -49,20 +55,24 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	db.Read.SetMaxOpenConns(readers)
 	db.Read.SetMaxIdleConns(readers)
-	if err := db.claim(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if _, err := db.Write.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID)); err != nil {
+		return nil, errors.Join(explain(path, err), db.Close())
 	}
 	return db, nil
 }
 
-// touch makes sure that the file is there and only its owner may read it;
-// SQLite gives the files beside it the same mode.
-func touch(path string) error {
+// touch makes sure that the file is there and only its owner may read it,
+// and returns its size. SQLite gives the files beside it the same mode.
+func touch(path string) (int64, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, errors.Join(err, f.Close())
+	}
+	return info.Size(), f.Close()
 }
 
 // dsn is the driver's name for the file. Each pragma runs on every new
@@ -77,35 +87,34 @@ func dsn(path, lock string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// claim checks that the file is ours and marks a new one. An unmarked file
-// with tables in it belongs to somebody else.
-func (db *DB) claim(ctx context.Context) error {
+// inspect checks, without touching the file, that it is ours. One that is not
+// marked may still be new, if there are no tables in it.
+func inspect(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}).String())
+	if err != nil {
+		return fmt.Errorf("open database %s: %w", path, err)
+	}
+	defer db.Close()
 	var id, tables int
-	row := db.Write.QueryRowContext(ctx, `SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id`)
+	row := db.QueryRowContext(ctx, `SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id`)
 	if err := row.Scan(&id, &tables); err != nil {
-		return db.explain(err)
+		return explain(path, err)
 	}
-	switch {
-	case id == applicationID:
-		return nil
-	case id != 0 || tables > 0:
-		return fmt.Errorf("database %s was not made by landfall: name another directory, or move the file away", db.Path)
-	}
-	if _, err := db.Write.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID)); err != nil {
-		return db.explain(err)
+	if id != applicationID && (id != 0 || tables > 0) {
+		return fmt.Errorf("database %s was not made by landfall: name another directory, or move the file away", path)
 	}
 	return nil
 }
 
 // explain names the file and, where the fault is in the file itself, the cure.
-func (db *DB) explain(err error) error {
+func explain(path string, err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-			return fmt.Errorf("database %s is damaged and was left as it is: move it away with its -wal and -shm files and restore a backup: %w", db.Path, err)
+			return fmt.Errorf("database %s is damaged and was left as it is: move it away with its -wal and -shm files and restore a backup: %w", path, err)
 		}
 	}
-	return fmt.Errorf("database %s: %w", db.Path, err)
+	return fmt.Errorf("database %s: %w", path, err)
 }
 
 // Close ends all connections, once what they are doing is done.
