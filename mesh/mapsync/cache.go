@@ -7,18 +7,14 @@ import (
 	"landfall"
 )
 
-// shelf is the client's directory.
-func (c *Client) shelf() shelf {
-	return shelf{rootDisk{c.cfg.Cache}, c.cfg.Key, cached}
+// shelf is the client's directory, if it has one.
+func (c *Client) shelf() (s shelf, ok bool) {
+	return shelf{rootDisk{c.cfg.Cache}, c.cfg.Key, cached}, c.cfg.Cache != nil
 }
 
-// start takes the newest good map off the disk. A bad one is named in the log
-// and set aside, so that a good copy never overwrites it.
-func (c *Client) start() {
-	if c.cfg.Cache == nil {
-		return
-	}
-	s := c.shelf()
+// start takes the newest good map off the shelf. A bad one is named in the
+// log and set aside, so that a good copy never overwrites it.
+func (c *Client) start(s shelf) {
 	serials, err := s.serials()
 	if err != nil {
 		c.cfg.Log.Error("map directory", "node", c.cfg.Self, "err", err)
@@ -51,11 +47,7 @@ func (c *Client) setAside(s shelf, n landfall.Serial, why error) {
 
 // keep writes each map newer than the given one to disk. It comes after the map is in use: news is
 // not held up by the disk, and a copy that a crash prevents is fetched again.
-func (c *Client) keep(ctx context.Context, after landfall.Serial) {
-	if c.cfg.Cache == nil {
-		return
-	}
-	s := c.shelf()
+func (c *Client) keep(ctx context.Context, s shelf, after landfall.Serial) {
 	for {
 		doc, _, err := c.newest.wait(ctx, after)
 		if err != nil {

@@ -100,11 +100,13 @@ func (c *Client) Watch(ctx context.Context, after landfall.Serial) (Signed, erro
 
 // Run starts from the disk and then follows the network until ctx ends.
 func (c *Client) Run(ctx context.Context) error {
-	c.start()
-	onDisk := c.serial()
 	var work sync.WaitGroup
+	if s, ok := c.shelf(); ok {
+		c.start(s)
+		onDisk := c.serial()
+		work.Go(func() { c.keep(ctx, s, onDisk) })
+	}
 	work.Go(func() { c.apply(ctx) })
-	work.Go(func() { c.keep(ctx, onDisk) })
 	work.Go(func() { c.askPeers(ctx) })
 	if c.cfg.Local != nil {
 		work.Go(func() { c.followLocal(ctx) })

@@ -5,10 +5,13 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -273,3 +276,50 @@ func (s memory) CompareAndSwap(_ context.Context, old landfall.Serial, next Sign
 	s.changed = make(chan struct{})
 	return nil
 }
+
+// ramDisk is a disk that forgets.
+type ramDisk map[string][]byte
+
+func (d ramDisk) path(name string) string  { return "ram:" + name }
+func (d ramDisk) names() ([]string, error) { return slices.Collect(maps.Keys(d)), nil }
+
+func (d ramDisk) read(name string) ([]byte, error) {
+	b, ok := d[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return b, nil
+}
+
+func (d ramDisk) create(name string, b []byte) error {
+	if _, ok := d[name]; ok {
+		return fs.ErrExist
+	}
+	d[name] = b
+	return nil
+}
+
+func (d ramDisk) rename(from, to string) error {
+	b, err := d.read(from)
+	if err == nil {
+		delete(d, from)
+		d[to] = b
+	}
+	return err
+}
+
+func (d ramDisk) link(from, to string) error {
+	b, err := d.read(from)
+	if err != nil {
+		return err
+	}
+	return d.create(to, b)
+}
+
+func (d ramDisk) remove(name string) error {
+	_, err := d.read(name)
+	delete(d, name)
+	return err
+}
+
+func (d ramDisk) sync() error { return nil }

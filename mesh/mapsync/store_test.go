@@ -262,8 +262,12 @@ func TestKilledProcessLeavesAGoodStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rounds := 8
+	if os.Getenv("LANDFALL_SOAK") != "" {
+		rounds = 300
+	}
 	var last landfall.Serial
-	for round := range 8 {
+	for round := range rounds {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLeavesAGoodStore$")
 		cmd.Env = append(os.Environ(), "MAPSYNC_TEST_DIR="+dir)
 		out, err := cmd.StdoutPipe()
@@ -273,7 +277,7 @@ func TestKilledProcessLeavesAGoodStore(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		acknowledged := readSerials(out, last+landfall.Serial(5+3*round))
+		acknowledged := readSerials(out, last+landfall.Serial(5+3*(round%8)))
 		cmd.Process.Kill()
 		cmd.Wait()
 		s := openStore(t, dir, key)
