@@ -3,6 +3,7 @@ package health
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"landfall"
@@ -20,7 +21,7 @@ func TestVoteChangesAfterResultsInARow(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var w Watch
 			w.Expect([]landfall.NodeID{"a"})
-			got := ""
+			var got strings.Builder
 			for i, r := range tt.results {
 				before := w.Votes()["a"]
 				changed := w.Observe("a", r == '.')
@@ -28,10 +29,10 @@ func TestVoteChangesAfterResultsInARow(t *testing.T) {
 				if changed != (before != now) {
 					t.Errorf("result %d: changed is %v", i, changed)
 				}
-				got += map[Vote]string{Good: "+", Bad: "-", Unsure: "?"}[now]
+				got.WriteString(map[Vote]string{Good: "+", Bad: "-", Unsure: "?"}[now])
 			}
-			if got != tt.votes {
-				t.Errorf("%s: votes %s, want %s", tt.results, got, tt.votes)
+			if got.String() != tt.votes {
+				t.Errorf("%s: votes %s, want %s", tt.results, got.String(), tt.votes)
 			}
 		})
 	}

@@ -140,8 +140,10 @@ func (b *builder) services() {
 		switch {
 		case err != nil || !name.Within(b.zone.Apex):
 			b.fault(path, "name it under "+b.m.Domain, "host %q is not a name of the zone", s.Host)
-		case b.zone.nodes[name] != nil && !b.node(name).Empty() && name != b.zone.Apex:
-			b.fault(path, "give the service another host", "host %q is the name of a name server or another service", s.Host)
+		case b.node(name).Steered != nil:
+			b.fault(path, "one host has one service", "host %q is already a service", s.Host)
+		case !b.node(name).Empty() && name != b.zone.Apex:
+			b.fault(path, "give the service another host", "host %q is a name server", s.Host)
 		default:
 			b.node(name).Steered = newSteered(s, b.m.Steering, b.m.Ports.EffectiveHTTPS())
 		}

@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -85,18 +86,24 @@ func (b *builder) refuse(name Name, p parsed) (why, cure string) {
 	}
 	node := b.zone.nodes[name]
 	if node == nil {
-		return "", ""
-	}
-	steered := node.Steered != nil && (p.rrtype == dns.TypeA || p.rrtype == dns.TypeAAAA || p.rrtype == dns.TypeHTTPS)
-	if steered {
-		return "the name is a service, whose addresses are the edges'", "leave it out, or take the service away"
-	}
-	if cname, has := node.Set(dns.TypeCNAME); has && (p.rrtype != dns.TypeCNAME || string(cname.Data[0]) != string(p.data)) ||
-		!has && p.rrtype == dns.TypeCNAME && !node.Empty() {
-		return "a name with a CNAME record has no other (RFC 2181, 10.1)", "leave one of them out"
+		node = &Node{}
 	}
 	if set, _ := node.Set(p.rrtype); set.size()+12+len(p.data) > maxSet {
 		return "the records of this name and type fill a message", "spread them over several names"
+	}
+	return node.conflict(p)
+}
+
+// conflict says why a record cannot stand beside what is there, and the cure.
+func (n *Node) conflict(p parsed) (why, cure string) {
+	address := p.rrtype == dns.TypeA || p.rrtype == dns.TypeAAAA || p.rrtype == dns.TypeHTTPS
+	if n.Steered != nil && address {
+		return "the name is a service, whose addresses are the edges'", "leave it out, or take the service away"
+	}
+	cname, alias := n.Set(dns.TypeCNAME)
+	same := alias && p.rrtype == dns.TypeCNAME && bytes.Equal(cname.Data[0], p.data)
+	if !n.Empty() && (alias || p.rrtype == dns.TypeCNAME) && !same {
+		return "a name with a CNAME record has no other (RFC 2181, 10.1)", "leave one of them out"
 	}
 	return "", ""
 }
