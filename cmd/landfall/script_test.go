@@ -19,8 +19,10 @@ func TestMain(m *testing.M) {
 // TestScripts types what a user would type, into the real program.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status, "await": await, "typed": typed, "capture": capture,
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=20") // a second else, for every program run with -race
 			return nil

@@ -74,7 +74,7 @@ func addressQuery(host string, subnet netip.Prefix) ([]byte, error) {
 		return nil, err
 	}
 	q := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: 1}, // one question on a socket of its own
+		Header:    dnsmessage.Header{ID: 1, RecursionDesired: true}, // one question on a socket of its own
 		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
 		Additionals: []dnsmessage.Resource{{Header: opt, Body: &dnsmessage.OPTResource{
 			Options: []dnsmessage.Option{{Code: optionClientSubnet, Data: option}},

@@ -19,7 +19,7 @@ const (
 	tourRegion   = landfall.RegionID("nyc")
 	tourStraight = 150 * time.Millisecond // round trip from the client to the home region
 	tourEdge     = 10 * time.Millisecond  // round trip from the client to its edge
-	tourRounds   = 5
+	tourRounds   = 3
 	clientSite   = wan.Site("a client in New York")
 )
 
@@ -72,6 +72,8 @@ func (w *World) Tour(ctx context.Context) (*Report, error) {
 	if err := t.findWays(ctx); err != nil {
 		return nil, fmt.Errorf("tour: %w", err)
 	}
+	t.neighbour = w.client(t.straight.addr, nil)
+	defer t.neighbour.CloseIdleConnections()
 	r := &Report{
 		Ready: w.readyAfter, Client: "New York", Edge: t.edgeNode, Home: t.homeNode,
 		Straight: t.straight.leg, Leg: t.edge.leg, Rounds: tourRounds, Ocean: t.edge.rest,
@@ -81,38 +83,46 @@ func (w *World) Tour(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("tour: page with no distance: %w", err)
 	}
 	r.Server = server
+	straight, edge := t.visit(t.straight), t.visit(t.edge)
+	defer straight.leave()
+	defer edge.leave()
 	for _, s := range []struct {
 		name  string
-		run   func(context.Context, way) (time.Duration, error)
+		run   func(*visit, context.Context) (time.Duration, error)
 		floor func(way) time.Duration
 	}{
-		{"load the page, cold", t.coldPage, func(w way) time.Duration { return w.floor(3) }}, // TCP, TLS 1.3, request
-		{"load the page, warm", t.warmPage, func(w way) time.Duration { return w.floor(1) }},
-		{"post a message", t.post, func(w way) time.Duration { return w.floor(1) }},
-		{"receive a message", t.receive, func(w way) time.Duration { return w.floor(1) / 2 }},
+		{"load the page, cold", (*visit).coldPage, func(w way) time.Duration { return w.floor(3) }}, // TCP, TLS 1.3, request
+		{"load the page, warm", (*visit).page, func(w way) time.Duration { return w.floor(1) }},
+		{"post a message", (*visit).post, func(w way) time.Duration { return w.floor(1) }},
+		{"receive a message", (*visit).receive, func(w way) time.Duration { return w.floor(1) / 2 }},
 	} {
-		straight, edge, err := alternate(ctx, t.straight, t.edge, s.run)
+		step := Step{Name: s.name}
+		step.Straight.Floor, step.Edge.Floor = s.floor(t.straight), s.floor(t.edge)
+		step.Straight.Measured, step.Edge.Measured, err = alternate(ctx, straight, edge, s.run)
 		if err != nil {
 			return nil, fmt.Errorf("tour: %s: %w", s.name, err)
 		}
-		r.Steps = append(r.Steps, Step{s.name, Timing{straight, s.floor(t.straight)}, Timing{edge, s.floor(t.edge)}})
+		r.Steps = append(r.Steps, step)
 	}
 	return r, nil
 }
 
-// alternate measures both ways in turn and returns the medians.
-func alternate(ctx context.Context, a, b way, run func(context.Context, way) (time.Duration, error)) (ma, mb time.Duration, err error) {
+// alternate measures both ways in turn and returns the medians. What a step
+// has to open first is opened by a round that does not count.
+func alternate(ctx context.Context, straight, edge *visit, run func(*visit, context.Context) (time.Duration, error)) (a, b time.Duration, err error) {
 	var as, bs []time.Duration
-	for range tourRounds {
-		da, err := run(ctx, a)
+	for round := range tourRounds + 1 {
+		da, err := run(straight, ctx)
 		if err != nil {
-			return 0, 0, fmt.Errorf("straight to %v: %w", a.addr, err)
+			return 0, 0, fmt.Errorf("straight to %v: %w", straight.way.addr, err)
 		}
-		db, err := run(ctx, b)
+		db, err := run(edge, ctx)
 		if err != nil {
-			return 0, 0, fmt.Errorf("through the edge at %v: %w", b.addr, err)
+			return 0, 0, fmt.Errorf("through the edge at %v: %w", edge.way.addr, err)
 		}
-		as, bs = append(as, da), append(bs, db)
+		if round > 0 {
+			as, bs = append(as, da), append(bs, db)
+		}
 	}
 	return median(as), median(bs), nil
 }
@@ -128,6 +138,7 @@ type tour struct {
 	straight, edge way
 	edgeNode       landfall.NodeID
 	homeNode       landfall.NodeID
+	neighbour      *http.Client // somebody next to the origin
 }
 
 // findWays asks the name server of the client's region which edge it should
@@ -163,41 +174,4 @@ func (t *tour) findWays(ctx context.Context) error {
 		net.Connect(clientSite, site(home.Region), wan.Link{Delay: tourStraight / 2}),
 		net.Connect(clientSite, site(edge.Region), wan.Link{Delay: tourEdge / 2}),
 	)
-}
-
-// client is a browser with nothing cached that reaches the service one way.
-func (t *tour) client(w way) *http.Client {
-	d := &wan.Dialer{Network: t.world.ocean, From: clientSite}
-	return t.world.client(w.addr, d.DialContext)
-}
-
-func (t *tour) coldPage(ctx context.Context, w way) (time.Duration, error) {
-	c := t.client(w)
-	defer c.CloseIdleConnections()
-	return t.page(ctx, c)
-}
-
-func (t *tour) warmPage(ctx context.Context, w way) (time.Duration, error) {
-	c := t.client(w)
-	defer c.CloseIdleConnections()
-	if _, err := t.page(ctx, c); err != nil {
-		return 0, err
-	}
-	return t.page(ctx, c)
-}
-
-// serverTime is the page on a warm connection to the origin's own edge, with
-// no distance anywhere.
-func (t *tour) serverTime(ctx context.Context) (time.Duration, error) {
-	c := t.world.client(t.straight.addr, nil)
-	defer c.CloseIdleConnections()
-	var all []time.Duration
-	for range tourRounds {
-		d, err := t.page(ctx, c)
-		if err != nil {
-			return 0, err
-		}
-		all = append(all, d)
-	}
-	return median(all), nil
 }
