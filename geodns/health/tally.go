@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"maps"
 
 	"landfall"
@@ -24,14 +25,14 @@ func Tally(votes map[landfall.NodeID]Votes, before Down) Down {
 	for voter, view := range votes {
 		for id, v := range view {
 			if id != voter && v != Unsure && !view.isolated(voter) {
-				balance[id] += int(v)
+				balance[id] += cmp.Compare(v, Unsure) // whatever the number: it came from outside
 				voted[id] = true
 			}
 		}
 	}
 	for voter, view := range votes {
 		if !voted[voter] && !view.isolated(voter) {
-			balance[voter] = int(view[voter])
+			balance[voter] = cmp.Compare(view[voter], Unsure)
 		}
 	}
 	after := maps.Clone(before)
@@ -58,7 +59,7 @@ func (view Votes) isolated(voter landfall.NodeID) bool {
 		if id == voter {
 			continue
 		}
-		if v == Good {
+		if v > Unsure {
 			return false
 		}
 		others++

@@ -136,6 +136,7 @@ func TestTally(t *testing.T) {
 		{"who wavers does not count", views{"v": {"a": wavers, "b": up}, "w": {"a": down, "b": up}}, nil, Down{"a": true}},
 		{"who wavers alone leaves it down", views{"v": {"a": wavers, "b": up}}, Down{"a": true}, Down{"a": true}},
 		{"it wavers about itself", views{"a": {"a": wavers}}, Down{"a": true}, Down{"a": true}},
+		{"no vote counts twice", views{"v": {"a": -100, "b": up}, "w": {"a": up, "b": up}, "x": {"a": up, "b": up}}, nil, Down{}},
 		{"no vote on it", views{"v": {"a": up}}, Down{"z": true}, Down{"z": true}},
 	}
 	for _, tt := range tests {

@@ -60,8 +60,10 @@ func TestLocate(t *testing.T) {
 	if loc, prefix := table.Locate(netip.Addr{}); loc.Known || prefix.IsValid() {
 		t.Errorf("no address: %v in %v", loc, prefix)
 	}
-	if loc, prefix := new(Table).Locate(netip.MustParseAddr("1.2.3.4")); loc.Known || prefix.String() != "0.0.0.0/0" {
-		t.Errorf("empty table: %v in %v", loc, prefix)
+	for _, empty := range []*Table{nil, {}} {
+		if loc, prefix := empty.Locate(netip.MustParseAddr("1.2.3.4")); loc.Known || prefix.String() != "0.0.0.0/0" {
+			t.Errorf("empty table: %v in %v", loc, prefix)
+		}
 	}
 }
 

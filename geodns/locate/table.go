@@ -10,7 +10,8 @@ import (
 )
 
 // Table is a flattened database. It never changes: any number of goroutines
-// may ask it, and a new database is a new Table. The zero Table knows nothing.
+// may ask it, and a new database is a new Table. The zero Table and the nil
+// Table know nothing.
 type Table struct {
 	v4        family[key4]
 	v6        family[key6]
@@ -57,6 +58,9 @@ func (k key6) compare(l key6) int {
 // address (RFC 4291, 2.5.5.2) is the IPv4 address, and so is its prefix; a
 // zone is ignored. The zero Addr is unknown and has no prefix.
 func (t *Table) Locate(a netip.Addr) (landfall.Location, netip.Prefix) {
+	if t == nil {
+		t = &Table{}
+	}
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return landfall.Location{}, netip.Prefix{}

@@ -25,6 +25,12 @@ const (
 // message (RFC 1035, 4.2.2).
 const maxSet = 32 << 10
 
+// maxName is how long a name may be on the wire (RFC 1035, 2.3.4).
+const maxName = 255
+
+// mailbox is where the SOA record says that the zone's keepers read mail.
+const mailbox = "hostmaster."
+
 const typeSOA = dns.TypeSOA
 
 // Build makes the zone of a map, with TXT records for challenges by name. The
@@ -33,9 +39,9 @@ const typeSOA = dns.TypeSOA
 // if the map's domain is not a name.
 func Build(m *landfall.Map, challenges map[string][]string) (*Zone, []landfall.Fault) {
 	apex, err := ParseName(m.Domain)
-	if err != nil || len(apex) == 1 {
+	if err != nil || len(apex) == 1 || len(apex)+len(mailbox) > maxName {
 		return nil, []landfall.Fault{{
-			Path: "domain", Msg: fmt.Sprintf("%q is not a domain name", m.Domain),
+			Path: "domain", Msg: fmt.Sprintf("%q is not a domain name, or too long for names below it", m.Domain),
 			Cure: `give the zone to answer for, such as domain = "edge.example.com"`,
 		}}
 	}
@@ -93,21 +99,30 @@ func (n *Node) add(rrtype uint16, ttl uint32, data ...[]byte) {
 func (b *builder) authority() {
 	apex := b.node(b.zone.Apex)
 	first := b.zone.Apex
-	for _, n := range listed(b.m) {
-		name := nodeName(b.zone.Apex, n.ID)
+	listed := b.listed()
+	for i, n := range b.m.Nodes {
+		if n.EffectiveState() == landfall.Gone || !n.Has(landfall.RoleDNS) {
+			continue
+		}
+		name, err := ParseName(string(n.ID) + ".ns." + b.m.Domain)
+		if err != nil {
+			b.fault(fmt.Sprintf("node[%d].id", i), "give the node a shorter name", "name server: %v", err)
+			continue
+		}
+		addrs, node := addressesOf(n), b.node(name)
+		node.add(dns.TypeA, stableTTL, addrs.V4...)
+		node.add(dns.TypeAAAA, stableTTL, addrs.V6...)
+		if n.EffectiveState() != listed {
+			continue
+		}
+		apex.add(dns.TypeNS, stableTTL, []byte(name))
 		if first == b.zone.Apex {
 			first = name
 		}
-		apex.add(dns.TypeNS, stableTTL, []byte(name))
-	}
-	for n := range b.m.Having(landfall.RoleDNS) {
-		addrs, node := addressesOf(n), b.node(nodeName(b.zone.Apex, n.ID))
-		node.add(dns.TypeA, stableTTL, addrs.V4...)
-		node.add(dns.TypeAAAA, stableTTL, addrs.V6...)
 	}
 	apex.add(dns.TypeSOA, stableTTL, rdata(&dns.SOA{
 		Ns:   dns.Fqdn(first.String()),
-		Mbox: "hostmaster." + dns.Fqdn(b.zone.Apex.String()),
+		Mbox: mailbox + dns.Fqdn(b.zone.Apex.String()),
 		// RFC 1982: the lower half counts on where the upper half wraps.
 		Serial:  uint32(b.m.Serial),
 		Refresh: soaRefresh,
@@ -119,15 +134,15 @@ func (b *builder) authority() {
 	}))
 }
 
-// listed are the name servers to list: the active ones, or those that drain
-// if there is no other.
-func listed(m *landfall.Map) []landfall.Node {
-	all := slices.Collect(m.Having(landfall.RoleDNS))
-	active := slices.DeleteFunc(slices.Clone(all), func(n landfall.Node) bool { return n.EffectiveState() != landfall.Active })
-	if len(active) > 0 {
-		return active
+// listed is the state of the name servers to list: Active, or Draining if
+// there is no other.
+func (b *builder) listed() landfall.State {
+	for n := range b.m.Having(landfall.RoleDNS) {
+		if n.EffectiveState() == landfall.Active {
+			return landfall.Active
+		}
 	}
-	return all
+	return landfall.Draining
 }
 
 func (b *builder) services() {

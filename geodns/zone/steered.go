@@ -88,8 +88,3 @@ func appendHint(b []byte, key uint16, addrs [][]byte) []byte {
 func seconds(d time.Duration) uint32 {
 	return uint32(min(max(d/time.Second, 0), 1<<31-1))
 }
-
-// nodeName is the name of a name server: "<node>.ns.<domain>".
-func nodeName(apex Name, id landfall.NodeID) Name {
-	return apex.child("ns").child(string(id))
-}

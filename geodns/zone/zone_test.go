@@ -290,6 +290,27 @@ func TestDomainThatIsNoName(t *testing.T) {
 	}
 }
 
+func TestNamesThatAreTooLong(t *testing.T) {
+	label := strings.Repeat("x", 60)
+	m := testMap()
+	m.Nodes[0].ID = landfall.NodeID(label + "yyyy")
+	z, faults := Build(m, nil)
+	if len(faults) != 1 || faults[0].Path != "node[0].id" || z.SOA().Data == nil {
+		t.Errorf("node: faults %q", faults)
+	}
+	for i := range 40 { // up to the longest domain, and beyond
+		m := testMap()
+		m.Services, m.Domain = nil, strings.Repeat(label+".", 3)+label[:20+i]+".test"
+		z, faults := Build(m, nil)
+		if (z == nil || z.SOA().Data[0] == nil) && len(faults) == 0 {
+			t.Errorf("domain of %d characters: no fault", len(m.Domain))
+		}
+		if z != nil && len(z.SOA().Data[0]) < 22 {
+			t.Errorf("domain of %d characters: SOA %x", len(m.Domain), z.SOA().Data)
+		}
+	}
+}
+
 func TestChallenges(t *testing.T) {
 	long := strings.Repeat("0123456789", 30)
 	z, faults := Build(testMap(landfall.Record{Name: "_acme-challenge.other.landfall.test", Type: "CNAME", Data: "example.com."}), map[string][]string{
