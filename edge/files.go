@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// reread is how often certificate files are looked at.
-const reread = 2 * time.Second
+// lookEvery is how often certificate files are looked at.
+const lookEvery = 2 * time.Second
 
 // files is a Certificates with one certificate, from two PEM files that an
 // operator or a tool may replace at any time.
@@ -20,7 +21,10 @@ type files struct {
 	cert, key string
 	log       *slog.Logger
 	now       atomic.Pointer[tls.Certificate]
-	stamps    [2]stamp // of what now was read from; Run's own
+
+	mu     sync.Mutex // guards what follows
+	stamps [2]stamp   // of what now was read from
+	said   string     // the last fault
 }
 
 // stamp tells one content of a file from the next without reading it.
@@ -44,7 +48,8 @@ func (f *files) Certificate(_ context.Context, host string) (*tls.Certificate, e
 // hosts are the names of the certificate, wildcards among them.
 func (f *files) hosts() []string { return f.now.Load().Leaf.DNSNames }
 
-// load reads the files. What was read before stays if it fails.
+// load reads the files; mu is held, or nobody watches yet. What was read
+// before stays if it fails.
 func (f *files) load() error {
 	stamps, err := f.look()
 	if err != nil {
@@ -73,32 +78,37 @@ func (f *files) look() (s [2]stamp, err error) {
 	return s, nil
 }
 
-// watch reads the files again whenever they have changed, and calls changed
-// after it, until ctx ends. A pair half replaced is tried again until it
-// fits; each fault is told once.
+// watch calls reread until ctx ends.
 func (f *files) watch(ctx context.Context, changed func()) {
-	tick := time.NewTicker(reread)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			f.reread(changed)
 		}
-		stamps, err := f.look()
-		if err == nil && stamps == f.stamps {
-			continue
-		}
-		if err = f.load(); err != nil {
-			if err.Error() != said {
-				f.log.Warn("certificate not reloaded", "err", err)
-			}
-			said = err.Error()
-			continue
-		}
-		said = ""
-		f.log.Info("certificate reloaded", "file", f.cert)
-		changed()
 	}
+}
+
+// reread loads the files if they have changed, and calls changed after it. A
+// pair half replaced is tried again until it fits; each fault is told once.
+func (f *files) reread(changed func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	stamps, err := f.look()
+	if err == nil && stamps == f.stamps {
+		return
+	}
+	if err = f.load(); err != nil {
+		if err.Error() != f.said {
+			f.log.Warn("certificate not reloaded", "err", err)
+		}
+		f.said = err.Error()
+		return
+	}
+	f.said = ""
+	f.log.Info("certificate reloaded", "file", f.cert)
+	changed()
 }
