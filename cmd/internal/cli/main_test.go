@@ -187,7 +187,7 @@ func TestCommandLineIsReadStrictly(t *testing.T) {
 		"dns serve a --undo":                                  `dns serve: nobody there`,
 		"dns explain a b c":                                   `dns explain: unexpected argument "c" after ADDR [NAME] (see "landfall help dns explain")`,
 		"shell csh":                                           `shell: want ash or ksh, not "csh" (see "landfall help shell")`,
-		"help dns serv":                                       `help: there is no command "dns serv" (see "landfall help")`,
+		"help make coffee":                                    `help: there is no command "make coffee" (see "landfall help")`,
 	} {
 		env, _, _ := testEnv(t, "")
 		var got []string
