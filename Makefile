@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 # Debian packages that the tests use: package:a command it brings.
-PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl
+PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl openssl:openssl chromium:chromium
 
 .PHONY: help build check test soak bench deps fuzz clean
 

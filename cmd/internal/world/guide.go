@@ -1,9 +1,13 @@
 package world
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"strings"
 
 	"landfall"
@@ -39,13 +43,31 @@ func (w *World) WriteGuide(out io.Writer) error {
 	resolve := resolveFlag(m, host, edge)
 	p.line("  curl --cacert %s %s %s", w.Root, resolve, page)
 	p.line("  curl -N --cacert %s %s -u %s: '%sstream/flows?filter=%s'", w.Root, resolve, w.First.Token, page, w.First.Flow)
-	p.line("In a browser:")
-	p.line("  chromium --user-data-dir=/tmp/landfall-browser --ignore-certificate-errors --host-resolver-rules='MAP *.%s %v' %s", m.Domain, edge, page)
+	pin, err := w.pin(edge)
+	if err != nil {
+		return err
+	}
+	p.line("In a browser, through New York, trusting that one key:")
+	p.line("  chromium --user-data-dir=%s --ignore-certificate-errors-spki-list=%s --host-resolver-rules='MAP *.%s %v' %s",
+		filepath.Join(w.cfg.Dir, "browser"), pin, m.Domain, edge, page)
 	p.line("In a second terminal:")
 	p.line("  landfall status --dir %s", w.cfg.Dir)
 	p.line("  landfall drain %s --dir %s", m.Nodes[1].ID, w.cfg.Dir)
 	p.line("")
 	return p.err
+}
+
+// pin is the hash of an edge's public key by which browsers can be told to
+// trust it (RFC 7469, 2.4).
+func (w *World) pin(edge netip.Addr) (string, error) {
+	addr := netip.AddrPortFrom(edge, w.Map().Ports.EffectiveHTTPS()).String()
+	c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: w.roots, ServerName: w.chatHost()})
+	if err != nil {
+		return "", fmt.Errorf("key of the edge at %s: %w", addr, err)
+	}
+	defer c.Close()
+	sum := sha256.Sum256(c.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
 func resolveFlag(m *landfall.Map, host string, a netip.Addr) string {
