@@ -57,7 +57,7 @@ func TagsFor(text string, sent []string, members []Member, by UserID) []string {
 func NormalTags(tags []string) []string {
 	var out []string
 	for _, tag := range tags {
-		tag = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(tag), "#"))
+		tag = strings.ToLower(strings.TrimLeft(strings.TrimSpace(tag), "#"))
 		if tag != "" {
 			out = appendNew(out, tag)
 		}

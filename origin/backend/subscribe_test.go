@@ -1,0 +1,216 @@
+package backend_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"landfall/origin/backend"
+	"landfall/origin/bus/local"
+	"landfall/origin/chat"
+)
+
+func TestEveryReaderGetsTheSameSequence(t *testing.T) {
+	d := newData(t)
+	d.bus = &badBus{Bus: new(local.Bus), rand: rand.New(rand.NewPCG(1, 2))}
+	// Two processes, one of which does not hear reliably of the other.
+	nodes := []*backend.Backend{d.backend(t, nil), d.backend(t, nil)}
+	const posters, each = 4, 60
+	const total = posters*each + 2 // and Ann's and Bob's entries
+
+	var readers, writers sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[chat.Seq][]byte{}
+	for r := range 6 {
+		readers.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(r), 0))
+			cursor := chat.Cursor{flow: 0}
+			next := chat.Seq(1)
+			for next <= total { // a reader leaves and comes back, here or there
+				s, err := nodes[rnd.IntN(2)].Subscribe(t.Context(), []chat.FlowID{flow, flow}, cursor)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				stay := next + chat.Seq(rnd.IntN(60))
+				for next <= min(stay, total) {
+					<-s.Ready()
+					batch, err := s.Poll()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for _, del := range batch {
+						if del.Event.Seq != next {
+							t.Errorf("reader %d got number %d, want %d", r, del.Event.Seq, next)
+							return
+						}
+						mu.Lock()
+						if known, ok := seen[next]; ok && !bytes.Equal(known, del.JSON) {
+							t.Errorf("event %d is %s and %s", next, known, del.JSON)
+						}
+						seen[next] = del.JSON
+						mu.Unlock()
+						next++
+					}
+				}
+				cursor = s.Cursor()
+				s.Close()
+			}
+		})
+	}
+	for p := range posters {
+		writers.Go(func() {
+			for i := range each {
+				uuid := fmt.Sprintf("u%d-%d", p, i)
+				if _, _, err := nodes[i%2].Post(t.Context(), draft(d.ann, uuid, strings.Repeat("x", i*20))); err != nil && i > 0 {
+					t.Errorf("post: %v", err)
+				} else if i == 0 { // blank: refused, and must take no number
+					_, _, err = nodes[0].Post(t.Context(), draft(d.ann, uuid, "x"))
+					if err != nil {
+						t.Errorf("post: %v", err)
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	readers.Wait()
+	if len(seen) != total {
+		t.Errorf("%d events were seen, want %d", len(seen), total)
+	}
+	eventually(t, "no subscriber is left", func() bool {
+		return nodes[0].Stats().Subscribers == 0 && nodes[1].Stats().Subscribers == 0
+	})
+}
+
+func TestSubscriptionStartsFromNowWithoutACursor(t *testing.T) {
+	d := newData(t)
+	b := d.idle(t, nil)
+	post(t, b, draft(d.ann, "a", "before"))
+	s := subscribe(t, b, nil)
+	if s.Gap() != 0 || s.Cursor()[flow] != 1 {
+		t.Errorf("gap %d, cursor %v", s.Gap(), s.Cursor())
+	}
+	post(t, b, draft(d.ann, "b", "after"))
+	got := collect(t, s, upTo(2))
+	checkSequence(t, got, 2)
+
+	resumed := subscribe(t, b, chat.Cursor{flow: 0})
+	if resumed.Gap() != 2 {
+		t.Errorf("gap %d, want 2", resumed.Gap())
+	}
+	checkSequence(t, collect(t, resumed, upTo(2)), 1)
+
+	ahead := subscribe(t, b, chat.Cursor{flow: 99}) // of a log that was restored from a backup, say
+	if ahead.Cursor()[flow] != 2 {
+		t.Errorf("cursor %v", ahead.Cursor())
+	}
+}
+
+func TestSlowSubscriberIsCutAndResumes(t *testing.T) {
+	d := newData(t)
+	b := d.idle(t, func(c *backend.Config) { c.Queue = 10_000 })
+	slow, quick := subscribe(t, b, nil), subscribe(t, b, nil)
+	first := collect2(t, b, slow, d)
+	for i := range 20 {
+		post(t, b, draft(d.ann, fmt.Sprint("u", i), strings.Repeat("x", 1000)))
+		if _, err := quick.Poll(); err != nil {
+			t.Fatalf("the quick one was cut: %v", err)
+		}
+	}
+	<-slow.Context().Done()
+	if _, err := slow.Poll(); !errors.Is(err, backend.ErrSlow) {
+		t.Fatalf("Poll of a slow subscriber: %v", err)
+	}
+	if n := b.Stats().Cut; n != 1 {
+		t.Errorf("%d subscribers cut", n)
+	}
+	resumed := subscribe(t, b, slow.Cursor())
+	checkSequence(t, collect(t, resumed, upTo(21)), first+1)
+}
+
+// collect2 posts one event, lets the subscription have it and returns its
+// number.
+func collect2(t *testing.T, b *backend.Backend, s *backend.Subscription, d *data) chat.Seq {
+	t.Helper()
+	e := post(t, b, draft(d.ann, "first", "x"))
+	collect(t, s, upTo(e.Seq))
+	return e.Seq
+}
+
+func TestEphemeralEventsLeaveNoTrace(t *testing.T) {
+	d := newData(t)
+	b := d.idle(t, nil)
+	s := subscribe(t, b, nil)
+	before := s.Cursor().String()
+	if err := b.Type(t.Context(), flow, d.ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	got := collect(t, s, func(backend.Delivery) bool { return true })
+	if got[0].Event.Kind != chat.KindActivity || !bytes.Contains(got[0].JSON, []byte(`"user":"1"`)) || bytes.Contains(got[0].JSON, []byte(`"id"`)) {
+		t.Errorf("got %s", got[0].JSON)
+	}
+	cursor := s.Cursor()
+	got[0].Move(cursor)
+	if cursor.String() != before {
+		t.Error("the cursor moved")
+	}
+	for range 1000 { // nobody reads: only the newest stay
+		if err := b.Type(t.Context(), flow, d.ann.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch, err := s.Poll(); err != nil || len(batch) == 0 || len(batch) > 100 {
+		t.Errorf("%d ephemeral events waited, %v", len(batch), err)
+	}
+	if e, _ := d.log.Heads(t.Context(), []chat.FlowID{flow}); e[flow] != 0 {
+		t.Errorf("the log has %d events", e[flow])
+	}
+}
+
+func TestDeletedContentIsNotReplayed(t *testing.T) {
+	d := newData(t)
+	b := d.backend(t, nil)
+	eventually(t, "entries are announced", func() bool {
+		heads, err := d.log.Heads(t.Context(), []chat.FlowID{flow})
+		return err == nil && heads[flow] == 2
+	})
+	watcher := subscribe(t, b, nil) // keeps the newest events in memory
+	e := post(t, b, draft(d.ann, "a", "secret"))
+	collect(t, watcher, upTo(e.Seq))
+	if err := b.Delete(t.Context(), flow, e.Seq, d.ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := b.Message(t.Context(), flow, e.Seq); err != nil || m.Text() != "" || !m.Deleted {
+		t.Errorf("message %+v, %v", m, err)
+	}
+	eventually(t, "the log forgets it", func() bool {
+		got := collect(t, subscribe(t, b, chat.Cursor{flow: 0}), upTo(e.Seq+1))
+		return !bytes.Contains(got[e.Seq-1].JSON, []byte("secret"))
+	})
+}
+
+func TestSubscriptionEndsWithItsContext(t *testing.T) {
+	d := newData(t)
+	b := d.idle(t, nil)
+	s := subscribe(t, b, nil)
+	s.Close()
+	select {
+	case <-s.Context().Done():
+	case <-time.After(time.Second):
+		t.Fatal("the context of a closed subscription goes on")
+	}
+	if _, err := s.Poll(); err == nil {
+		t.Error("Poll of a closed subscription succeeds")
+	}
+	s.Close()
+	if n := b.Stats().Subscribers; n != 0 {
+		t.Errorf("%d subscribers", n)
+	}
+}
