@@ -26,8 +26,8 @@ type Config struct {
 	// Conn carries all datagrams: a *net.UDPConn is used in batches, any
 	// other conn one datagram at a time. Run closes it when it ends.
 	Conn net.PacketConn
-	// Timeout ends streams to a peer that is silent for so long; 0 means
-	// wg.DefaultTimeout, ten seconds.
+	// Timeout is about how long a peer may be silent before its streams end,
+	// twice that for idle ones; 0 means ten seconds.
 	Timeout time.Duration
 	Log     *slog.Logger // nil means silence
 }

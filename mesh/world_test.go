@@ -15,6 +15,7 @@ import (
 
 	"landfall"
 	"landfall/mesh"
+	"landfall/mesh/meshtest"
 )
 
 // world is a network on loopback whose nodes come and go.
@@ -22,7 +23,7 @@ type world struct {
 	t     *testing.T
 	m     *landfall.Map
 	nodes map[landfall.NodeID]*node
-	wrap  func(landfall.NodeID, net.PacketConn) net.PacketConn // nil: as it is
+	wire  *meshtest.Packets // nil: real sockets on loopback
 }
 
 type node struct {
@@ -33,9 +34,9 @@ type node struct {
 }
 
 // newWorld starts nodes of these names that know each other.
-func newWorld(t *testing.T, wrap func(landfall.NodeID, net.PacketConn) net.PacketConn, ids ...landfall.NodeID) *world {
+func newWorld(t *testing.T, wire *meshtest.Packets, ids ...landfall.NodeID) *world {
 	t.Helper()
-	w := &world{t: t, wrap: wrap, nodes: map[landfall.NodeID]*node{}, m: &landfall.Map{Network: "test", Serial: 1}}
+	w := &world{t: t, wire: wire, nodes: map[landfall.NodeID]*node{}, m: &landfall.Map{Network: "test", Serial: 1}}
 	t.Cleanup(leakCheck(t))
 	t.Cleanup(func() {
 		for _, n := range w.nodes {
@@ -53,6 +54,9 @@ func newWorld(t *testing.T, wrap func(landfall.NodeID, net.PacketConn) net.Packe
 func (w *world) add(id landfall.NodeID) {
 	w.t.Helper()
 	n := &node{key: landfall.NewPrivateKey(), addr: netip.MustParseAddrPort("127.0.0.1:0")}
+	if w.wire != nil {
+		n.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(len(w.nodes) + 1)}), 7000)
+	}
 	w.nodes[id] = n
 	w.start(id)
 	w.m = w.m.Clone()
@@ -65,15 +69,11 @@ func (w *world) add(id landfall.NodeID) {
 func (w *world) start(id landfall.NodeID) {
 	w.t.Helper()
 	n := w.nodes[id]
-	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(n.addr))
+	conn, err := w.listen(n.addr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	n.addr = udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	var conn net.PacketConn = udp
-	if w.wrap != nil {
-		conn = w.wrap(id, udp)
-	}
+	n.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	n.Mesh, err = mesh.New(mesh.Config{
 		Self: id, Network: "test", Key: n.key, Conn: conn, Timeout: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -93,13 +93,28 @@ func (w *world) start(id landfall.NodeID) {
 	}
 }
 
+func (w *world) listen(at netip.AddrPort) (net.PacketConn, error) {
+	if w.wire != nil {
+		return w.wire.Conn(at)
+	}
+	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+}
+
+// restart ends a node's process, so to speak, and starts it anew.
+func (w *world) restart(id landfall.NodeID) {
+	w.t.Helper()
+	w.nodes[id].stop()
+	w.start(id)
+	w.nodes[id].SetMap(w.m)
+}
+
 func (w *world) publish() {
 	for _, n := range w.nodes {
 		n.SetMap(w.m)
 	}
 }
 
-// remove takes a node off the map for good.
+// gone takes a node off the map for good.
 func (w *world) gone(id landfall.NodeID) {
 	w.m = w.m.Clone()
 	w.m.Serial++

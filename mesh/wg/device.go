@@ -23,7 +23,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultMTU     = 1420             // what leaves room for WireGuard on IPv6 over 1500
-	DefaultTimeout = 10 * time.Second // a peer that is silent for longer loses its streams
+	DefaultTimeout = 10 * time.Second // see Config.Timeout
 )
 
 // keepalive is how often the initiator of a pair says something, in seconds.
@@ -43,7 +43,10 @@ type Config struct {
 	// MTU is the size of packets inside; 0 means DefaultMTU, and 1280 is the
 	// least (RFC 8200, 5).
 	MTU int
-	// Timeout ends streams to a silent peer; 0 means DefaultTimeout.
+	// Timeout is about how long a peer may acknowledge nothing before a
+	// stream to it ends; twice that where nothing is under way. A slow reader
+	// acknowledges. 0 means DefaultTimeout; less than a second is too short
+	// for oceans.
 	Timeout time.Duration
 	// Other is handed datagrams that are not WireGuard's. It must return soon
 	// and not keep b.
@@ -101,7 +104,7 @@ func Start(cfg Config) (*Device, error) {
 		return nil, fmt.Errorf("mesh device: MTU %d and address %v: want at least 1280 and IPv6", mtu, cfg.Addr)
 	}
 	n := newNIC(mtu)
-	s, err := newStack(n, cfg.Addr)
+	s, err := newStack(n, cfg.Addr, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("mesh device: %w", err)
 	}

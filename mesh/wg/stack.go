@@ -28,34 +28,43 @@ const (
 	lingerAfter = 10 * time.Second // for the peer's half after our close
 	timeWait    = 5 * time.Second  // round trips here are far below the 60 s of the Internet's
 
-	keepAliveEvery = 3 * time.Second
-	keepAliveCount = 3
+	// A stream ends after so many retransmissions, or keep-alives when nothing
+	// is under way, without any answer. The usual option for it, a user
+	// timeout, would also end a stream whose reader is slow: it counts the
+	// time for which the peer's window is shut.
+	retries    = 6
+	keepAlives = 3
 )
+
+// longestRTO makes retries last about as long as timeout: the first few
+// waits are shorter, so they have time to double up to it.
+func longestRTO(timeout time.Duration) time.Duration { return max(tcp.MinRTO, timeout/5) }
 
 // newStack makes a stack with one address behind n. What it sends to that
 // address itself never reaches n.
-func newStack(n *nic, addr netip.Addr) (*stack.Stack, error) {
+func newStack(n *nic, addr netip.Addr, timeout time.Duration) (*stack.Stack, error) {
 	gvlog.SetTarget(silence{}) // the stack's own logger prints to stderr
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
 		HandleLocal:        true,
 	})
-	if err := errors.Join(setTCP(s), attach(s, n, addr)); err != nil {
+	if err := errors.Join(setTCP(s, timeout), attach(s, n, addr)); err != nil {
 		s.Destroy()
 		return nil, err
 	}
 	return s, nil
 }
 
-func setTCP(s *stack.Stack) error {
+func setTCP(s *stack.Stack, timeout time.Duration) error {
 	linger, wait := tcpip.TCPLingerTimeoutOption(lingerAfter), tcpip.TCPTimeWaitTimeoutOption(timeWait)
-	retries := tcpip.TCPSynRetriesOption(synRetries)
+	syn, again := tcpip.TCPSynRetriesOption(synRetries), tcpip.TCPMaxRetriesOption(retries)
+	rto := tcpip.TCPMaxRTOOption(longestRTO(timeout))
 	var errs []error
 	for _, o := range []tcpip.SettableTransportProtocolOption{
 		&tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
 		&tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
-		&linger, &wait, &retries,
+		&linger, &wait, &syn, &again, &rto,
 	} {
 		if e := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); e != nil {
 			errs = append(errs, fmt.Errorf("set %T: %w", o, goError(e)))
@@ -79,18 +88,15 @@ func attach(s *stack.Stack, n *nic, addr netip.Addr) error {
 	return nil
 }
 
-// tune sets what only endpoints themselves can be told: how soon a silent
-// peer ends them.
+// tune sets what only endpoints themselves can be told.
 func tune(ep tcpip.Endpoint, timeout time.Duration) {
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)
-	idle, every := tcpip.KeepaliveIdleOption(timeout), tcpip.KeepaliveIntervalOption(min(keepAliveEvery, timeout))
-	user := tcpip.TCPUserTimeoutOption(timeout)
+	idle, every := tcpip.KeepaliveIdleOption(timeout), tcpip.KeepaliveIntervalOption(timeout/keepAlives)
 	// These options exist for every TCP endpoint; setting them cannot fail.
 	_ = ep.SetSockOpt(&idle)
 	_ = ep.SetSockOpt(&every)
-	_ = ep.SetSockOpt(&user)
-	_ = ep.SetSockOptInt(tcpip.KeepaliveCountOption, keepAliveCount)
+	_ = ep.SetSockOptInt(tcpip.KeepaliveCountOption, keepAlives)
 }
 
 func fullAddress(a netip.AddrPort) tcpip.FullAddress {
