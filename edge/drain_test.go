@@ -339,3 +339,23 @@ var errBroken = errors.New("out of order")
 type broken struct{ net.Listener }
 
 func (broken) Accept() (net.Conn, error) { return nil, errBroken }
+
+func TestGateWaitsForThoseInside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gate
+		if !g.enter() || !g.enter() {
+			t.Fatal("the gate is closed from the start")
+		}
+		g.leave()
+		time.AfterFunc(time.Hour, g.leave)
+		start := time.Now()
+		g.close()
+		if took := time.Since(start); took != time.Hour {
+			t.Errorf("closed after %v", took)
+		}
+		if g.enter() {
+			t.Error("a closed gate lets in")
+		}
+		g.close() // nobody is inside
+	})
+}

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -238,3 +240,48 @@ func TestLostPathIsTheMeshsFault(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestLossesBeforeTheAnswer(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		fault  Fault
+		status int
+	}{
+		{&net.OpError{Op: "read", Err: syscall.EHOSTUNREACH}, Mesh, 502},
+		{&net.OpError{Op: "read", Err: syscall.ETIMEDOUT}, Mesh, 502},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, Origin, 502},
+		{context.DeadlineExceeded, Origin, 504},
+		{&dialError{"chat at fra1", syscall.ECONNREFUSED}, Mesh, 503},
+		{&dialError{"chat at fra1", context.DeadlineExceeded}, Mesh, 504},
+	} {
+		if f := judge(t.Context(), c.err, nil, Mesh); f.fault != c.fault || f.status != c.status || f.say == "" {
+			t.Errorf("%v: %+v", c.err, f)
+		}
+	}
+}
+
+// What ends the request's context may be the body: the blame waits for it.
+func TestBlameWaitsForABodyThatIsBreakingOff(t *testing.T) {
+	release := make(chan struct{})
+	reading := make(chan struct{})
+	u := &upload{ReadCloser: brokenBody{reading, release}, limit: http.NewResponseController(httptest.NewRecorder())}
+	go u.Read(nil)
+	<-reading
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	time.AfterFunc(10*time.Millisecond, func() { close(release) })
+	if f := judge(ctx, ctx.Err(), u, Mesh); f.fault != Client || f.status != 400 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// brokenBody says that it is being read, and breaks off when released.
+type brokenBody struct{ reading, release chan struct{} }
+
+func (b brokenBody) Read([]byte) (int, error) {
+	close(b.reading)
+	<-b.release
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (brokenBody) Close() error { return nil }
