@@ -131,7 +131,9 @@ func (c *checker) nodeRegion(path string, n Node) {
 func (c *checker) regionNames() string {
 	var names []string
 	for _, r := range c.m.Regions {
-		names = append(names, fmt.Sprintf("%q", r.ID))
+		if name := fmt.Sprintf("%q", r.ID); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, " or ")
 }
@@ -148,7 +150,8 @@ func (c *checker) nodeRoles(path string, n Node) {
 			c.fault(at, "name each role once", "node %q has the role %q twice", n.ID, r)
 		}
 	}
-	if home, ok := c.m.Home(); ok && n.Has(RoleOrigin) && n.Region != home.ID {
+	_, known := c.m.Region(n.Region)
+	if home, ok := c.m.Home(); ok && known && n.Has(RoleOrigin) && n.Region != home.ID {
 		c.fault(path+".roles", fmt.Sprintf("the origin runs in the home region %q", home.ID), "node %q has the role origin outside the home region", n.ID)
 	}
 }

@@ -141,8 +141,8 @@ func badOwn(s source, top, ours string) string {
 		return ""
 	case target != top:
 		return fmt.Sprintf("%s and %s never import each other", top, target)
-	case strings.HasPrefix(s.pkg, ours+"/") && !s.test:
-		return "a sub-package does not import the package above it"
+	case ours == top && s.pkg != top && !s.test:
+		return "a sub-package does not import the top package of its folder"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 
 	"landfall"
 	"landfall/cmd/internal/node"
@@ -24,7 +25,7 @@ Edges are probed on the port that they end TLS on; --probe says how.`,
 		Flags: func(f *Flags) {
 			f.String(&network, "network", "network.toml", "`FILE` that describes the network")
 			f.String(&geo, "geo", "", "`FILE` with a geographic database in MaxMind's format")
-			f.String(&listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53")
+			f.String(&listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
 			f.String(&probe, "probe", "tcp", "`HOW` edges are probed: tcp connects, https asks a Landfall edge, none takes all as up")
 			f.Bool(&verbose, "verbose", "log more")
 		},
@@ -60,32 +61,85 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) error {
 	if err != nil {
 		return err
 	}
-	udp, tcp, err := listenBoth(ctx, s.listen)
+	socks, err := listenDNS(ctx, s.listen)
 	if err != nil {
 		return err
 	}
-	d, err := node.NewDNS(node.DNSConfig{
-		UDP: []*net.UDPConn{udp}, TCP: []net.Listener{tcp}, Table: table, Probe: probe, Log: s.log,
-	})
+	d, err := node.NewDNS(node.DNSConfig{UDP: socks.udp, TCP: socks.tcp, Table: table, Probe: probe, Log: s.log})
 	if err != nil {
-		return errors.Join(err, udp.Close(), tcp.Close())
+		return errors.Join(err, socks.close())
 	}
 	d.SetMap(m)
-	fmt.Fprintf(env.Stdout, "answering for %s on %v\n", m.Domain, udp.LocalAddr())
+	for _, c := range socks.udp {
+		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", m.Domain, c.LocalAddr())
+	}
 	return d.Run(ctx)
 }
 
-// listenBoth opens UDP and TCP on the same address and port.
-func listenBoth(ctx context.Context, addr string) (*net.UDPConn, net.Listener, error) {
+// dnsSockets are UDP and TCP on the same addresses and port.
+type dnsSockets struct {
+	udp []*net.UDPConn
+	tcp []net.Listener
+}
+
+func (s *dnsSockets) close() error {
+	var errs []error
+	for _, c := range s.udp {
+		errs = append(errs, c.Close())
+	}
+	for _, l := range s.tcp {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// listenDNS opens the sockets of an address. One that stands for all of them
+// becomes each address of this machine: an answer has to leave by the address
+// that it was asked at.
+func listenDNS(ctx context.Context, listen string) (*dnsSockets, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, Usagef("--listen %s: want ADDR:PORT", listen)
+	}
+	hosts := []string{host}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		if hosts, err = ownAddresses(); err != nil {
+			return nil, fmt.Errorf("dns: %w", err)
+		}
+	}
+	s := &dnsSockets{}
+	for _, h := range hosts {
+		if err := s.add(ctx, net.JoinHostPort(h, port)); err != nil {
+			return nil, errors.Join(fmt.Errorf("dns: %w", err), s.close())
+		}
+	}
+	return s, nil
+}
+
+func (s *dnsSockets) add(ctx context.Context, addr string) error {
 	c, err := new(net.ListenConfig).ListenPacket(ctx, "udp", addr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dns: %w", err)
+		return err
 	}
-	udp := c.(*net.UDPConn)
-	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp", udp.LocalAddr().String())
+	s.udp = append(s.udp, c.(*net.UDPConn))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.LocalAddr().String())
+	if err == nil {
+		s.tcp = append(s.tcp, l)
+	}
+	return err
+}
+
+// ownAddresses are those of this machine that others, or it itself, can ask.
+func ownAddresses() ([]string, error) {
+	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		udp.Close()
-		return nil, nil, fmt.Errorf("dns: %w", err)
+		return nil, err
 	}
-	return udp, tcp, nil
+	var out []string
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
+			out = append(out, p.Addr().String())
+		}
+	}
+	return out, nil
 }

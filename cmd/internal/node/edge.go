@@ -20,7 +20,7 @@ func (n *Node) buildEdge() error {
 		return err
 	}
 	if n.edge, err = edge.New(edge.Config{
-		Self: n.cfg.Self, Certificates: n.source, Dialer: n.mesh, Locator: n.table, Log: n.log,
+		Self: n.cfg.Self, Certificates: n.source, Dialer: n.mesh, Locator: n.table, Log: n.cfg.Log,
 	}); err != nil {
 		return err
 	}

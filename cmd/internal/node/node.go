@@ -83,7 +83,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) build() (err error) {
 	n.admin = admin.New(admin.Config{Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Drain: n.drainer(), Log: n.log})
 	if n.mesh, err = mesh.New(mesh.Config{
-		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.log,
+		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.cfg.Log,
 	}); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (n *Node) buildMaps() error {
 		return err
 	}
 	cfg := mapsync.Config{
-		Self: n.cfg.Self, Key: n.cfg.MapKey, Bootstrap: n.cfg.Bootstrap, Cache: cache, Log: n.log,
+		Self: n.cfg.Self, Key: n.cfg.MapKey, Bootstrap: n.cfg.Bootstrap, Cache: cache, Log: n.cfg.Log,
 		Dial: func(ctx context.Context, id landfall.NodeID) (net.Conn, error) {
 			return n.mesh.Dial(ctx, landfall.Target{Node: id, Service: landfall.MeshMap, Class: landfall.Control})
 		},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"landfall"
 )
@@ -22,8 +23,9 @@ const HealthPath = "/.well-known/landfall/health"
 func HTTPSProbe(current func() *landfall.Map, roots *x509.CertPool) func(context.Context, landfall.Node) error {
 	return func(ctx context.Context, target landfall.Node) error {
 		m := current()
-		if len(target.Advertised) == 0 || len(m.Services) == 0 {
-			return fmt.Errorf("probe %s: the map has no address or no service to ask it for", target.ID)
+		i := slices.IndexFunc(m.Services, func(s landfall.Service) bool { return s.Kind != landfall.TCP })
+		if len(target.Advertised) == 0 || i < 0 {
+			return fmt.Errorf("probe %s: the map has no address of it or no web service to ask for", target.ID)
 		}
 		addr := netip.AddrPortFrom(target.Advertised[0], m.Ports.EffectiveHTTPS()).String()
 		client := http.Client{Transport: &http.Transport{
@@ -33,7 +35,7 @@ func HTTPSProbe(current func() *landfall.Map, roots *x509.CertPool) func(context
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			},
 		}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.Services[0].Host+HealthPath, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.Services[i].Host+HealthPath, nil)
 		if err != nil {
 			return fmt.Errorf("probe %s: %w", target.ID, err)
 		}
