@@ -113,23 +113,18 @@ func (e Event) withText(text string) json.RawMessage {
 }
 
 // Redacted is e without its content: what stays in the log of a deleted
-// message.
+// message, and of its edits.
 func (e Event) Redacted() Event {
-	e.Content = encode("")
-	if e.Kind == KindComment {
+	switch e.Kind {
+	case KindComment:
 		e.Content = encode(comment{})
+	case KindEdit:
+		e.Content = encode(change{Message: e.Target, Updated: encode("")})
+	default:
+		e.Content = encode("")
 	}
 	e.Tags, e.External, e.Deleted = nil, "", true
 	return e
-}
-
-// encode marshals values of this package, which cannot fail.
-func encode(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("chat: marshal of own type: " + err.Error())
-	}
-	return b
 }
 
 // Typing is the ephemeral event that says that a user is at the keyboard.

@@ -53,10 +53,10 @@ func (c *conn) write(ctx context.Context) error {
 		case <-rest.C:
 			events = c.sub.Ready()
 		case <-events:
-			events = nil
-			rest.Reset(batchEvery)
 			var batch []backend.Delivery
-			if batch, err = c.sub.Poll(); err == nil {
+			if batch, err = c.sub.Poll(); err == nil && len(batch) > 0 {
+				events = nil
+				rest.Reset(batchEvery)
 				err = c.frames(eventFrames(batch, cursor)...)
 			}
 		}

@@ -5,7 +5,6 @@ package chattest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,7 +74,7 @@ func seqs(events []chat.Event) []chat.Seq {
 
 func document(t *testing.T, e chat.Event) string {
 	t.Helper()
-	b, err := json.Marshal(e)
+	b, err := e.Document()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -153,9 +152,9 @@ func appendOne(ctx context.Context, tx *sql.Tx, a *pending) error {
 	if err := row.Scan(&e.Seq); err != nil {
 		return fmt.Errorf("next number: %w", err)
 	}
-	doc, err := json.Marshal(e)
+	doc, err := e.Document()
 	if err != nil {
-		return fmt.Errorf("encode document: %w", err)
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO events (flow, seq, uuid, kind, thread, target, doc) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		e.Flow.String(), int64(e.Seq), e.UUID, string(e.Kind), string(e.Thread), int64(e.Target), string(doc))
@@ -177,7 +176,7 @@ func (l *Log) Redact(ctx context.Context, flow chat.FlowID, seq chat.Seq) error 
 	if err != nil || len(events) == 0 {
 		return wrap(err, flow, "redact %d", seq)
 	}
-	doc, err := json.Marshal(events[0].Redacted())
+	doc, err := events[0].Redacted().Document()
 	if err != nil {
 		return wrap(err, flow, "redact %d", seq)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,9 +131,9 @@ func query(ctx context.Context, q querier, text string, args ...any) ([]chat.Eve
 		if err := rows.Scan(&doc); err != nil {
 			return nil, err
 		}
-		var e chat.Event
-		if err := json.Unmarshal(doc, &e); err != nil {
-			return nil, fmt.Errorf("decode document: %w", err)
+		e, err := chat.ParseDocument(doc)
+		if err != nil {
+			return nil, err
 		}
 		events = append(events, e)
 	}
