@@ -9,34 +9,46 @@ import (
 	"landfall/edge/forward"
 )
 
-// farewell is how long ended requests have to tell their clients so.
-const farewell = 250 * time.Millisecond
+// farewell is how long requests that have ended have to tell their clients.
+const farewell = 100 * time.Millisecond
 
 // drain stops accepting, lets requests finish within the grace, ends the
 // rest, and returns when no goroutine of a connection or request is left.
 //
 //	accepting -> grace -> cut -> farewell -> closed
 func (s *Server) drain(srv *http.Server, serving *sync.WaitGroup, cut context.CancelCauseFunc) {
-	grace, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
-	defer cancel()
-	srv.Shutdown(grace) // it waits for requests; nothing new comes in
+	grace, over := context.WithTimeout(context.Background(), s.cfg.Grace)
+	defer over()
+	closing := make(chan struct{})
+	go func() {
+		defer close(closing)
+		srv.Shutdown(grace) // nothing new comes in
+	}()
 	serving.Wait()
+	// Shutdown would wait a second for each HTTP/2 connection, idle or not.
+	await(grace, s.gate.idle())
 	cut(forward.ErrStopping)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		s.guests.serve.Wait()
 	}()
-	late := time.NewTimer(farewell)
-	defer late.Stop()
-	select {
-	case <-gone:
-	case <-late.C:
-	}
+	late, on := context.WithTimeout(context.Background(), farewell)
+	defer on()
+	await(late, gone)
 	s.guests.cut() // without TLS's farewell, which waits for slow readers
 	srv.Close()
+	over()
+	<-closing
 	<-gone
 	s.gate.close()
+}
+
+func await(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // gate counts the requests being handled, so that the last can be waited
@@ -45,18 +57,18 @@ func (s *Server) drain(srv *http.Server, serving *sync.WaitGroup, cut context.Ca
 type gate struct {
 	mu     sync.Mutex // guards what follows
 	inside int
-	empty  chan struct{} // not nil: closing, and to be closed when nobody is inside
+	closed bool
+	empty  chan struct{} // not nil: somebody waits for inside to be 0
 }
 
 // enter reports whether the gate is still open.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.empty != nil {
-		return false
+	if !g.closed {
+		g.inside++
 	}
-	g.inside++
-	return true
+	return !g.closed
 }
 
 func (g *gate) leave() {
@@ -65,18 +77,29 @@ func (g *gate) leave() {
 	g.inside--
 	if g.inside == 0 && g.empty != nil {
 		close(g.empty)
+		g.empty = nil
 	}
+}
+
+// idle returns a channel that is closed once nobody is inside.
+func (g *gate) idle() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.empty == nil {
+		g.empty = make(chan struct{})
+	}
+	c := g.empty
+	if g.inside == 0 {
+		close(c)
+		g.empty = nil
+	}
+	return c
 }
 
 // close lets nobody in any more and waits until all have left.
 func (g *gate) close() {
 	g.mu.Lock()
-	if g.empty == nil {
-		g.empty = make(chan struct{})
-		if g.inside == 0 {
-			close(g.empty)
-		}
-	}
+	g.closed = true
 	g.mu.Unlock()
-	<-g.empty
+	<-g.idle()
 }

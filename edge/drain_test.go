@@ -175,6 +175,17 @@ func TestStopLetsRequestsFinishWithinTheGrace(t *testing.T) {
 	}
 }
 
+func TestStopDoesNotWaitForIdleConnections(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		inBubble(t, ok, func(t *testing.T, b *bubble) {
+			get(t, b.client(h2), "chat.landfall.test", "/")
+			if took := b.stop(); took > farewell {
+				t.Errorf("h2 %v: the stop took %v", h2, took)
+			}
+		})
+	}
+}
+
 func TestStopEndsWhatOutlastsTheGrace(t *testing.T) {
 	stream := func(w http.ResponseWriter, r *http.Request) {
 		if websocket.IsWebSocketUpgrade(r) {
@@ -343,8 +354,10 @@ func (broken) Accept() (net.Conn, error) { return nil, errBroken }
 func TestGateWaitsForThoseInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate
-		if !g.enter() || !g.enter() {
-			t.Fatal("the gate is closed from the start")
+		for range 2 {
+			if !g.enter() {
+				t.Fatal("the gate is closed from the start")
+			}
 		}
 		g.leave()
 		time.AfterFunc(time.Hour, g.leave)
