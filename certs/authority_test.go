@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"landfall"
 )
 
 func TestAuthorityStaysTheSame(t *testing.T) {
