@@ -1,0 +1,124 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"landfall"
+)
+
+func TestStateKeepsItsKeys(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fra1")
+	a, err := OpenState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenState(dir); err == nil || !strings.Contains(err.Error(), "another landfall runs in it") {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if a.Key != b.Key || a.Sealing.X25519 != b.Sealing.X25519 || string(a.Sealing.MLKEM) != string(b.Sealing.MLKEM) {
+		t.Error("the second start has other keys")
+	}
+	for _, name := range []string{keyFile, sealingFile} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+func TestBadKeyFilesAreNamedAndLeftAlone(t *testing.T) {
+	for _, name := range []string{keyFile, sealingFile} {
+		for _, junk := range []string{"", "junk", "wg-key:AAAA", "sealing-key:00"} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, []byte(junk), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenState(dir)
+			if err == nil {
+				s.Close()
+				t.Errorf("%s with %q was taken", name, junk)
+				continue
+			}
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("%s with %q: the error does not name the file: %v", name, junk, err)
+			}
+			if left, err := os.ReadFile(path); err != nil || string(left) != junk {
+				t.Errorf("%s with %q: left %q, %v", name, junk, left, err)
+			}
+		}
+	}
+}
+
+func TestWriteFileLeavesOldOrNew(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	for _, text := range []string{"old", "new"} {
+		if err := WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(name); err != nil || string(b) != text {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := WriteFile(filepath.Join(dir, "none", "f"), nil, 0o600); err == nil {
+		t.Error("wrote into a directory that is not there")
+	}
+}
+
+func FuzzSealingKey(f *testing.F) {
+	f.Add(newSealing())
+	f.Add("sealing-key:")
+	f.Fuzz(func(t *testing.T, s string) {
+		if k, err := sealingKey(s); err == nil && (k.IsZero() || !strings.HasPrefix(s, sealingPrefix)) {
+			t.Errorf("%q reads as %v", s, k)
+		}
+	})
+}
+
+func threeEdges() *landfall.Map {
+	m := &landfall.Map{Network: "n", Serial: 3}
+	for _, id := range []landfall.NodeID{"fra1", "nyc1", "sin1"} {
+		m.Nodes = append(m.Nodes, landfall.Node{ID: id, Roles: []landfall.Role{landfall.RoleEdge}})
+	}
+	return m
+}
+
+func TestDrainNeverTakesTheLastEdge(t *testing.T) {
+	m := threeEdges()
+	for _, id := range []landfall.NodeID{"fra1", "nyc1"} {
+		if err := setDraining(m, id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := setDraining(m.Clone(), "sin1", false); err == nil {
+		t.Error("the last edge was drained")
+	}
+	if err := setDraining(m, "fra1", true); err != nil || m.Nodes[0].State != landfall.Active {
+		t.Errorf("undo: %v, %s", err, m.Nodes[0].State)
+	}
+	if err := setDraining(m, "sin1", false); err != nil {
+		t.Error(err)
+	}
+	if err := setDraining(m, "lon1", false); err == nil || !strings.Contains(err.Error(), "fra1, nyc1, sin1") {
+		t.Errorf("an unknown node: %v", err)
+	}
+	m.Nodes[1].State = landfall.Gone
+	if err := setDraining(m, "nyc1", true); err == nil {
+		t.Error("a node that is gone came back")
+	}
+}
