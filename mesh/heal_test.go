@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,11 +58,6 @@ func TestPairIsUpWithinAFewRoundTrips(t *testing.T) {
 	wire := meshtest.NewPackets(75 * time.Millisecond)
 	w := newWorld(t, wire, "a", "b")
 	serveEcho(t, w, "a")
-	first, second := initiator(w, "a", "b")
-	if second == "a" {
-		first, second = second, first
-	}
-	_ = first
 	if took := healed(w, "b", "a"); took > 2*time.Second {
 		t.Errorf("first stream after %v", took)
 	} else {
@@ -121,12 +117,35 @@ func TestStreamsToADeadPeerEnd(t *testing.T) {
 	healed(w, "a", "b")
 }
 
+func TestIdleStreamsToADeadPeerEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for keep-alives")
+	}
+	wire := meshtest.NewPackets(5 * time.Millisecond)
+	w := newWorld(t, wire, "a", "b")
+	serveEcho(t, w, "b")
+	c := w.mustDial("a", "b")
+	defer c.Close()
+	wire.Cut(w.nodes["b"].addr, true)
+	start := time.Now()
+	_, err := c.Read(make([]byte, 1))
+	if !errors.Is(err, syscall.ETIMEDOUT) || time.Since(start) > 15*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
+
 func TestStoppedPeerResetsItsStreams(t *testing.T) {
 	w := newWorld(t, nil, "a", "b")
 	serveEcho(t, w, "b")
 	healed(w, "a", "b")
 	c := w.mustDial("a", "b")
 	defer c.Close()
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	w.nodes["b"].stop()
 	if took := time.Since(start); took > 500*time.Millisecond {

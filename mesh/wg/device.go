@@ -30,8 +30,8 @@ const (
 // It also keeps the session's keys fresh (they last 120 s).
 const keepalive = 20
 
-// farewell is how long resets may take to leave when the device closes, so
-// that peers need not find out by themselves.
+// farewell is how long resets have to leave before the device closes under
+// them, so that peers need not find out by themselves.
 const farewell = 20 * time.Millisecond
 
 // Config says who the node is and what it stands on.
@@ -259,7 +259,7 @@ func (d *Device) Close() {
 	}
 	d.closed = true
 	close(d.closing)
-	listeners, resets := d.listeners, len(d.streams)
+	listeners := d.listeners
 	d.listeners = nil
 	for s := range d.streams {
 		s.Abort(net.ErrClosed)
@@ -271,9 +271,7 @@ func (d *Device) Close() {
 		l.close()
 	}
 	d.loop.close()
-	if resets > 0 || !d.nic.idle() {
-		<-time.After(farewell)
-	}
+	<-time.After(farewell)
 	d.wg.Close()
 	d.stack.Destroy()
 }

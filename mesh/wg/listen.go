@@ -75,7 +75,6 @@ func (l *listener) step([]byte) (again bool) {
 	if e != nil {
 		return false // nobody waits, or we are closed
 	}
-	tune(ep, l.device.timeout)
 	if s, err := l.device.newStream(ep, wq); err == nil {
 		l.accept(s)
 	}

@@ -89,13 +89,6 @@ func (n *nic) take(into []*stack.PacketBuffer) (int, error) {
 	return k, nil
 }
 
-// idle reports whether WireGuard has taken all that the stack sent.
-func (n *nic) idle() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.head == len(n.queue)
-}
-
 // close ends both directions. Packets that wait are dropped.
 func (n *nic) close() {
 	n.mu.Lock()

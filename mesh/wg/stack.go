@@ -88,7 +88,9 @@ func attach(s *stack.Stack, n *nic, addr netip.Addr) error {
 	return nil
 }
 
-// tune sets what only endpoints themselves can be told.
+// tune sets what only endpoints themselves can be told, once they are
+// connected: keep-alives asked for before are never sent unless something
+// else arrives.
 func tune(ep tcpip.Endpoint, timeout time.Duration) {
 	ep.SocketOptions().SetDelayOption(false)
 	ep.SocketOptions().SetKeepAlive(true)

@@ -60,7 +60,6 @@ func (d *Device) Open(ctx context.Context, to netip.AddrPort, first []byte, sink
 	if e != nil {
 		return nil, goError(e)
 	}
-	tune(ep, d.timeout)
 	if err := d.connect(ctx, ep, wq, to); err != nil {
 		ep.Close()
 		return nil, err
@@ -111,6 +110,7 @@ func (d *Device) newStream(ep tcpip.Endpoint, wq *waiter.Queue) (*Stream, error)
 	}
 	s := &Stream{device: d, ep: ep, wq: wq, local: fromFull(local), remote: fromFull(remote)}
 	s.task.loop, s.task.run = d.loop, s.step
+	tune(ep, d.timeout)
 	if !d.track(s) {
 		ep.Close()
 		return nil, net.ErrClosed
