@@ -20,7 +20,6 @@ type Status struct {
 	Paths   []Path            `json:"paths,omitempty"`   // to its peers
 	Up      []landfall.NodeID `json:"up,omitempty"`      // edges its name server may name
 	Down    []landfall.NodeID `json:"down,omitempty"`    // edges its name server sees down
-	Expires time.Time         `json:"expires,omitzero"`  // end of its certificate
 	Error   string            `json:"error,omitempty"`   // why nothing else is known of it
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func dev(ctx context.Context, env *Env, f devFlags) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	err = show(ctx, env.Stdout, w, f)
+	err = show(ctx, env.Stdout, w, f, cmp.Or(env.Program, "landfall"))
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = nil // interrupted, which is how it ends
 	}
@@ -82,7 +83,7 @@ func dev(ctx context.Context, env *Env, f devFlags) error {
 }
 
 func (f devFlags) config(env *Env) (world.Config, error) {
-	c := world.Config{Ocean: world.DefaultOcean(), Log: env.log(f.verbose)}
+	c := world.Config{Ocean: world.DefaultOcean(), Version: version(), Log: env.log(f.verbose)}
 	if f.dir != "" {
 		c.Dir = env.Path(f.dir)
 	}
@@ -104,7 +105,7 @@ func (f devFlags) config(env *Env) (world.Config, error) {
 }
 
 // show waits until the world serves and tells what there is to see.
-func show(ctx context.Context, out io.Writer, w *world.World, f devFlags) error {
+func show(ctx context.Context, out io.Writer, w *world.World, f devFlags, program string) error {
 	if err := w.Ready(ctx); err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func show(ctx context.Context, out io.Writer, w *world.World, f devFlags) error 
 		fmt.Fprintf(out, "ready in %.2f s\n\n", w.ReadyAfter().Seconds())
 	}
 	if !f.tour {
-		if err := w.WriteGuide(out); err != nil {
+		if err := w.WriteGuide(out, program); err != nil {
 			return err
 		}
 	}

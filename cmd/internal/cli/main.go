@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -19,11 +20,25 @@ type Env struct {
 	Stderr io.Writer
 	Dir    string                   // where relative file names start; empty is the working directory
 	Getenv func(name string) string // never nil
+
+	Program string // what a user types to run this program; empty is "landfall"
 }
 
 // OS is the environment of the process.
 func OS() Env {
-	return Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	return Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Program: program()}
+}
+
+// program is what a user types to run this very program.
+func program() string {
+	path, err := os.Executable()
+	if err != nil || strings.Contains(path, "/go-build") {
+		return "go run ./cmd/landfall"
+	}
+	if found, err := exec.LookPath("landfall"); err == nil && found == path {
+		return "landfall"
+	}
+	return path
 }
 
 // Path is the file that the user calls name.

@@ -29,6 +29,14 @@ func printVersion(env *Env) error {
 	return err
 }
 
+// version is the module's version, as nodes tell it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	return "unknown"
+}
+
 func versionText(info *debug.BuildInfo) string {
 	set := map[string]string{}
 	for _, s := range info.Settings {

@@ -31,6 +31,7 @@ type Sockets struct {
 // Config is what a Node is made of.
 type Config struct {
 	Self    landfall.NodeID
+	Version string // of the program, for status
 	State   *State
 	Sockets Sockets
 	// MapKey is whose maps the node serves by.

@@ -23,7 +23,7 @@ func (n *Node) Status() admin.Status {
 	m := n.Map()
 	self, _ := m.Node(n.cfg.Self)
 	s := admin.Status{
-		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network,
+		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network, Version: n.cfg.Version,
 		Serial: m.Serial, Started: n.started, Waiting: n.waiting(m),
 	}
 	for _, p := range n.mesh.Paths() {

@@ -19,8 +19,9 @@ const (
 	subnetAsia    = "203.116.0.0/24"
 )
 
-// WriteGuide tells what there is and what to type next.
-func (w *World) WriteGuide(out io.Writer) error {
+// WriteGuide tells what there is and what to type next; program is how this
+// one is called.
+func (w *World) WriteGuide(out io.Writer, program string) error {
 	m := w.Map()
 	p := printer{w: out}
 	for _, n := range m.Nodes {
@@ -51,8 +52,8 @@ func (w *World) WriteGuide(out io.Writer) error {
 	p.line("  chromium --user-data-dir=%s --ignore-certificate-errors-spki-list=%s --host-resolver-rules='MAP *.%s %v' %s",
 		filepath.Join(w.cfg.Dir, "browser"), pin, m.Domain, edge, page)
 	p.line("In a second terminal:")
-	p.line("  landfall status --dir %s", w.cfg.Dir)
-	p.line("  landfall drain %s --dir %s", m.Nodes[1].ID, w.cfg.Dir)
+	p.line("  %s status --dir %s", program, w.cfg.Dir)
+	p.line("  %s drain %s --dir %s", program, m.Nodes[1].ID, w.cfg.Dir)
 	p.line("")
 	return p.err
 }

@@ -31,6 +31,7 @@ type Config struct {
 	Ports   landfall.Ports // that the public uses on every node's address; 0 finds free ones
 	Ocean   []Leg          // later legs overrule earlier ones
 	Started time.Time      // what the time until all serve is counted from
+	Version string         // of the program, for status
 	Log     *slog.Logger   // nil: no log
 }
 
@@ -191,7 +192,7 @@ func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error
 		return err
 	}
 	cfg := node.Config{
-		Self: n.ID, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Roots: w.roots, Geo: geo, Log: w.cfg.Log,
+		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Roots: w.roots, Geo: geo, Log: w.cfg.Log,
 		Sockets: node.Sockets{WireGuard: far, HTTPS: own.https, DNSUDP: own.dnsUDP, DNSTCP: own.dnsTCP},
 	}
 	if n.ID == w.homeID {
