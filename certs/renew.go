@@ -33,8 +33,28 @@ func (s *Source) load() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w (remove it to get a new certificate)", filepath.Join(s.cfg.Dir.Name(), pairFile), err)
 	}
+	if err := s.trusted(c); err != nil {
+		s.cfg.Log.Warn("certificate on disk not used: a new one will replace it", "err", err)
+		return nil
+	}
 	s.use(c)
 	return nil
+}
+
+// trusted finds out whether one of Roots vouches for a certificate. Whether
+// its time has come or passed is another question.
+func (s *Source) trusted(c *tls.Certificate) error {
+	if s.cfg.Roots == nil {
+		return nil
+	}
+	between := x509.NewCertPool()
+	for _, raw := range c.Certificate[1:] {
+		if cert, err := x509.ParseCertificate(raw); err == nil {
+			between.AddCert(cert)
+		}
+	}
+	_, err := c.Leaf.Verify(x509.VerifyOptions{Roots: s.cfg.Roots, Intermediates: between, CurrentTime: c.Leaf.NotBefore})
+	return err
 }
 
 func readPair(b []byte) (*tls.Certificate, error) {
@@ -77,6 +97,9 @@ func (s *Source) renew(ctx context.Context, hosts []string) (*tls.Certificate, e
 		return nil, err
 	}
 	c, err := accept(chain, key, hosts, time.Now())
+	if err == nil {
+		err = s.trusted(c)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("issuer's answer: %w", err)
 	}

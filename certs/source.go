@@ -34,7 +34,11 @@ type SourceConfig struct {
 	Dir *os.Root // where the certificate and its key are kept
 	// Dial opens a stream to the Issuer.
 	Dial func(context.Context) (net.Conn, error)
-	Log  *slog.Logger // nil discards
+	// Roots are the authorities that users trust. A certificate of another is
+	// not shown to them: an old one is replaced, a new one refused. nil takes
+	// any.
+	Roots *x509.CertPool
+	Log   *slog.Logger // nil discards
 }
 
 // Source holds one edge's certificate for all hosts of the map that lie in

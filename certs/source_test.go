@@ -236,6 +236,49 @@ func TestSourceRefusesABadAnswer(t *testing.T) {
 	}
 }
 
+// A source that starts with the certificate of an authority that is no more
+// asks for another, and takes none from an authority that nobody trusts.
+func TestSourceShowsOnlyWhatIsTrusted(t *testing.T) {
+	dir, m := t.TempDir(), network("chat.landfall.test")
+	synctest.Test(t, func(t *testing.T) {
+		old, now := openAuthority(t, t.TempDir()), openAuthority(t, t.TempDir())
+		h, _ := newHome(t, old, m)
+		_, stop := runSource(t, dir, h, m)
+		synctest.Wait()
+		stop()
+		roots := x509.NewCertPool()
+		roots.AddCert(now.Root())
+		run := func(h *home) (*Source, func()) {
+			s, err := NewSource(SourceConfig{Dir: openRoot(t, dir), Dial: h.dial, Roots: roots})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.SetMap(m)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			return s, func() { cancel(); <-ended }
+		}
+		s, stop := run(h)
+		time.Sleep(time.Second)
+		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil {
+			t.Error("took a certificate of an authority that nobody trusts")
+		}
+		stop()
+		h, _ = newHome(t, now, m)
+		s, stop = run(h)
+		defer stop()
+		time.Sleep(time.Second)
+		c, err := s.Certificate(t.Context(), "chat.landfall.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: time.Now()}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A real handshake between a source's certificate and who trusts the root.
 func TestClientThatTrustsTheRootIsServed(t *testing.T) {
 	m := network("chat.landfall.test")

@@ -16,7 +16,7 @@ func (n *Node) buildEdge() error {
 	if err != nil {
 		return err
 	}
-	if n.source, err = certs.NewSource(certs.SourceConfig{Dir: dir, Dial: n.dialIssuer, Log: n.log}); err != nil {
+	if n.source, err = certs.NewSource(certs.SourceConfig{Dir: dir, Dial: n.dialIssuer, Roots: n.cfg.Roots, Log: n.log}); err != nil {
 		return err
 	}
 	if n.edge, err = edge.New(edge.Config{

@@ -19,7 +19,7 @@ const (
 	tourRegion   = landfall.RegionID("nyc")
 	tourStraight = 150 * time.Millisecond // round trip from the client to the home region
 	tourEdge     = 10 * time.Millisecond  // round trip from the client to its edge
-	tourRounds   = 3
+	tourRounds   = 5
 	clientSite   = wan.Site("a client in New York")
 )
 
