@@ -39,7 +39,8 @@ func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
 // sends the first bytes. It returns when the node has accepted, and gives up
 // at the end of ctx, at the target's deadline, after ten seconds or when the
 // peer is found dead, whichever comes first. The sink may hear of what
-// arrives before Open has returned. Before Run it waits.
+// arrives before Open has returned. Before Run it waits. TCP makes no
+// difference between classes, so the target's is not used.
 func (m *Mesh) Open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (landfall.Stream, error) {
 	s, err := m.open(ctx, t, first, sink)
 	if err != nil {

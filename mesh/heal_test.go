@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,7 +192,7 @@ func TestNewNodeDisturbsNobody(t *testing.T) {
 	w.add("c")
 	w.publish()
 	serveEcho(t, w, "c")
-	echo(t, w.mustDial("a", "c").(net.Conn), randomBytes(1000))
+	echo(t, w.mustDial("a", "c"), randomBytes(1000))
 	echo(t, c, randomBytes(100_000))
 	for _, p := range w.nodes["a"].Paths() {
 		if p.Peer == "b" && !p.Handshake.Equal(before) {

@@ -226,3 +226,28 @@ func TestReadFaultsPass(t *testing.T) {
 		}
 	})
 }
+
+func FuzzSort(f *testing.F) {
+	for kind := range byte(6) {
+		f.Add(message(kind, 71))
+		f.Add(message(kind, 71)[:8])
+		f.Add([]byte{kind})
+	}
+	f.Fuzz(func(t *testing.T, d []byte) {
+		a, z := landfall.PublicKey{'a'}, landfall.PublicKey{'z'}
+		handed := 0
+		b := newBind(nil, func([]byte, netip.AddrPort) { handed++ }, nil)
+		b.add(a, true)
+		b.add(z, true)
+		b.vouch(a, []netip.AddrPort{there})
+		b.remember(b.peers[z], message(initiation, 0))
+		e := b.sort(d, there)
+		ours := len(d) >= 8 && d[0] >= 1 && d[0] <= lastType
+		if ours == (handed == 1) || !ours && e != nil {
+			t.Fatalf("handed on %d times, endpoint %v", handed, e)
+		}
+		if ours && e == nil {
+			t.Fatal("nobody's, from an address that was vouched for")
+		}
+	})
+}
