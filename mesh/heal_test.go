@@ -200,3 +200,25 @@ func TestNewNodeDisturbsNobody(t *testing.T) {
 		}
 	}
 }
+
+func TestRunEndsAtOnceWhateverIsGoingOn(t *testing.T) {
+	for round := range 12 {
+		w := newWorld(t, nil, "a", "b", "c")
+		serveEcho(t, w, "a")
+		dialling := make(chan error, 2)
+		for _, id := range []landfall.NodeID{"b", "c"} {
+			go func() { dialling <- greet(w, id, "a") }()
+		}
+		<-time.After(time.Duration(round) * 4 * time.Millisecond) // from before the first probe to after the stream
+		start := time.Now()
+		for _, n := range w.nodes {
+			n.stop()
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("three nodes ended after %v", took)
+		}
+		for range 2 {
+			<-dialling // ends too, one way or the other
+		}
+	}
+}

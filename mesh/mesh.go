@@ -65,6 +65,7 @@ type peer struct {
 	vouched []netip.AddrPort
 	session wg.Session
 	began   time.Time // our last initiation
+	asked   bool      // it asked us for an initiation
 	wished  time.Time // when WireGuard last wanted one that is not ours
 
 	life    context.Context // ends, with the reason, when the peer is given up

@@ -66,9 +66,11 @@ func (m *Mesh) tick(dev *wg.Device) {
 	}
 	var begin []landfall.PublicKey
 	for _, p := range m.peers {
-		if s, _ := m.table.Status(p.Node); s.Alive && p.sessionless(now) && m.mayBegin(p, now) {
+		s, _ := m.table.Status(p.Node)
+		if (p.asked || s.Alive && p.sessionless(now)) && m.mayBegin(p, now) {
 			begin = append(begin, p.Key)
 		}
+		p.asked = false
 	}
 	m.mu.Unlock()
 	for i := range letters {
@@ -97,7 +99,8 @@ func (m *Mesh) wait() time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-// hear takes a datagram that is not WireGuard's.
+// hear takes a datagram that is not WireGuard's. It runs where WireGuard
+// receives, and must not wait for WireGuard: what needs that, tick does.
 func (m *Mesh) hear(b []byte, from netip.AddrPort) {
 	p, msg, err := m.authentic(b)
 	if err != nil {
@@ -106,19 +109,8 @@ func (m *Mesh) hear(b []byte, from netip.AddrPort) {
 		m.mu.Unlock()
 		return
 	}
-	m.mu.Lock()
-	dev := m.dev
-	m.mu.Unlock()
-	if dev == nil {
-		return
-	}
-	m.refresh(dev)
-	answer, begin := m.weigh(p, msg, from)
-	if answer != nil {
-		_ = dev.SendTo(answer.body[:], answer.to)
-	}
-	if begin {
-		dev.Initiate(p.Key)
+	if dev, answer := m.weigh(p, msg, from); answer != nil {
+		_ = dev.SendTo(answer[:], from)
 	}
 }
 
@@ -139,38 +131,38 @@ func (m *Mesh) authentic(b []byte) (*peer, probe.Message, error) {
 	return p, msg, err
 }
 
-// weigh acts on an authentic probe: what to answer, and whether to start a
-// handshake.
-func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (answer *letter, begin bool) {
+// weigh acts on an authentic probe and says what to answer, if anything.
+func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (dev *wg.Device, answer *[probe.Size]byte) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.peers[p.Node] != p {
-		return nil, false
+	if m.dev == nil || m.peers[p.Node] != p {
+		return nil, nil
 	}
 	switch msg.Kind {
 	case probe.Ping:
 		if !p.window.Fresh(msg.Stamp) {
 			m.count.probesRefused++
-			return nil, false
+			return nil, nil
 		}
 		m.table.Heard(p.Node, from, now)
 		m.vouch(p)
-		body := p.keys.Seal(probe.Message{Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp})
-		answer = &letter{body, from}
+		pong := p.keys.Seal(probe.Message{Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp})
+		answer = &pong
 	case probe.Pong:
 		fresh, events := m.table.Answered(p.Node, msg.Stamp, now)
 		if !fresh {
 			m.count.probesRefused++
-			return nil, false
+			return nil, nil
 		}
 		m.count.probesAnswered++
 		m.note(events)
 	}
-	if next := m.table.Next(); !next.After(now) || p.sessionless(now) {
+	p.asked = p.asked || msg.Initiate
+	if p.asked || !m.table.Next().After(now) || p.sessionless(now) {
 		m.look()
 	}
-	return answer, msg.Initiate && m.mayBegin(p, now)
+	return m.dev, answer
 }
 
 // wish is told that WireGuard wants a handshake which the peer has to start.
@@ -189,7 +181,8 @@ func (m *Mesh) wish(key landfall.PublicKey) {
 
 // refresh asks WireGuard about its sessions, if one is missing. Those that
 // exist need no asking until they are too old. It must not be called with mu
-// held: WireGuard may wait for us meanwhile, in wish.
+// held, for WireGuard may wait for us meanwhile in wish, nor where WireGuard
+// receives, for it waits for that when it closes.
 func (m *Mesh) refresh(dev *wg.Device) {
 	now := time.Now()
 	m.mu.Lock()
@@ -219,12 +212,14 @@ func (p *peer) sessionless(now time.Time) bool {
 func (p *peer) asks(now time.Time) bool { return !p.Initiate && p.sessionless(now) }
 
 // mayBegin reports whether to start a handshake now, and notes that it is.
-// One under way is given three round trips: restarting it sooner would only
-// undo it.
+// One under way is given three round trips and a tick on either side, for
+// restarting it sooner would only undo it: the peer has confirmed a session
+// one and a half round trips after the initiation, notices it a tick later,
+// and stops asking for one.
 func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
 	patience := time.Second
 	if s, _ := m.table.Status(p.Node); s.RTT > 0 {
-		patience = 3*s.RTT + 250*time.Millisecond
+		patience = 3*s.RTT + 2*path.Hurry
 	}
 	if !p.Initiate || now.Sub(p.began) < patience {
 		return false

@@ -48,11 +48,12 @@ type Config struct {
 	// acknowledges. 0 means DefaultTimeout; less than a second is too short
 	// for oceans.
 	Timeout time.Duration
-	// Other is handed datagrams that are not WireGuard's. It must return soon
-	// and not keep b.
+	// Other is handed datagrams that are not WireGuard's. It must return soon,
+	// not keep b, and not call AddPeer, RemovePeer, Initiate, Sessions or
+	// Close, which may wait for the datagrams' reader.
 	Other func(b []byte, from netip.AddrPort)
 	// Wanted is told that WireGuard needs a handshake that is the peer's to
-	// start. It must return soon.
+	// start. It must return soon, and calls as little of the device as Other.
 	Wanted func(peer landfall.PublicKey)
 	Log    *slog.Logger
 }
