@@ -128,7 +128,7 @@ func (p params) addMultipart(body []byte, boundary string) error {
 	if err != nil {
 		return badRequest("multipart body cannot be read")
 	}
-	defer form.RemoveAll() //nolint:errcheck // nothing is on disk: the body is smaller than the limit above
+	defer form.RemoveAll() // nothing is on disk: the body is smaller than the limit above
 	for name := range form.File {
 		return chat.Invalid{name: {"is a file, which is not supported here"}}
 	}

@@ -22,72 +22,84 @@ func TestEveryReaderGetsTheSameSequence(t *testing.T) {
 	// Two processes, one of which does not hear reliably of the other.
 	nodes := []*backend.Backend{d.backend(t, nil), d.backend(t, nil)}
 	const posters, each = 4, 60
-	const total = posters*each + 2 // and Ann's and Bob's entries
+	seen := &witness{last: posters*each + 2, events: map[chat.Seq][]byte{}} // with Ann's and Bob's entries
 
 	var readers, writers sync.WaitGroup
-	var mu sync.Mutex
-	seen := map[chat.Seq][]byte{}
-	for r := range 6 {
-		readers.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(r), 0))
-			cursor := chat.Cursor{flow: 0}
-			next := chat.Seq(1)
-			for next <= total { // a reader leaves and comes back, here or there
-				s, err := nodes[rnd.IntN(2)].Subscribe(t.Context(), []chat.FlowID{flow, flow}, cursor)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				stay := next + chat.Seq(rnd.IntN(60))
-				for next <= min(stay, total) {
-					<-s.Ready()
-					batch, err := s.Poll()
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					for _, del := range batch {
-						if del.Event.Seq != next {
-							t.Errorf("reader %d got number %d, want %d", r, del.Event.Seq, next)
-							return
-						}
-						mu.Lock()
-						if known, ok := seen[next]; ok && !bytes.Equal(known, del.JSON) {
-							t.Errorf("event %d is %s and %s", next, known, del.JSON)
-						}
-						seen[next] = del.JSON
-						mu.Unlock()
-						next++
-					}
-				}
-				cursor = s.Cursor()
-				s.Close()
-			}
-		})
+	for r := range uint64(6) {
+		readers.Go(func() { seen.read(t, nodes, rand.New(rand.NewPCG(r, 0))) })
 	}
 	for p := range posters {
 		writers.Go(func() {
 			for i := range each {
-				uuid := fmt.Sprintf("u%d-%d", p, i)
-				if _, _, err := nodes[i%2].Post(t.Context(), draft(d.ann, uuid, strings.Repeat("x", i*20))); err != nil && i > 0 {
+				dr := draft(d.ann, fmt.Sprintf("u%d-%d", p, i), "")
+				if _, _, err := nodes[0].Post(t.Context(), dr); err == nil { // must not take a number
+					t.Error("a blank message was taken")
+				}
+				dr.Content = strings.Repeat("x", 1+i*20)
+				if _, _, err := nodes[i%2].Post(t.Context(), dr); err != nil {
 					t.Errorf("post: %v", err)
-				} else if i == 0 { // blank: refused, and must take no number
-					_, _, err = nodes[0].Post(t.Context(), draft(d.ann, uuid, "x"))
-					if err != nil {
-						t.Errorf("post: %v", err)
-					}
 				}
 			}
 		})
 	}
 	writers.Wait()
 	readers.Wait()
-	if len(seen) != total {
-		t.Errorf("%d events were seen, want %d", len(seen), total)
+	if len(seen.events) != int(seen.last) {
+		t.Errorf("%d events were seen, want %d", len(seen.events), seen.last)
 	}
 	eventually(t, "no subscriber is left", func() bool {
 		return nodes[0].Stats().Subscribers == 0 && nodes[1].Stats().Subscribers == 0
 	})
+}
+
+// witness knows what readers have seen.
+type witness struct {
+	last chat.Seq // of the flow
+
+	mu     sync.Mutex
+	events map[chat.Seq][]byte
+}
+
+// read reads the flow from its beginning, leaving and coming back with the
+// cursor, here or there.
+func (w *witness) read(t *testing.T, nodes []*backend.Backend, rnd *rand.Rand) {
+	cursor := chat.Cursor{flow: 0}
+	for cursor[flow] < w.last {
+		s, err := nodes[rnd.IntN(2)].Subscribe(t.Context(), []chat.FlowID{flow, flow}, cursor)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for stay := cursor[flow] + chat.Seq(1+rnd.IntN(60)); cursor[flow] < min(stay, w.last); {
+			<-s.Ready()
+			batch, err := s.Poll()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, d := range batch {
+				if want := cursor[flow] + 1; d.Event.Seq != want {
+					t.Errorf("got number %d, want %d", d.Event.Seq, want)
+				}
+				d.Move(cursor)
+				w.note(t, d)
+			}
+		}
+		if got := s.Cursor()[flow]; got != cursor[flow] {
+			t.Errorf("the subscription is at %d, its reader at %d", got, cursor[flow])
+		}
+		s.Close()
+	}
+}
+
+// note checks that everybody is given the same.
+func (w *witness) note(t *testing.T, d backend.Delivery) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, ok := w.events[d.Event.Seq]; ok && !bytes.Equal(known, d.JSON) {
+		t.Errorf("event %d is %s and %s", d.Event.Seq, known, d.JSON)
+	}
+	w.events[d.Event.Seq] = d.JSON
 }
 
 func TestSubscriptionStartsFromNowWithoutACursor(t *testing.T) {

@@ -16,6 +16,9 @@
   let cursor = state.cursor;
   let socket = null;
   let failures = 0;
+  let newest = state.messages.at(-1)?.id ?? 0;
+  let marked = 0;
+  let marking = 0;
 
   const say = (what, live) => {
     status.textContent = what;
@@ -99,6 +102,17 @@
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
   };
 
+  // markSeen tells what the reader has before their eyes, now and then.
+  const markSeen = () => {
+    if (marking || newest <= marked || document.visibilityState !== "visible") return;
+    marking = setTimeout(() => {
+      marking = 0;
+      marked = newest;
+      send({ t: "seen", flow: state.flow.id, id: marked });
+    }, 2000);
+  };
+  document.addEventListener("visibilitychange", markSeen);
+
   const hear = (f) => {
     switch (f.t) {
       case "ready":
@@ -106,11 +120,13 @@
         cursor = f.cursor;
         say("Live", true);
         for (const { frame } of unsent.values()) send(frame);
+        markSeen();
         return;
       case "ev":
         cursor = f.c;
         show(f.e);
-        if (f.e.id && document.visibilityState === "visible") send({ t: "seen", flow: state.flow.id, id: f.e.id });
+        if (f.e.id) newest = f.e.id;
+        markSeen();
         return;
       case "nack": {
         const it = unsent.get(f.uuid);

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -24,9 +25,7 @@ func TestURLsAreThoseOfTheAsker(t *testing.T) {
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Host = test.host
-		for name, values := range test.header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, test.header)
 		var got wire.Base
 		h := http.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = wire.BaseOf(r) }))
 		if test.edge {

@@ -43,7 +43,7 @@ func (a *Accounts) change(ctx context.Context, deed string, fn func(*sql.Tx) err
 	if err != nil {
 		return fmt.Errorf("%s: begin: %w", deed, err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	defer tx.Rollback() // after Commit there is nothing to roll back
 	if err := fn(tx); err != nil {
 		return fmt.Errorf("%s: %w", deed, err)
 	}

@@ -54,7 +54,7 @@ func step(ctx context.Context, db *sql.DB, where, part string, dir fs.FS, files 
 	if err != nil {
 		return false, fmt.Errorf("%s: schema %q: begin: %w", where, part, err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	defer tx.Rollback() // after Commit there is nothing to roll back
 	version := 0
 	err = tx.QueryRowContext(ctx, `SELECT version FROM schema_versions WHERE part = $1`, part).Scan(&version)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

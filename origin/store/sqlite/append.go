@@ -126,7 +126,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	defer tx.Rollback() // after Commit there is nothing to roll back
 	for _, a := range group {
 		if err := appendOne(ctx, tx, a); err != nil {
 			return err
@@ -171,7 +171,7 @@ func (l *Log) Redact(ctx context.Context, flow chat.FlowID, seq chat.Seq) error 
 	if err != nil {
 		return wrap(err, flow, "redact %d", seq)
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	defer tx.Rollback() // after Commit there is nothing to roll back
 	events, err := query(ctx, tx, `SELECT doc FROM events WHERE flow = $1 AND seq = $2`, flow.String(), int64(seq))
 	if err != nil || len(events) == 0 {
 		return wrap(err, flow, "redact %d", seq)
