@@ -18,7 +18,8 @@ import (
 // How long questions wait for their answer, and how long we wait for it.
 const (
 	homeWait = 20 * time.Second // at the home region
-	peerWait = 4 * time.Second  // at one peer, and then at another: how late news is that home cannot tell us
+	nextWait = 20 * time.Second // at our neighbour on the ring
+	peerWait = 4 * time.Second  // at any one peer, and then at another
 	dialTime = 3 * time.Second
 	slack    = 4 * time.Second // for dial and round trip, on top of the wait
 	bodyTime = 30 * time.Second
@@ -34,8 +35,9 @@ func (c *Client) askHome(ctx context.Context) {
 			c.newest.wait(ctx, c.serial()) // until a map names some
 			continue
 		}
-		err := c.askFirst(ctx, nodes)
+		by, err := c.askFirst(ctx, nodes, homeWait)
 		if err == nil {
+			c.home.Store(&by)
 			c.heard.Store(time.Now().UnixNano())
 			b.reset()
 		}
@@ -73,17 +75,42 @@ func (c *Client) homes() (out []landfall.NodeID) {
 	return out
 }
 
-// askFirst asks one after the other until one answers.
-func (c *Client) askFirst(ctx context.Context, nodes []landfall.NodeID) (err error) {
+// askFirst asks one after the other until one answers, and says which did.
+func (c *Client) askFirst(ctx context.Context, nodes []landfall.NodeID, wait time.Duration) (by landfall.NodeID, err error) {
 	for _, n := range nodes {
-		one := c.ask(ctx, n, homeWait)
+		one := c.ask(ctx, n, wait)
 		if one == nil {
-			c.home.Store(&n)
-			return nil
+			return n, nil
 		}
 		err = errors.Join(err, one)
 	}
-	return err
+	return "", err
+}
+
+// askNeighbour keeps one question open at the next node on the ring of all
+// names that answers. So there is always somebody who hears at once what we
+// hear, and news goes round even where home reaches only one of us.
+func (c *Client) askNeighbour(ctx context.Context) {
+	var b backoff
+	for ctx.Err() == nil {
+		ring := ring(c.peers(), c.cfg.Self)
+		if len(ring) < 2 { // askPeers has its question open there
+			c.newest.wait(ctx, c.serial())
+			continue
+		}
+		if _, err := c.askFirst(ctx, ring, nextWait); err != nil {
+			b.wait(ctx)
+			continue
+		}
+		b.reset()
+	}
+}
+
+// ring are the peers in the order of their names, those after ours first.
+func ring(peers []landfall.NodeID, self landfall.NodeID) []landfall.NodeID {
+	slices.Sort(peers)
+	i, _ := slices.BinarySearch(peers, self)
+	return slices.Concat(peers[i:], peers[:i])
 }
 
 // askPeers keeps one question open at a peer, each time another: a single

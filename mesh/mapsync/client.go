@@ -79,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	c.http = &http.Transport{
 		DialContext:            c.dial,
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    1,
+		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        MaxWait,
 		MaxResponseHeaderBytes: 16 << 10,
 	}
@@ -108,6 +108,7 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	work.Go(func() { c.apply(ctx) })
 	work.Go(func() { c.askPeers(ctx) })
+	work.Go(func() { c.askNeighbour(ctx) })
 	if c.cfg.Local != nil {
 		work.Go(func() { c.followLocal(ctx) })
 	} else {
