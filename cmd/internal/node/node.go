@@ -37,7 +37,7 @@ type Config struct {
 	// MapKey is whose maps the node serves by.
 	MapKey landfall.MapKey
 	// Bootstrap is the map of serial 0 that the node begins with: the name of
-	// the network, this node and the home region's.
+	// the network, and the nodes to ask: the home region's at least.
 	Bootstrap *landfall.Map
 	// Home is what only a node with the origin role has; nil elsewhere.
 	Home *Home

@@ -173,15 +173,10 @@ func update(m, draft *landfall.Map) error {
 	return nil
 }
 
-// build puts a node together. Those abroad begin with a map of two: the home
-// node and themselves.
+// build puts a node together. What it begins with tells whom it can ask, at
+// the ports of this start, and nothing of what it serves.
 func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error {
-	boot := &landfall.Map{Network: draft.Network, Domain: draft.Domain, Regions: draft.Regions}
-	for _, o := range draft.Nodes {
-		if o.ID == n.ID || o.ID == w.homeID {
-			boot.Nodes = append(boot.Nodes, o)
-		}
-	}
+	boot := &landfall.Map{Network: draft.Network, Domain: draft.Domain, Regions: draft.Regions, Nodes: draft.Nodes}
 	geo, err := coarseFile(w.cfg.Dir)
 	if err != nil {
 		return err
