@@ -66,7 +66,7 @@ func OpenAuthority(dir *os.Root, network, domain string) (*Authority, error) {
 // openKey reads the key, or makes one if there is no root either.
 func (a *Authority) openKey(dir *os.Root) error {
 	name := filepath.Join(dir.Name(), keyFile)
-	b, err := dir.ReadFile(keyFile)
+	b, err := readSecret(dir, keyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := dir.Stat(rootFile); err == nil {
 			return fmt.Errorf("%s: missing, but %s is there (bring it back, or remove the other too and trust a new root)", name, rootFile)

@@ -130,3 +130,15 @@ func TestRootIsWorthNothingOutsideItsDomain(t *testing.T) {
 		}
 	}
 }
+
+func TestKeysThatOthersMayReadAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	openAuthority(t, dir)
+	path := filepath.Join(dir, keyFile)
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenAuthority(openRoot(t, dir), "dev", "landfall.test"); err == nil || !strings.Contains(err.Error(), path+" may be read by others") {
+		t.Errorf("got %v", err)
+	}
+}

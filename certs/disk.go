@@ -23,6 +23,19 @@ func writeFile(dir *os.Root, name string, b []byte, mode fs.FileMode) error {
 	return syncDir(dir)
 }
 
+// readSecret reads a file that nobody but its owner may read.
+func readSecret(dir *os.Root, name string) ([]byte, error) {
+	info, err := dir.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		path := filepath.Join(dir.Name(), name)
+		return nil, fmt.Errorf("%s may be read by others (mode %o): chmod 600 it, and think of who may have read it", path, mode)
+	}
+	return dir.ReadFile(name)
+}
+
 func writeSynced(dir *os.Root, name string, b []byte, mode fs.FileMode) error {
 	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {

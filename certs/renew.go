@@ -22,7 +22,7 @@ import (
 
 // load takes up what an earlier run kept.
 func (s *Source) load() error {
-	b, err := s.cfg.Dir.ReadFile(pairFile)
+	b, err := readSecret(s.cfg.Dir, pairFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -36,17 +36,15 @@ func Listen(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	defer done()
+	mask := syscall.Umask(0o177) // from its first moment for its owner alone
 	l, err := net.Listen("unix", addr)
+	syscall.Umask(mask)
 	if err != nil {
 		return nil, fmt.Errorf("control socket in %s: %w", dir, err)
 	}
 	// Bound through a name that ends with this call: the owner of the
 	// directory removes the socket, Close cannot.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := os.Chmod(filepath.Join(dir, socketName), 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
 	return l, nil
 }
 

@@ -118,6 +118,10 @@ func show(ctx context.Context, out io.Writer, w *world.World, f devFlags, progra
 		}
 	}
 	report, err := w.Tour(ctx)
+	if err != nil && !f.tour && ctx.Err() == nil {
+		_, err = fmt.Fprintf(out, "%v\nThe network goes on; Ctrl-C ends it.\n", err)
+		return err
+	}
 	if err != nil {
 		return err
 	}

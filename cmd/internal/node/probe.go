@@ -12,10 +12,8 @@ import (
 	"slices"
 
 	"landfall"
+	"landfall/edge"
 )
-
-// HealthPath is where every edge says whether it can serve.
-const HealthPath = "/.well-known/landfall/health"
 
 // HTTPSProbe asks an edge whether it can serve, as a user's browser would
 // reach it: by its first address, over TLS, with a certificate that roots
@@ -35,7 +33,7 @@ func HTTPSProbe(current func() *landfall.Map, roots *x509.CertPool) func(context
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			},
 		}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.Services[i].Host+HealthPath, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.Services[i].Host+edge.HealthPath, nil)
 		if err != nil {
 			return fmt.Errorf("probe %s: %w", target.ID, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"landfall"
@@ -42,6 +43,7 @@ func (n *Node) listen() ([]service, error) {
 		if err != nil {
 			return nil, err
 		}
+		l = n.guard(name, l)
 		if name == landfall.MeshMap {
 			maps := mapsync.NewServer(n.maps)
 			n.admin.Register("map_server", func() any { return maps.Stats() })
@@ -87,3 +89,50 @@ func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, patience tim
 
 // caller is the node that a request on the mesh comes from.
 func (n *Node) caller(r *http.Request) (landfall.NodeID, bool) { return n.mesh.PeerOf(r.RemoteAddr) }
+
+// guests are the roles that a node must have one of to reach a service; every
+// node may reach those that are not named.
+func guests(name landfall.MeshService) []landfall.Role {
+	switch name {
+	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts:
+		return []landfall.Role{landfall.RoleEdge}
+	case landfall.MeshProbes:
+		return []landfall.Role{landfall.RoleDNS}
+	}
+	return nil
+}
+
+// guard turns away nodes that have no business with a service: what edges say
+// of their clients is believed, so nobody else may say it.
+func (n *Node) guard(name landfall.MeshService, l net.Listener) net.Listener {
+	roles := guests(name)
+	if roles == nil {
+		return l
+	}
+	return &guarded{Listener: l, admit: func(remote string) bool {
+		id, ok := n.mesh.PeerOf(remote)
+		peer, known := n.Map().Node(id)
+		if ok && known && slices.ContainsFunc(roles, peer.Has) {
+			return true
+		}
+		n.log.Warn("peer turned away", "peer", id, "remote", remote, "service", name)
+		return false
+	}}
+}
+
+// guarded is a listener that closes connections it does not admit.
+type guarded struct {
+	net.Listener
+	admit func(remote string) bool
+}
+
+// Accept waits for a connection that is admitted.
+func (g *guarded) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil || g.admit(c.RemoteAddr().String()) {
+			return c, err
+		}
+		c.Close()
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -57,7 +58,10 @@ func Lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err := ownDirectory(dir); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
@@ -69,6 +73,21 @@ func Lock(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("state directory %s: lock: %w", dir, err)
 	}
 	return f, nil
+}
+
+// ownDirectory refuses a directory whose files others could replace.
+func ownDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("state directory %s may be written by others (mode %o): chmod 700 it, or choose another", dir, mode)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+		return fmt.Errorf("state directory %s belongs to user %d, not to us: choose another", dir, owner)
+	}
+	return nil
 }
 
 func (s *State) load() error {
@@ -118,15 +137,18 @@ func sealingKey(text string) (landfall.SealingKey, error) {
 // secret reads a file that only its owner may read, or writes what make
 // returns where there is none.
 func secret(name string, make func() string) (string, error) {
-	b, err := os.ReadFile(name)
+	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		text := make()
 		return text, WriteFile(name, []byte(text+"\n"), 0o600)
 	case err != nil:
 		return "", err
+	case info.Mode().Perm()&0o077 != 0:
+		return "", fmt.Errorf("%s may be read by others (mode %o): chmod 600 it, and think of who may have read it", name, info.Mode().Perm())
 	}
-	return strings.TrimSpace(string(b)), nil
+	b, err := os.ReadFile(name)
+	return strings.TrimSpace(string(b)), err
 }
 
 // WriteFile makes a file appear whole or not at all, whenever the machine

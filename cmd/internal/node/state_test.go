@@ -61,6 +61,53 @@ func TestBadKeyFilesAreNamedAndLeftAlone(t *testing.T) {
 	}
 }
 
+func TestStateThatOthersCouldReachIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	for mode, want := range map[os.FileMode]string{0o777: "may be written by others", 0o720: "may be written by others"} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenState(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a directory of mode %o: %v", mode, err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, name := range []string{keyFile, sealingFile} {
+		path := filepath.Join(dir, name)
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenState(dir); err == nil || !strings.Contains(err.Error(), path+" may be read by others") {
+			t.Errorf("%s for all to read: %v", name, err)
+		}
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLockFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.Symlink(victim, filepath.Join(dir, lockFile)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Lock(dir); err == nil {
+		f.Close()
+		t.Error("locked what a link points to")
+	}
+	if _, err := os.Lstat(victim); err == nil {
+		t.Error("made what a link points to")
+	}
+}
+
 func TestWriteFileLeavesOldOrNew(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "f")
