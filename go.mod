@@ -19,6 +19,8 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0
 	// The command line: help, suggestions, completions, man pages.
 	github.com/spf13/cobra v1.10.2
+	// The flags of cobra's commands.
+	github.com/spf13/pflag v1.0.9
 	// argon2id for passwords, BLAKE2s for probes; ACME later.
 	golang.org/x/crypto v0.58.0
 	// HTTP/2 settings, batched datagrams, and nettest.
@@ -38,17 +40,16 @@ require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/btree v1.1.2 // indirect
+	github.com/google/pprof v0.0.0-20260906184651-6331bc6350fe // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
 	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.7.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 	golang.zx2c4.com/wintun v0.0.0-20230126152724-0fa3db229ce2 // indirect
@@ -59,3 +60,6 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
+
+// The tests of modernc.org/sqlite ask for a version that cannot be had everywhere.
+exclude github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50

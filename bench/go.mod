@@ -4,6 +4,4 @@ module landfall/bench
 
 go 1.26.0
 
-require landfall v0.0.0
-
 replace landfall => ..
