@@ -3,7 +3,7 @@
 // one snapshot of the network map, of health and of the challenges of a
 // certificate authority.
 //
-//	listen.go  sockets: bytes in, bytes out
+//	listen.go  sockets: bytes in, bytes out; conns.go: who may keep one open
 //	query.go   bytes -> query (RFC 1035, RFC 6891); edns.go: its options (RFC 7871)
 //	answer.go  query -> records, by geodns/zone and geodns/steer
 //	reply.go   records -> bytes

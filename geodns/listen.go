@@ -7,21 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 )
 
-const (
-	// maxConns are the TCP connections open at once.
-	maxConns = 1024
-	// idle is how long a TCP client may think about its next query; a tenth
-	// of it while half of the connections are in use (RFC 7766, 6.2.3).
-	idle = 10 * time.Second
-	// pause is how long a socket that failed is left alone.
-	pause = 20 * time.Millisecond
-)
+// pause is how long a socket that failed is left alone.
+const pause = 20 * time.Millisecond
 
 // Run answers queries until ctx ends, then closes all sockets and waits for
 // what it started.
@@ -85,14 +77,18 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
 			}
 			continue
 		}
-		if !s.conns.add(conn) {
-			s.count.refused.Add(1)
+		client, gaveWay := s.conns.add(conn)
+		if client == nil {
 			conn.Close()
 			continue
 		}
+		if gaveWay {
+			n := s.count.evicted.Add(1)
+			s.crowded.warn(s.log, "tcp connection closed for a new one", "times", n, "remote", client.client)
+		}
 		running.Go(func() {
-			defer s.conns.remove(conn)
-			s.serveConn(conn)
+			defer s.conns.remove(client)
+			s.serveConn(client)
 		})
 	}
 }
@@ -104,9 +100,8 @@ func (s *Server) broken(ctx context.Context, deed string, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return true
 	}
-	if n := s.count.ioErrors.Add(1); n&(n-1) == 0 {
-		s.log.Warn("socket failed", "deed", deed, "times", n, "err", err)
-	}
+	n := s.count.ioErrors.Add(1)
+	s.failing.warn(s.log, "socket failed", "deed", deed, "times", n, "err", err)
 	select {
 	case <-ctx.Done():
 		return true
@@ -117,8 +112,7 @@ func (s *Server) broken(ctx context.Context, deed string, err error) bool {
 
 // serveConn answers the queries of one connection in their order (RFC 7766,
 // 6.2.1). What gets silence by UDP ends the connection: it is not DNS.
-func (s *Server) serveConn(conn net.Conn) {
-	client := clientOf(conn)
+func (s *Server) serveConn(conn *tcpConn) {
 	in, out := make([]byte, 512), make([]byte, 0, 512)
 	for conn.SetDeadline(time.Now().Add(s.conns.patience())) == nil {
 		if _, err := io.ReadFull(conn, in[:2]); err != nil {
@@ -130,8 +124,9 @@ func (s *Server) serveConn(conn net.Conn) {
 		if _, err := io.ReadFull(conn, req); err != nil {
 			return
 		}
+		s.conns.asked(conn)
 		out = append(out[:0], 0, 0)
-		msg := s.respond(req, client, true, out[2:])
+		msg := s.respond(req, conn.client, true, out[2:])
 		if len(msg) == 0 {
 			return
 		}
@@ -142,66 +137,4 @@ func (s *Server) serveConn(conn net.Conn) {
 			return
 		}
 	}
-}
-
-func clientOf(conn net.Conn) netip.AddrPort {
-	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		return unmap(a.AddrPort())
-	}
-	return netip.AddrPort{}
-}
-
-// unmap makes an IPv4 client of an IPv6 socket an IPv4 client.
-func unmap(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
-
-// conns are the TCP connections that are open.
-type conns struct {
-	mu     sync.Mutex
-	all    map[net.Conn]struct{}
-	closed bool
-}
-
-// add takes a connection in, unless there are too many or it is too late.
-func (c *conns) add(conn net.Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || len(c.all) >= maxConns {
-		return false
-	}
-	if c.all == nil {
-		c.all = map[net.Conn]struct{}{}
-	}
-	c.all[conn] = struct{}{}
-	return true
-}
-
-func (c *conns) remove(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.all, conn)
-	conn.Close()
-}
-
-func (c *conns) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.all {
-		conn.Close()
-	}
-}
-
-func (c *conns) open() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.all)
-}
-
-func (c *conns) patience() time.Duration {
-	if c.open() > maxConns/2 {
-		return idle / 10
-	}
-	return idle
 }

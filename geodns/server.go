@@ -46,6 +46,8 @@ type Server struct {
 	log     *slog.Logger
 	count   counters
 	conns   conns
+	failing seldom // a socket fails
+	crowded seldom // connections give way
 
 	current atomic.Pointer[snapshot]
 

@@ -20,7 +20,7 @@ type Stats struct {
 	Truncated uint64            `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
 	Panics    uint64            `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
 	IOErrors  uint64            `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
-	Refused   uint64            `metric:"tcp_refused_total" help:"TCP connections closed at once because there were too many."`
+	Evicted   uint64            `metric:"tcp_evicted_total" help:"TCP connections closed, the longest idle first, to make room for new ones."`
 	Conns     int64             `metric:"tcp_connections" help:"TCP connections open now."`
 	Serial    uint64            `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
 	Down      int64             `metric:"nodes_down" help:"Nodes taken to be down."`
@@ -37,7 +37,7 @@ type counters struct {
 	truncated atomic.Uint64
 	panics    atomic.Uint64
 	ioErrors  atomic.Uint64
-	refused   atomic.Uint64
+	evicted   atomic.Uint64
 }
 
 func (c *counters) query(tcp bool) {
@@ -76,7 +76,7 @@ func (s *Server) Stats() Stats {
 		Truncated: c.truncated.Load(),
 		Panics:    c.panics.Load(),
 		IOErrors:  c.ioErrors.Load(),
-		Refused:   c.refused.Load(),
+		Evicted:   c.evicted.Load(),
 		Conns:     int64(s.conns.open()),
 	}
 	for i := range c.rcodes {
