@@ -11,6 +11,9 @@ import (
 	"landfall/origin/wire"
 )
 
+// patience is how long answering a request may take.
+const patience = 10 * time.Second
+
 // Handler serves everything to clients that come straight to it.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
@@ -40,10 +43,19 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/stream/"):
 		s.lasting(http.StripPrefix("/stream", s.stream), w, r)
 	case !strings.HasPrefix(host, "api.") && s.web.Has(r):
-		s.web.ServeHTTP(w, r)
+		s.brief(s.web, w, r)
 	default:
-		s.api.ServeHTTP(w, r)
+		s.brief(s.api, w, r)
 	}
+}
+
+// brief serves a request that is answered and done. What it reads is given up
+// when it takes too long, so that the few who read at once come free; what it
+// commits is not.
+func (s *Server) brief(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	h.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // lasting serves a request that has no end of its own: it ends with the

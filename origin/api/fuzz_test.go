@@ -32,7 +32,7 @@ func FuzzParams(f *testing.F) {
 			}
 		}
 		q, err := p.query()
-		if err == nil && (q.Limit < 1 || q.Limit > maxLimit || q.Since < 0 || q.Until < 0 || q.Skip < 0) {
+		if err == nil && (q.Limit < 0 || q.Limit > maxLimit || q.Since < 0 || q.Until < 0 || q.Skip < 0) {
 			t.Errorf("query %+v", q)
 		}
 	})

@@ -116,8 +116,13 @@ func (p params) query() (chat.Query, error) {
 		Words: strings.Fields(p.text(bad, "search")),
 		Tags:  chat.NormalTags(p.list(bad, "tags")),
 	}
-	for _, kind := range p.list(bad, "event") {
-		q.Kinds = append(q.Kinds, chat.Kind(kind))
+	if names := p.list(bad, "event"); len(names) > 0 {
+		if q.Kinds = chat.KnownKinds(names); len(q.Kinds) == 0 {
+			q.Limit = 0 // the log has nothing of the kind
+		}
+	}
+	if len(q.Words) > chat.MaxWords {
+		bad.Add("search", "has too many words (maximum is %d)", chat.MaxWords)
 	}
 	q.Oldest = p.choice(bad, "sort", "desc", "asc")
 	q.AnyTag = p.choice(bad, "tag_mode", "and", "or")

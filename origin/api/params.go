@@ -181,8 +181,18 @@ func (p params) flag(bad chat.Invalid, name string) bool {
 	return false
 }
 
-// list returns a parameter that is a list, or a text with commas.
+// list returns a parameter that is a list, or a text with commas, of at most
+// chat.MaxListed items.
 func (p params) list(bad chat.Invalid, name string) []string {
+	out := p.items(bad, name)
+	if len(out) > chat.MaxListed {
+		bad.Add(name, "are too many (maximum is %d)", chat.MaxListed)
+		return nil
+	}
+	return out
+}
+
+func (p params) items(bad chat.Invalid, name string) []string {
 	var out []string
 	switch v := p[name].(type) {
 	case nil:

@@ -25,6 +25,9 @@ func (b *Backend) Message(ctx context.Context, flow chat.FlowID, seq chat.Seq) (
 // Messages returns the messages that q asks for as they stand, in ascending
 // order.
 func (b *Backend) Messages(ctx context.Context, q chat.Query) ([]chat.Event, error) {
+	if q.Limit == 0 {
+		return nil, nil
+	}
 	span := chat.Span{After: q.Since, Before: q.Until, Kinds: q.Kinds, Thread: q.Thread, Newest: !q.Oldest, Limit: q.Limit}
 	if q.Whole() {
 		return b.today(ctx, q.Flow, span)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,21 @@ func (k Kind) Postable() bool {
 		return true
 	}
 	return false
+}
+
+// kinds are all that a log may have. Clients ask for more: for what other
+// services of theirs wrote.
+var kinds = [...]Kind{KindMessage, KindStatus, KindLine, KindComment, KindAction, KindEdit, KindRetag, KindDelete}
+
+// KnownKinds are those of the names that a log may have, each once.
+func KnownKinds(names []string) []Kind {
+	var known []Kind
+	for _, k := range kinds {
+		if slices.Contains(names, string(k)) {
+			known = append(known, k)
+		}
+	}
+	return known
 }
 
 // Event is one entry in the log of a flow, as it was committed; after Fold,

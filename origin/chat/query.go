@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// Limits of what a Query may ask for.
+const (
+	MaxListed = 100 // names of kinds or tags
+	MaxWords  = 20
+)
+
 // Query asks for messages of a flow as they stand today.
 type Query struct {
 	Flow   FlowID
@@ -17,7 +23,7 @@ type Query struct {
 	Words  []string // with all of these words in the text, in any case
 	Oldest bool     // begin with the oldest instead of the newest
 	Skip   int      // pass over this many that match
-	Limit  int      // at most this many
+	Limit  int      // at most this many; 0: nothing
 }
 
 // Whole says that the log alone can answer q: it asks for nothing that later

@@ -10,7 +10,7 @@ import (
 
 // Limits of the tags that one message may be given.
 const (
-	maxTags   = 100
+	maxTags   = MaxListed
 	maxTagLen = 200
 )
 

@@ -61,8 +61,7 @@ func New(t testing.TB) *Kit {
 	check(t, err)
 	k.Auth, err = auth.New(k.Accounts, Now)
 	check(t, err)
-	k.Backend, err = backend.New(backend.Config{Log: k.Log, Accounts: k.Accounts, Bus: new(local.Bus), Now: Now})
-	check(t, err)
+	k.Backend = k.NewBackend(t, k.Log)
 	k.people(t)
 	_, err = db.Write.ExecContext(t.Context(), `INSERT INTO organizations (id, slug, name, user_limit, active) VALUES (2, 'rival', 'Rival', 5, TRUE)`)
 	check(t, err)
@@ -73,6 +72,14 @@ func New(t testing.TB) *Kit {
 	k.token(t, zoe.ID, Zoe)
 	k.flow(t, chat.Flow{ID: Rival, Org: chat.Organization{ID: 2}, Slug: "main", Name: "Main", Access: chat.AccessOrganization}, zoe.ID)
 	return k
+}
+
+// NewBackend makes one more backend, over a log in place of the kit's.
+func (k *Kit) NewBackend(t testing.TB, log chat.Log) *backend.Backend {
+	t.Helper()
+	b, err := backend.New(backend.Config{Log: log, Accounts: k.Accounts, Bus: new(local.Bus), Now: Now})
+	check(t, err)
+	return b
 }
 
 // people makes the organization Acme.
