@@ -62,7 +62,6 @@ type peer struct {
 	peers.Peer
 	keys    probe.Keys // never changes
 	window  probe.Window
-	vouched []netip.AddrPort
 	session wg.Session
 	began   time.Time // our last initiation
 	asked   bool      // it asked us for an initiation
@@ -194,7 +193,6 @@ func (m *Mesh) SetMap(next *landfall.Map) {
 		if p := m.peers[c.Node]; p != nil && p.Addr == c.Addr && p.Key == c.Key {
 			p.Peer = c
 			m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
-			m.vouch(p)
 			continue
 		}
 		gone = append(gone, m.drop(c))
@@ -243,8 +241,6 @@ func (m *Mesh) connect(dev *wg.Device, p *peer) {
 	if status, _ := m.table.Status(p.Node); status.Addr.IsValid() {
 		dev.Use(p.Key, status.Addr)
 	}
-	p.vouched = nil
-	m.vouch(p)
 }
 
 // admit makes a peer known; nil if its key is of no use.

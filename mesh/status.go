@@ -26,7 +26,6 @@ type Stats struct {
 	ProbesSent     uint64             `metric:"probes_sent_total" help:"Probes sent."`
 	ProbesAnswered uint64             `metric:"probes_answered_total" help:"Probes that were answered."`
 	ProbesRefused  uint64             `metric:"probes_refused_total" help:"Datagrams that were no genuine, fresh probe."`
-	Dropped        uint64             `metric:"datagrams_dropped_total" help:"WireGuard datagrams that belonged to no peer."`
 	RTT            map[string]float64 `metric:"rtt_seconds" label:"peer" help:"Smoothed round-trip time."`
 	Loss           map[string]float64 `metric:"loss_ratio" label:"peer" help:"Smoothed share of probes lost."`
 	Received       map[string]uint64  `metric:"received_bytes_total" label:"peer" help:"Bytes from the peer, on the wire."`
@@ -49,7 +48,7 @@ func (m *Mesh) Stats() Stats {
 		s.Serial = uint64(m.current.Serial)
 	}
 	if m.dev != nil {
-		s.Streams, s.Dropped = uint64(m.dev.Streams()), m.dev.Dropped()
+		s.Streams = uint64(m.dev.Streams())
 	}
 	for _, p := range paths {
 		if p.Alive {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"landfall"
@@ -146,7 +145,6 @@ func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (dev *wg.D
 			return nil, nil
 		}
 		m.table.Heard(p.Node, from, now)
-		m.vouch(p)
 		pong := p.keys.Seal(probe.Message{Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp})
 		answer = &pong
 	case probe.Pong:
@@ -227,15 +225,6 @@ func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
 	p.began = now
 	m.count.handshakes++
 	return true
-}
-
-// vouch lets initiations in from wherever the peer was heard.
-func (m *Mesh) vouch(p *peer) {
-	now := m.table.Candidates(p.Node)
-	if m.dev != nil && !slices.Equal(now, p.vouched) {
-		p.vouched = now
-		m.dev.Vouch(p.Key, now)
-	}
 }
 
 // note acts on what the path table decided.

@@ -130,19 +130,6 @@ func (t *Table) Ask(id landfall.NodeID, now time.Time) {
 	}
 }
 
-// Candidates are all endpoints that may lead to a peer.
-func (t *Table) Candidates(id landfall.NodeID) []netip.AddrPort {
-	p := t.peer(id)
-	if p == nil {
-		return nil
-	}
-	out := make([]netip.AddrPort, len(p.candidates))
-	for i, c := range p.candidates {
-		out[i] = c.addr
-	}
-	return out
-}
-
 // Answered says that the peer answered the probe with this stamp. An answer
 // to a probe never sent, answered before or sent long ago is not fresh and
 // changes nothing.

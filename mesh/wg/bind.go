@@ -1,7 +1,6 @@
 package wg
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,23 +18,19 @@ import (
 // What the first byte of WireGuard's messages says.
 const (
 	initiation = 1
-	response   = 2
-	lastType   = 4
+	data       = 4
 )
-
-// keepIndexes is how many receiver indexes of a peer are remembered: those of
-// three keypairs and of some handshakes under way.
-const keepIndexes = 8
 
 // retryRead is how long to wait after the socket could not be read.
 const retryRead = 100 * time.Millisecond
 
-// endpoint is a peer as WireGuard sees it. It implements conn.Endpoint.
+// endpoint is a peer as WireGuard sees it: who, never where. It implements
+// conn.Endpoint. One without a key is where a message of a handshake came
+// from, which WireGuard limits the rate of, and may send a cookie to.
 type endpoint struct {
 	key      landfall.PublicKey
 	initiate bool                           // handshakes are ours to start
 	to       atomic.Pointer[netip.AddrPort] // where datagrams go now; nil is nowhere
-	indexes  []uint32                       // ours, latest last; guarded by bind.mu
 }
 
 func (e *endpoint) addr() netip.AddrPort {
@@ -65,26 +60,23 @@ type bind struct {
 	wanted func(landfall.PublicKey)            // a handshake that is not ours to start
 	from   []netip.AddrPort                    // of the one reader
 
-	opened  atomic.Bool
-	closed  chan struct{}
-	failed  chan error // the socket was closed, and not by us
-	dropped atomic.Uint64
+	nowhere endpoint // what WireGuard is told of data
 
-	mu      sync.RWMutex
-	peers   map[landfall.PublicKey]*endpoint
-	vouched map[netip.AddrPort]*endpoint // whose WireGuard datagrams come from there
-	indexes map[uint32]*endpoint         // receiver index in datagrams to us
+	opened atomic.Bool
+	closed chan struct{}
+	failed chan error // the socket was closed, and not by us
+
+	mu    sync.RWMutex
+	peers map[landfall.PublicKey]*endpoint
 }
 
 func newBind(c net.PacketConn, other func([]byte, netip.AddrPort), wanted func(landfall.PublicKey)) *bind {
 	return &bind{
 		conn: c, sock: newSocket(c), other: other, wanted: wanted,
-		from:    make([]netip.AddrPort, batch),
-		closed:  make(chan struct{}),
-		failed:  make(chan error, 1),
-		peers:   map[landfall.PublicKey]*endpoint{},
-		vouched: map[netip.AddrPort]*endpoint{},
-		indexes: map[uint32]*endpoint{},
+		from:   make([]netip.AddrPort, batch),
+		closed: make(chan struct{}),
+		failed: make(chan error, 1),
+		peers:  map[landfall.PublicKey]*endpoint{},
 	}
 }
 
@@ -159,39 +151,20 @@ func (b *bind) receive(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, er
 	}
 }
 
-// sort tells whose datagram it is: the receiver index says so, or else its
-// source, if that was vouched for; an initiation has no index. Neither is
-// believed for more than which endpoint WireGuard hears of: whose datagram it
-// truly is, it finds out itself.
+// sort hands on what is not WireGuard's, and tells where from the rest came.
+// It does not guess whose it is: WireGuard finds that out from the message
+// itself, and does not take its source for the way to the peer.
 func (b *bind) sort(d []byte, from netip.AddrPort) *endpoint {
-	if len(d) < 8 || d[0] == 0 || d[0] > lastType {
+	switch {
+	case len(d) < 8 || d[0] == 0 || d[0] > data:
 		b.other(d, from)
 		return nil
+	case d[0] == data:
+		return &b.nowhere // nobody asks where data came from
 	}
-	b.mu.RLock()
-	var e *endpoint
-	if at := receiverAt(d); at > 0 && len(d) >= at+4 {
-		e = b.indexes[binary.LittleEndian.Uint32(d[at:])]
-	}
-	if e == nil {
-		e = b.vouched[from]
-	}
-	b.mu.RUnlock()
-	if e == nil {
-		b.dropped.Add(1)
-	}
+	e := &endpoint{}
+	e.to.Store(&from)
 	return e
-}
-
-// receiverAt is where a message has its receiver index; 0 if it has none.
-func receiverAt(d []byte) int {
-	switch d[0] {
-	case initiation:
-		return 0
-	case response:
-		return 8
-	}
-	return 4
 }
 
 // Send implements conn.Bind. An initiation that is not ours to send becomes a
@@ -201,37 +174,15 @@ func (b *bind) Send(bufs [][]byte, ep conn.Endpoint) error {
 	if !ok {
 		return conn.ErrWrongEndpointType
 	}
-	switch bufs[0][0] {
-	case initiation:
-		if !e.initiate {
-			b.wanted(e.key)
-			return nil
-		}
-		b.remember(e, bufs[0])
-	case response:
-		b.remember(e, bufs[0])
+	if bufs[0][0] == initiation && !e.initiate {
+		b.wanted(e.key)
+		return nil
 	}
 	to := e.addr()
 	if !to.IsValid() {
 		return fmt.Errorf("peer %v: no address is known", e.key)
 	}
 	return b.sock.write(bufs, to)
-}
-
-// remember notes the index by which the peer will address us.
-func (b *bind) remember(e *endpoint, msg []byte) {
-	index := binary.LittleEndian.Uint32(msg[4:])
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.peers[e.key] != e {
-		return
-	}
-	b.indexes[index] = e
-	e.indexes = append(e.indexes, index)
-	if len(e.indexes) > keepIndexes {
-		delete(b.indexes, e.indexes[0])
-		e.indexes = e.indexes[1:]
-	}
 }
 
 func (b *bind) add(key landfall.PublicKey, initiate bool) {
@@ -243,36 +194,7 @@ func (b *bind) add(key landfall.PublicKey, initiate bool) {
 func (b *bind) remove(key landfall.PublicKey) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.peers[key]
 	delete(b.peers, key)
-	for a, owner := range b.vouched {
-		if owner == e {
-			delete(b.vouched, a)
-		}
-	}
-	for i, owner := range b.indexes {
-		if owner == e {
-			delete(b.indexes, i)
-		}
-	}
-}
-
-// vouch lets a peer's initiations in from these addresses and no others.
-func (b *bind) vouch(key landfall.PublicKey, addrs []netip.AddrPort) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e, ok := b.peers[key]
-	if !ok {
-		return
-	}
-	for a, owner := range b.vouched {
-		if owner == e {
-			delete(b.vouched, a)
-		}
-	}
-	for _, a := range addrs {
-		b.vouched[a] = e
-	}
 }
 
 func (b *bind) use(key landfall.PublicKey, to netip.AddrPort) {

@@ -118,6 +118,8 @@ func Start(cfg Config) (*Device, error) {
 		listeners: map[uint16]*listener{},
 	}
 	d.wg = device.NewDevice(&tunnel{nic: n}, d.bind, logger(cfg.Log))
+	// Else WireGuard would make whatever a datagram came from the way back.
+	d.wg.DisableSomeRoamingForBrokenMobileSemantics()
 	key := cfg.Key.Bytes()
 	if err := errors.Join(d.wg.IpcSet("private_key="+hex.EncodeToString(key[:])+"\n"), d.wg.Up()); err != nil {
 		d.Close()
@@ -172,9 +174,6 @@ func (d *Device) RemovePeer(p Peer, why error) {
 
 // Use says where a peer's datagrams go from now on.
 func (d *Device) Use(peer landfall.PublicKey, at netip.AddrPort) { d.bind.use(peer, at) }
-
-// Vouch says from which addresses a peer's initiations are let in.
-func (d *Device) Vouch(peer landfall.PublicKey, from []netip.AddrPort) { d.bind.vouch(peer, from) }
 
 // SendTo sends one datagram that is not WireGuard's.
 func (d *Device) SendTo(b []byte, to netip.AddrPort) error {
@@ -239,9 +238,6 @@ func parseSessions(text string) map[landfall.PublicKey]Session {
 
 // Failed delivers the reason when the socket was closed under the device.
 func (d *Device) Failed() <-chan error { return d.bind.failed }
-
-// Dropped counts datagrams of WireGuard's kind that were nobody's.
-func (d *Device) Dropped() uint64 { return d.bind.dropped.Load() }
 
 // Streams counts the open streams.
 func (d *Device) Streams() int {

@@ -68,7 +68,6 @@ func (p *pair) meet(t testing.TB, d *Device, other int, at *net.UDPConn, initiat
 	if err := d.AddPeer(peer, addr); err != nil {
 		t.Fatal(err)
 	}
-	d.Vouch(key, []netip.AddrPort{addr})
 }
 
 // dial connects a to a port of b.

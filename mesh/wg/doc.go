@@ -20,9 +20,10 @@
 //	socket: a *net.UDPConn in batches, any net.PacketConn one by one  (socket.go)
 //
 // WireGuard sees peers, never addresses: which address a peer's datagrams go
-// to is told to Use, and from which ones its initiations are let in to Vouch,
-// by an owner who proves addresses with probes of its own. Datagrams on the
-// socket that are not WireGuard's are handed to that owner. The package
-// decides neither who is a peer nor which path is best, and it does not know
-// what the streams carry.
+// to is told to Use, by an owner who proves addresses with probes of its own.
+// What arrives is WireGuard's to authenticate, whatever address it came from,
+// and changes no address; WireGuard's cookies hold off floods of handshakes.
+// Datagrams on the socket that are not WireGuard's are handed to that owner.
+// The package decides neither who is a peer nor which path is best, and it
+// does not know what the streams carry.
 package wg
