@@ -81,7 +81,8 @@ func playModel(t *testing.T, seed uint64, deeds int) {
 type world struct {
 	*origin.Server
 
-	token  string
+	token, email, password string
+
 	flows  []chat.FlowID
 	host   *origintest.Host
 	client *http.Client
@@ -101,7 +102,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	t.Cleanup(func() { stop(); running.Wait() })
-	w := &world{Server: s, token: c.Token, host: origintest.Serve(t.Context(), t, s.Handler())}
+	w := &world{Server: s, token: c.Token, email: c.Email, password: c.Password, host: origintest.Serve(t.Context(), t, s.Handler())}
 	w.client = w.host.Client(t)
 	_, b, err := w.ask(t.Context(), "GET", "/flows")
 	var flows []struct{ ID chat.FlowID }

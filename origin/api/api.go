@@ -128,10 +128,11 @@ func (a *API) handle(pattern string, h func(*call) error) {
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, h func(*call) error) error {
 	w.Header().Set("Cache-Control", "no-store")
-	user, err := a.auth.Request(r)
+	grant, err := a.auth.Request(r)
 	if err != nil {
 		return err
 	}
+	user := grant.User
 	w.Header().Set("Flowdock-User", strconv.FormatInt(int64(user.ID), 10))
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	return h(&call{Request: r, w: w, user: user, base: wire.BaseOf(r)})

@@ -54,9 +54,16 @@ func New(accounts chat.Accounts, now func() time.Time) (*Auth, error) {
 // Denied counts the credentials that were wrong.
 func (a *Auth) Denied() uint64 { return a.denied.Load() }
 
+// Grant is somebody who was let in, with what they showed for it.
+type Grant struct {
+	User     chat.User
+	kind     chat.TokenKind // empty: it was a password
+	evidence string         // the hash of the token or password
+}
+
 // Request finds the user that an API request comes from. Cookies do not
 // count here, so that a page elsewhere cannot use somebody's session.
-func (a *Auth) Request(r *http.Request) (chat.User, error) {
+func (a *Auth) Request(r *http.Request) (Grant, error) {
 	if name, password, ok := r.BasicAuth(); ok {
 		if strings.Contains(name, "@") {
 			return a.Password(r.Context(), name, password)
@@ -69,7 +76,7 @@ func (a *Auth) Request(r *http.Request) (chat.User, error) {
 	if token := r.URL.Query().Get("access_token"); token != "" {
 		return a.Token(r.Context(), token)
 	}
-	return chat.User{}, ErrDenied
+	return Grant{}, ErrDenied
 }
 
 // bearer is the token of an Authorization header (RFC 6750, 2.1).
@@ -82,56 +89,70 @@ func bearer(r *http.Request) string {
 }
 
 // Session finds the user of a browser's session cookie.
-func (a *Auth) Session(r *http.Request) (chat.User, error) {
+func (a *Auth) Session(r *http.Request) (Grant, error) {
 	c, err := r.Cookie(SessionCookie)
 	if err != nil {
-		return chat.User{}, ErrDenied
+		return Grant{}, ErrDenied
 	}
-	return a.find(r.Context(), c.Value, chat.TokenSession)
+	return a.find(r.Context(), HashToken(c.Value), chat.TokenSession)
 }
 
 // Token finds the user of an API token.
-func (a *Auth) Token(ctx context.Context, token string) (chat.User, error) {
-	return a.find(ctx, token, chat.TokenAPI)
+func (a *Auth) Token(ctx context.Context, token string) (Grant, error) {
+	return a.find(ctx, HashToken(token), chat.TokenAPI)
 }
 
-func (a *Auth) find(ctx context.Context, secret string, kind chat.TokenKind) (chat.User, error) {
-	t, err := a.accounts.Token(ctx, HashToken(secret))
+func (a *Auth) find(ctx context.Context, hash string, kind chat.TokenKind) (Grant, error) {
+	t, err := a.accounts.Token(ctx, hash)
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
 		return a.deny()
 	case err != nil:
-		return chat.User{}, err
+		return Grant{}, err
 	case t.Kind != kind, !t.Expires.IsZero() && !a.now().Before(t.Expires):
 		return a.deny()
 	}
 	u, err := a.accounts.User(ctx, t.User)
 	if err != nil {
-		return chat.User{}, err
+		return Grant{}, err
 	}
 	if u.Disabled {
 		return a.deny()
 	}
-	return u, nil
+	return Grant{User: u, kind: kind, evidence: hash}, nil
+}
+
+// Holds is nil while the grant would still be given: the token is there, or
+// the password is the same, and the user is not disabled.
+func (a *Auth) Holds(ctx context.Context, g Grant) error {
+	if g.kind != "" {
+		_, err := a.find(ctx, g.evidence, g.kind)
+		return err
+	}
+	u, hash, err := a.accounts.Password(ctx, g.User.Email)
+	if errors.Is(err, chat.ErrNotFound) || err == nil && (hash != g.evidence || u.Disabled) {
+		return ErrDenied
+	}
+	return err
 }
 
 // Password finds the user with this address and password. An unknown address
 // takes as long as a wrong password.
-func (a *Auth) Password(ctx context.Context, email, password string) (chat.User, error) {
+func (a *Auth) Password(ctx context.Context, email, password string) (Grant, error) {
 	u, hash, err := a.accounts.Password(ctx, email)
 	if errors.Is(err, chat.ErrNotFound) {
 		hash = dummyHash()
 	} else if err != nil {
-		return chat.User{}, err
+		return Grant{}, err
 	}
 	ok, err := a.check(ctx, hash, password)
 	if err != nil {
-		return chat.User{}, err
+		return Grant{}, err
 	}
 	if !ok || u.ID == 0 || u.Disabled {
 		return a.deny()
 	}
-	return u, nil
+	return Grant{User: u, evidence: hash}, nil
 }
 
 // check compares a password with a hash, few at a time.
@@ -150,9 +171,9 @@ func (a *Auth) check(ctx context.Context, hash, password string) (bool, error) {
 	return CheckPassword(hash, password), nil
 }
 
-func (a *Auth) deny() (chat.User, error) {
+func (a *Auth) deny() (Grant, error) {
 	a.denied.Add(1)
-	return chat.User{}, ErrDenied
+	return Grant{}, ErrDenied
 }
 
 // Begin starts a session for a user and returns its cookie.
@@ -167,19 +188,23 @@ func (a *Auth) Begin(ctx context.Context, user chat.UserID) (*http.Cookie, error
 	return c, nil
 }
 
-// End ends the session of a request, if it has one, and returns the cookie
-// that makes the browser forget it.
-func (a *Auth) End(r *http.Request) (*http.Cookie, error) {
+// End ends the session of a request, if it has one, and returns whose it was
+// and the cookie that makes the browser forget it. Tokens that are no
+// sessions stay, whatever cookie they come in.
+func (a *Auth) End(r *http.Request) (*http.Cookie, chat.UserID, error) {
 	gone := sessionCookie()
 	gone.MaxAge = -1
-	c, err := r.Cookie(SessionCookie)
+	g, err := a.Session(r)
+	if errors.Is(err, ErrDenied) {
+		return gone, 0, nil
+	}
+	if err == nil {
+		err = a.accounts.DropToken(r.Context(), g.evidence)
+	}
 	if err != nil {
-		return gone, nil
+		return nil, 0, fmt.Errorf("end session: %w", err)
 	}
-	if err := a.accounts.DropToken(r.Context(), HashToken(c.Value)); err != nil {
-		return nil, fmt.Errorf("end session: %w", err)
-	}
-	return gone, nil
+	return gone, g.User.ID, nil
 }
 
 func sessionCookie() *http.Cookie {

@@ -67,8 +67,8 @@ func TestSessions(t *testing.T) {
 	}
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.AddCookie(cookie)
-	if u, err := a.Session(r); err != nil || u.Nick != "bob" {
-		t.Errorf("Session = %v, %v", u, err)
+	if g, err := a.Session(r); err != nil || g.User.Nick != "bob" {
+		t.Errorf("Session = %v, %v", g, err)
 	}
 	if _, err := a.Request(r); !errors.Is(err, auth.ErrDenied) {
 		t.Errorf("a cookie counts for the API: %v", err)
@@ -78,7 +78,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("expired session: %v", err)
 	}
 	c.at.Add(-1000)
-	if gone, err := a.End(r); err != nil || gone.MaxAge >= 0 {
+	if gone, user, err := a.End(r); err != nil || gone.MaxAge >= 0 || user != 2 {
 		t.Errorf("End = %v, %v", gone, err)
 	}
 	if _, err := a.Session(r); !errors.Is(err, auth.ErrDenied) {

@@ -125,12 +125,21 @@ func (b *Backend) load(ctx context.Context, flow chat.FlowID, seq chat.Seq) (bat
 	return batch, size, nil
 }
 
-// refresh looks in the log for events whose hints were lost.
+// refresh looks in the log for events whose hints were lost, and wakes the
+// readers whose turn it is to be looked at.
 func (b *Backend) refresh(ctx context.Context) error {
 	b.mu.Lock()
 	flows := make([]chat.FlowID, 0, len(b.feeds))
-	for flow := range b.feeds {
-		flows = append(flows, flow)
+	for flow, f := range b.feeds {
+		if flow != (chat.FlowID{}) {
+			flows = append(flows, flow)
+			continue
+		}
+		for s := range f.subs {
+			if s.due() {
+				s.wake()
+			}
+		}
 	}
 	b.mu.Unlock()
 	heads, err := b.log.Heads(ctx, flows)

@@ -97,7 +97,7 @@ func post(t *testing.T, b *backend.Backend, d chat.Draft) chat.Event {
 
 func subscribe(t *testing.T, b *backend.Backend, from chat.Cursor) *backend.Subscription {
 	t.Helper()
-	s, err := b.Subscribe(t.Context(), []chat.FlowID{flow}, from)
+	s, err := b.Subscribe(t.Context(), backend.Reader{Flows: []chat.FlowID{flow}, From: from})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"landfall/origin/chat"
 )
@@ -24,15 +25,19 @@ const maxEphemeral = 32
 // cut.
 type Subscription struct {
 	b      *Backend
+	reader Reader
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	ready  chan struct{} // holds a token when Poll may have something
+	feeds  []*feed       // of the places, and of what concerns users
 	places []*place
 	gap    chat.Seq
 	closed bool
 
 	// Guarded by Backend.mu.
-	pending   int // bytes that arrived since the last Poll
+	doubt     bool      // the reader has to be looked at again
+	checked   time.Time // when that was last done
+	pending   int       // bytes that arrived since the last Poll
 	ephemeral []chat.Event
 }
 
@@ -43,22 +48,23 @@ type place struct {
 }
 
 // Subscribe begins to follow flows, each from where the cursor says, or from
-// now on where it says nothing. The caller has checked that the user may read
-// them, and must Close the subscription.
-func (b *Backend) Subscribe(ctx context.Context, flows []chat.FlowID, from chat.Cursor) (*Subscription, error) {
-	s := &Subscription{b: b, ready: make(chan struct{}, 1)}
+// now on where it says nothing. The caller must Close the subscription.
+func (b *Backend) Subscribe(ctx context.Context, r Reader) (*Subscription, error) {
+	s := &Subscription{b: b, reader: r, ready: make(chan struct{}, 1), doubt: true}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	// First subscribe, then look at the log: what is committed in between is
 	// seen twice rather than never.
-	seen := make(map[chat.FlowID]bool, len(flows))
-	for _, flow := range flows {
+	s.feeds = append(s.feeds, b.attach(chat.FlowID{}, s))
+	seen := make(map[chat.FlowID]bool, len(r.Flows))
+	for _, flow := range r.Flows {
 		if !seen[flow] {
 			seen[flow] = true
-			s.places = append(s.places, &place{feed: b.attach(flow, s)})
+			f := b.attach(flow, s)
+			s.feeds, s.places = append(s.feeds, f), append(s.places, &place{feed: f})
 		}
 	}
 	b.counters.subscribers.Add(1)
-	heads, err := b.log.Heads(s.ctx, flows)
+	heads, err := b.log.Heads(s.ctx, r.Flows)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -66,7 +72,7 @@ func (b *Backend) Subscribe(ctx context.Context, flows []chat.FlowID, from chat.
 	for _, p := range s.places {
 		head := heads[p.feed.flow]
 		p.at = head
-		if seq, ok := from[p.feed.flow]; ok {
+		if seq, ok := r.From[p.feed.flow]; ok {
 			p.at = min(seq, head) // a reader cannot be ahead of the log
 		}
 		s.gap += head - p.at
@@ -95,11 +101,11 @@ func (s *Subscription) Close() {
 	s.cancel(context.Canceled)
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	for _, p := range s.places {
-		delete(p.feed.subs, s)
-		if len(p.feed.subs) == 0 && s.b.feeds[p.feed.flow] == p.feed {
-			p.feed.cancel()
-			delete(s.b.feeds, p.feed.flow)
+	for _, f := range s.feeds {
+		delete(f.subs, s)
+		if len(f.subs) == 0 && s.b.feeds[f.flow] == f {
+			f.cancel()
+			delete(s.b.feeds, f.flow)
 		}
 	}
 	if !s.closed {
@@ -110,6 +116,13 @@ func (s *Subscription) Close() {
 
 // hear notes news of a flow. Backend.mu is held.
 func (s *Subscription) hear(sig chat.Signal, size int) {
+	if sig.User != 0 {
+		if sig.User == s.reader.User {
+			s.doubt = true
+			s.wake()
+		}
+		return
+	}
 	if sig.Ephemeral != nil {
 		if len(s.ephemeral) == maxEphemeral {
 			s.ephemeral = s.ephemeral[1:]
@@ -131,7 +144,7 @@ func (s *Subscription) wake() {
 }
 
 // Context ends when the subscription does: its cause is ErrSlow when the
-// reader was cut.
+// reader was cut, and what was wrong when it is not let in any more.
 func (s *Subscription) Context() context.Context { return s.ctx }
 
 // Ready has a value when Poll may return something.
@@ -155,6 +168,9 @@ func (s *Subscription) Cursor() chat.Cursor {
 func (s *Subscription) Poll() ([]Delivery, error) {
 	if s.ctx.Err() != nil {
 		return nil, context.Cause(s.ctx)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
 	}
 	batch, err := s.gone()
 	if err != nil {

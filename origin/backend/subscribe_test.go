@@ -65,7 +65,7 @@ type witness struct {
 func (w *witness) read(t *testing.T, nodes []*backend.Backend, rnd *rand.Rand) {
 	cursor := chat.Cursor{flow: 0}
 	for cursor[flow] < w.last {
-		s, err := nodes[rnd.IntN(2)].Subscribe(t.Context(), []chat.FlowID{flow, flow}, cursor)
+		s, err := nodes[rnd.IntN(2)].Subscribe(t.Context(), backend.Reader{Flows: []chat.FlowID{flow, flow}, From: cursor})
 		if err != nil {
 			t.Error(err)
 			return

@@ -53,7 +53,8 @@ type Bus interface {
 
 // Signal is what a Bus carries.
 type Signal struct {
-	Flow      FlowID
+	Flow      FlowID // zero: of no flow, for what concerns a user
+	User      UserID // what this user may do has changed: look
 	Head      Seq    // the log has an event with this number; 0: nothing said
 	Ephemeral *Event // something that is gone once it was heard, such as typing
 }

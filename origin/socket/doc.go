@@ -15,7 +15,8 @@
 //
 // An ack comes after the durable commit; it and the echo of the message come
 // in any order, with the same id. Hello is the first frame of a client, and
-// needs a token unless the request had one or a session. The package is the
+// needs a token unless the request had one or a session. Once that is dropped
+// the connection is closed with 1008 (policy violation). The package is the
 // only one that imports gorilla/websocket, and does nothing beyond what the
 // message backend offers.
 package socket

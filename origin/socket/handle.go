@@ -37,7 +37,7 @@ func (c *conn) send(ctx context.Context, f frame) {
 	flow, err := c.enter(ctx, f)
 	var m chat.Event
 	if err == nil {
-		m, _, err = c.backend.Post(ctx, f.draft(flow, c.user.ID))
+		m, _, err = c.backend.Post(ctx, f.draft(flow, c.grant.User.ID))
 	}
 	if err != nil {
 		p := c.problem(err)
@@ -57,7 +57,7 @@ func (c *conn) typing(ctx context.Context, f frame) error {
 		return err
 	}
 	c.typed = now
-	return c.backend.Type(ctx, flow, c.user.ID)
+	return c.backend.Type(ctx, flow, c.grant.User.ID)
 }
 
 func (c *conn) seen(ctx context.Context, f frame) error {
@@ -65,16 +65,19 @@ func (c *conn) seen(ctx context.Context, f frame) error {
 	if err != nil {
 		return err
 	}
-	return c.backend.Seen(ctx, flow, c.user.ID, f.ID)
+	return c.backend.Seen(ctx, flow, c.grant.User.ID, f.ID)
 }
 
-// enter finds the flow that a frame names.
+// enter finds the flow that a frame names, for a client that is still let in.
 func (c *conn) enter(ctx context.Context, f frame) (chat.FlowID, error) {
+	if err := c.sub.Verify(ctx); err != nil {
+		return chat.FlowID{}, err
+	}
 	ref, err := chat.ParseFlowRef(f.Flow)
 	if err != nil {
 		return chat.FlowID{}, chat.Invalid{"flow": {"must be the id of a flow, or organization/flow"}}
 	}
-	flow, err := c.backend.Enter(ctx, c.user.ID, ref)
+	flow, err := c.backend.Enter(ctx, c.grant.User.ID, ref)
 	return flow.ID, err
 }
 

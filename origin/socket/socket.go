@@ -81,7 +81,7 @@ func sameOrigin(r *http.Request) bool {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	user, err := h.identify(r)
+	grant, err := h.identify(r)
 	if err != nil && !errors.Is(err, auth.ErrDenied) {
 		p, _ := wire.ProblemOf(err)
 		wire.ReplyProblem(w, p)
@@ -97,7 +97,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.open.Add(-1)
 	c := &conn{
 		ws: ws, batch: batch.conn, auth: h.auth, backend: h.backend, logger: h.logger,
-		user: user, out: make(chan []byte, 64),
+		grant: grant, out: make(chan []byte, 64),
 	}
 	err = c.run(r.Context())
 	h.logger.Debug("socket ended", "remote", r.RemoteAddr, "err", err)
@@ -105,12 +105,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // identify finds the user by what the request itself carries. ErrDenied means
 // that hello has to bring a token.
-func (h *Handler) identify(r *http.Request) (chat.User, error) {
-	user, err := h.auth.Request(r)
+func (h *Handler) identify(r *http.Request) (auth.Grant, error) {
+	grant, err := h.auth.Request(r)
 	if errors.Is(err, auth.ErrDenied) && r.Header.Get("Authorization") == "" {
 		return h.auth.Session(r)
 	}
-	return user, err
+	return grant, err
 }
 
 // conn is one client. The goroutine that serves the request reads; another
@@ -121,7 +121,7 @@ type conn struct {
 	auth    *auth.Auth
 	backend *backend.Backend
 	logger  *slog.Logger
-	user    chat.User
+	grant   auth.Grant
 	out     chan []byte // frames to write beside events
 	sub     *backend.Subscription
 	typed   time.Time // when the client's typing was last passed on
@@ -202,22 +202,25 @@ func (c *conn) hello(ctx context.Context) error {
 		return &faulty{`the first frame must be {"t":"hello",…}`}
 	}
 	if f.Token != "" {
-		if c.user, err = c.auth.Token(ctx, f.Token); err != nil {
+		if c.grant, err = c.auth.Token(ctx, f.Token); err != nil {
 			return err
 		}
 	}
-	if c.user.ID == 0 {
+	if c.grant.User.ID == 0 {
 		return auth.ErrDenied
 	}
 	cursor, err := chat.ParseCursor(f.Cursor)
 	if err != nil {
 		return &faulty{err.Error()}
 	}
-	flows, err := c.backend.Choose(ctx, c.user.ID, f.Filter)
+	flows, err := c.backend.Choose(ctx, c.grant.User.ID, f.Filter)
 	if err != nil {
 		return err
 	}
-	c.sub, err = c.backend.Subscribe(ctx, flows, cursor)
+	c.sub, err = c.backend.Subscribe(ctx, backend.Reader{
+		User: c.grant.User.ID, Flows: flows, From: cursor,
+		Holds: func(ctx context.Context) error { return c.auth.Holds(ctx, c.grant) },
+	})
 	return err
 }
 

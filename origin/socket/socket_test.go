@@ -299,6 +299,31 @@ func TestWhoMayEnter(t *testing.T) {
 	})
 }
 
+// TestFramesOfWhoIsNotLetInDoNothing drops a token without telling anybody.
+func TestFramesOfWhoIsNotLetInDoNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ws, _ := r.enter(t, origintest.Bob, "")
+		if err := r.Accounts.DropToken(t.Context(), auth.HashToken(origintest.Bob)); err != nil {
+			t.Fatal(err)
+		}
+		say(t, ws, `{"t":"send","uuid":"u","flow":"acme/main","content":"x"}`)
+		var err error
+		for err == nil {
+			var a answer
+			if err = ws.ReadJSON(&a); err == nil && (a.T == "ack" || a.T == "ev") {
+				t.Errorf("heard %+v", a)
+			}
+		}
+		if !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
+			t.Errorf("ended with %v", err)
+		}
+		if _, err := r.Log.Find(t.Context(), origintest.Main, "u"); err == nil {
+			t.Error("the message was posted")
+		}
+	})
+}
+
 func TestSocketsAreSentAwayWhenTheServerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

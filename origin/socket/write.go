@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"landfall/origin/auth"
 	"landfall/origin/backend"
 	"landfall/origin/chat"
 )
@@ -31,7 +32,7 @@ func (c *conn) write(ctx context.Context) error {
 	stop := context.AfterFunc(c.sub.Context(), func() { time.AfterFunc(2*lastWords, func() { c.ws.Close() }) })
 	defer stop()
 	cursor := c.sub.Cursor()
-	ready := readyFrame{T: "ready", Cursor: cursor.String(), Gap: c.sub.Gap(), User: c.user.ID}
+	ready := readyFrame{T: "ready", Cursor: cursor.String(), Gap: c.sub.Gap(), User: c.grant.User.ID}
 	if err := c.frames(encode(ready)); err != nil {
 		return err
 	}
@@ -94,14 +95,18 @@ func (c *conn) frames(frames ...[]byte) error {
 }
 
 // farewell tells the client to come back later: to another server if this
-// one stops, with its cursor if it was too slow.
+// one stops, with its cursor if it was too slow; and never if it is not let in
+// any more.
 func (c *conn) farewell(ctx context.Context) {
 	code, why := websocket.CloseGoingAway, "server is stopping"
-	switch {
+	switch cause := context.Cause(c.sub.Context()); {
 	case errors.Is(context.Cause(ctx), errLeft):
 		return
-	case errors.Is(context.Cause(c.sub.Context()), backend.ErrSlow):
+	case errors.Is(cause, backend.ErrSlow):
 		code, why = websocket.CloseTryAgainLater, "too slow: resume from the cursor"
+	case errors.Is(cause, auth.ErrDenied), errors.Is(cause, chat.ErrForbidden):
+		c.refuse(cause)
+		return
 	}
 	deadline := time.Now().Add(lastWords)
 	_ = c.ws.SetWriteDeadline(deadline)

@@ -106,20 +106,24 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 
 // subscribe checks who asks for what, and subscribes to it.
 func (h *Handler) subscribe(w http.ResponseWriter, r *http.Request) (*backend.Subscription, error) {
-	user, err := h.auth.Request(r)
+	grant, err := h.auth.Request(r)
 	if err != nil {
 		return nil, err
 	}
-	w.Header().Set("Flowdock-User", strconv.FormatInt(int64(user.ID), 10))
+	user := grant.User.ID
+	w.Header().Set("Flowdock-User", strconv.FormatInt(int64(user), 10))
 	cursor, err := cursorOf(r)
 	if err != nil {
 		return nil, wire.NewProblem(http.StatusBadRequest, err.Error())
 	}
-	flows, err := h.flows(r, user.ID)
+	flows, err := h.flows(r, user)
 	if err != nil {
 		return nil, err
 	}
-	return h.backend.Subscribe(r.Context(), flows, cursor)
+	return h.backend.Subscribe(r.Context(), backend.Reader{
+		User: user, Flows: flows, From: cursor,
+		Holds: func(ctx context.Context) error { return h.auth.Holds(ctx, grant) },
+	})
 }
 
 // cursorOf is where the client was: in the header that server-sent events

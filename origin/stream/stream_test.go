@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"landfall/origin/auth"
 	"landfall/origin/chat"
 	"landfall/origin/origintest"
 	"landfall/origin/stream"
@@ -244,6 +245,21 @@ func TestSlowStreamIsCut(t *testing.T) {
 			if got := number(t, sse(t, again)["data"]); got != want {
 				t.Fatalf("resumed with %d, want %d", got, want)
 			}
+		}
+	})
+}
+
+func TestStreamEndsWithItsToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		body := r.get(t, "/flows").Body
+		if err := r.Accounts.DropToken(t.Context(), auth.HashToken(origintest.Ann)); err != nil {
+			t.Fatal(err)
+		}
+		r.Backend.Doubt(t.Context(), 1)
+		r.Post(t, origintest.Main, "u", "secret")
+		if b, err := io.ReadAll(body); err != nil || strings.Contains(string(b), "secret") {
+			t.Errorf("heard %s, %v", b, err)
 		}
 	})
 }

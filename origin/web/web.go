@@ -136,14 +136,14 @@ type state struct {
 
 // show is GET of the page.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
-	user, err := h.auth.Session(r)
+	grant, err := h.auth.Session(r)
 	if errors.Is(err, auth.ErrDenied) {
 		h.render(w, http.StatusOK, view{})
 		return
 	}
 	var s *state
 	if err == nil {
-		s, err = h.state(r, user)
+		s, err = h.state(r, grant.User)
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -186,7 +186,7 @@ func (h *Handler) fill(r *http.Request, s *state) error {
 	}
 	s.Flow.Users = wire.FlowUsers(members)
 	// The cursor first: what is committed in between comes twice, not never.
-	sub, err := h.backend.Subscribe(r.Context(), []chat.FlowID{s.Flow.ID}, nil)
+	sub, err := h.backend.Subscribe(r.Context(), backend.Reader{User: s.User.ID, Flows: []chat.FlowID{s.Flow.ID}})
 	if err != nil {
 		return err
 	}
@@ -223,14 +223,14 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	email := strings.TrimSpace(r.PostFormValue("email"))
-	user, err := h.auth.Password(r.Context(), email, r.PostFormValue("password"))
+	grant, err := h.auth.Password(r.Context(), email, r.PostFormValue("password"))
 	if errors.Is(err, auth.ErrDenied) {
 		h.render(w, http.StatusUnauthorized, view{Email: email, Fault: "That address and password do not match."})
 		return
 	}
 	var cookie *http.Cookie
 	if err == nil {
-		cookie, err = h.auth.Begin(r.Context(), user.ID)
+		cookie, err = h.auth.Begin(r.Context(), grant.User.ID)
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -240,12 +240,15 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// signOut is POST /session/end.
+// signOut is POST /session/end. What the session keeps open ends with it.
 func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) {
-	cookie, err := h.auth.End(r)
+	cookie, user, err := h.auth.End(r)
 	if err != nil {
 		h.fail(w, r, err)
 		return
+	}
+	if user != 0 {
+		h.backend.Doubt(r.Context(), user)
 	}
 	http.SetCookie(w, cookie)
 	http.Redirect(w, r, "/", http.StatusSeeOther)

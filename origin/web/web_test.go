@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"landfall/origin/auth"
 	"landfall/origin/chat"
 	"landfall/origin/origintest"
 	"landfall/origin/web"
@@ -154,6 +155,14 @@ func TestSignInAndOut(t *testing.T) {
 	}
 	if page := text(t, ask(t, h, "GET", "/", "", "Cookie", cookie)); !strings.Contains(page, `name="password"`) {
 		t.Error("the session goes on after sign-out")
+	}
+}
+
+func TestSignOutEndsOnlySessions(t *testing.T) {
+	h, k := newWeb(t)
+	ask(t, h, "POST", "/session/end", "", "Cookie", auth.SessionCookie+"="+origintest.Ann)
+	if _, err := k.Auth.Token(t.Context(), origintest.Ann); err != nil {
+		t.Errorf("a token that came as a session: %v", err)
 	}
 }
 
