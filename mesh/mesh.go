@@ -60,8 +60,9 @@ type Mesh struct {
 // peer is what the mesh knows about one, guarded by Mesh.mu.
 type peer struct {
 	peers.Peer
-	keys    probe.Keys // never changes
-	window  probe.Window
+	keys    probe.Keys   // never changes
+	window  probe.Window // of its pings
+	pass    uint64       // what it wants to see in ours
 	session wg.Session
 	began   time.Time // our last initiation
 	asked   bool      // it asked us for an initiation
@@ -254,7 +255,7 @@ func (m *Mesh) admit(c peers.Peer, now time.Time) *peer {
 		m.log.Error("peer refused", "peer", c.Node, "err", err)
 		return nil
 	}
-	p := &peer{Peer: c, keys: keys, changed: make(chan struct{})}
+	p := &peer{Peer: c, keys: keys, window: newWindow(), changed: make(chan struct{})}
 	p.life, p.die = context.WithCancelCause(context.Background())
 	m.peers[c.Node], m.probes[keys.From] = p, p
 	m.note(m.table.SetPeer(c.Node, c.Endpoints, now))

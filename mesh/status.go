@@ -25,7 +25,7 @@ type Stats struct {
 	Handshakes     uint64             `metric:"handshakes_started_total" help:"Handshakes started because a session was missing."`
 	ProbesSent     uint64             `metric:"probes_sent_total" help:"Probes sent."`
 	ProbesAnswered uint64             `metric:"probes_answered_total" help:"Probes that were answered."`
-	ProbesRefused  uint64             `metric:"probes_refused_total" help:"Datagrams that were no genuine, fresh probe."`
+	ProbesRefused  uint64             `metric:"probes_refused_total" help:"Datagrams that were no genuine, fresh probe; the first of a peer is none."`
 	RTT            map[string]float64 `metric:"rtt_seconds" label:"peer" help:"Smoothed round-trip time."`
 	Loss           map[string]float64 `metric:"loss_ratio" label:"peer" help:"Smoothed share of probes lost."`
 	Received       map[string]uint64  `metric:"received_bytes_total" label:"peer" help:"Bytes from the peer, on the wire."`

@@ -2,6 +2,8 @@ package mesh
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
@@ -60,7 +62,7 @@ func (m *Mesh) tick(dev *wg.Device) {
 	for _, ping := range probes {
 		p := m.peers[ping.Peer]
 		m.count.probesSent++
-		body := p.keys.Seal(probe.Message{Kind: probe.Ping, Initiate: p.asks(now), Stamp: ping.Stamp})
+		body := p.keys.Seal(probe.Message{Kind: probe.Ping, Initiate: p.asks(now), Stamp: ping.Stamp, Pass: p.pass})
 		letters = append(letters, letter{body, ping.Addr})
 	}
 	var begin []landfall.PublicKey
@@ -138,29 +140,43 @@ func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (dev *wg.D
 	if m.dev == nil || m.peers[p.Node] != p {
 		return nil, nil
 	}
+	var fresh bool
 	switch msg.Kind {
 	case probe.Ping:
-		if !p.window.Fresh(msg.Stamp) {
-			m.count.probesRefused++
-			return nil, nil
+		if fresh = p.window.Fresh(msg); fresh {
+			m.table.Heard(p.Node, from, now)
 		}
-		m.table.Heard(p.Node, from, now)
-		pong := p.keys.Seal(probe.Message{Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp})
+		pong := p.keys.Seal(probe.Message{
+			Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp, Pass: p.window.Pass(),
+		})
 		answer = &pong
 	case probe.Pong:
-		fresh, events := m.table.Answered(p.Node, msg.Stamp, now)
-		if !fresh {
-			m.count.probesRefused++
-			return nil, nil
-		}
-		m.count.probesAnswered++
-		m.note(events)
+		fresh = m.answered(p, msg, now)
+	}
+	if !fresh {
+		m.count.probesRefused++
+		return m.dev, answer
 	}
 	p.asked = p.asked || msg.Initiate
 	if p.asked || !m.table.Next().After(now) || p.sessionless(now) {
 		m.look()
 	}
 	return m.dev, answer
+}
+
+// answered takes a pong; false if it answers no ping under way.
+func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
+	fresh, events := m.table.Answered(p.Node, pong.Stamp, now)
+	if !fresh {
+		return false
+	}
+	m.count.probesAnswered++
+	m.note(events)
+	if p.pass != pong.Pass {
+		p.pass = pong.Pass
+		m.table.Ask(p.Node, now) // so that it soon hears a ping to believe
+	}
+	return true
 }
 
 // wish is told that WireGuard wants a handshake which the peer has to start.
@@ -245,12 +261,20 @@ func (m *Mesh) note(events []path.Event) {
 			p.life, p.die = context.WithCancelCause(context.Background())
 			m.log.Info("peer alive", "peer", e.Peer, "remote", e.Addr)
 		case path.Dead:
+			p.window = newWindow() // it may come back with another clock
 			p.die(m.unreachable(p))
 			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Addr)
 		}
 		close(p.changed)
 		p.changed = make(chan struct{})
 	}
+}
+
+// newWindow makes one with a pass that nobody can know.
+func newWindow() probe.Window {
+	var pass [8]byte
+	_, _ = rand.Read(pass[:]) // never fails
+	return probe.NewWindow(binary.NativeEndian.Uint64(pass[:]))
 }
 
 // unreachable says why a peer cannot be reached.

@@ -13,11 +13,11 @@ import (
 
 // Layout of a probe; all have the same size, so none amplifies another.
 const (
-	Size = 36
+	Size = 44
 
 	magic   = 'L'
 	version = 1
-	macAt   = 20
+	macAt   = 28
 	macSize = Size - macAt
 )
 
@@ -43,6 +43,9 @@ type Message struct {
 	// Stamp is a ping's number: nanoseconds since 1970 by the sender's clock,
 	// never the same twice and never falling while it lives.
 	Stamp int64
+	// Pass is, in a pong, what its sender wants to see in pings; in a ping,
+	// what was in the receiver's last pong, or 0. See Window.
+	Pass uint64
 }
 
 // Keys seal probes to one peer and open probes from it.
@@ -86,6 +89,7 @@ func (k *Keys) Seal(m Message) [Size]byte {
 	}
 	copy(b[4:], k.to[:])
 	binary.BigEndian.PutUint64(b[12:], uint64(m.Stamp))
+	binary.BigEndian.PutUint64(b[20:], m.Pass)
 	mac := sum(&k.seal, b[:macAt])
 	copy(b[macAt:], mac[:])
 	return b
@@ -115,7 +119,10 @@ func (k *Keys) Open(b []byte) (Message, error) {
 	if id != k.From || !hmac.Equal(mac[:], b[macAt:]) {
 		return Message{}, ErrForged
 	}
-	m := Message{Kind: Kind(b[2]), Initiate: b[3]&1 != 0, Stamp: int64(binary.BigEndian.Uint64(b[12:]))}
+	m := Message{
+		Kind: Kind(b[2]), Initiate: b[3]&1 != 0,
+		Stamp: int64(binary.BigEndian.Uint64(b[12:])), Pass: binary.BigEndian.Uint64(b[20:]),
+	}
 	if m.Kind != Ping && m.Kind != Pong || m.Stamp <= 0 {
 		return Message{}, ErrNotProbe
 	}

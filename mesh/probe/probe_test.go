@@ -42,7 +42,7 @@ func TestOnlyThePeerOpensAProbe(t *testing.T) {
 	a, b, stranger := twoNodes(t)
 	for _, m := range []Message{
 		{Kind: Ping, Stamp: 1},
-		{Kind: Pong, Stamp: 1 << 62, Initiate: true},
+		{Kind: Pong, Stamp: 1 << 62, Initiate: true, Pass: 1<<63 + 5},
 	} {
 		wire := a.Seal(m)
 		got, err := b.Open(wire[:])
@@ -82,21 +82,33 @@ func TestProbesAreNotWireGuard(t *testing.T) {
 }
 
 func TestWindowHearsEachStampOnce(t *testing.T) {
-	var w Window
+	w := NewWindow(7)
 	heard := map[int64]bool{}
 	r := rand.New(rand.NewPCG(1, 2))
 	for now := int64(1); now < 5000; now++ {
 		for range 3 {
 			s := max(1, now-r.Int64N(12)) // overtaken by up to a dozen
-			fresh := w.Fresh(s)
+			fresh := w.Fresh(Message{Stamp: s, Pass: 7})
 			if fresh == heard[s] && (fresh || now-s < 30) {
 				t.Fatalf("stamp %d at %d: fresh %v, heard before %v", s, now, fresh, heard[s])
 			}
 			heard[s] = true
 		}
 	}
-	if w.Fresh(4000) {
+	if w.Fresh(Message{Stamp: 4000, Pass: 7}) {
 		t.Error("a stamp from long ago is fresh")
+	}
+}
+
+func TestWindowWantsItsPass(t *testing.T) {
+	w := NewWindow(7)
+	for _, pass := range []uint64{0, 6, 8} {
+		if w.Fresh(Message{Stamp: 1000, Pass: pass}) {
+			t.Errorf("pass %d was believed", pass)
+		}
+	}
+	if !w.Fresh(Message{Stamp: 1000, Pass: 7}) {
+		t.Error("the right pass was not believed, after wrong ones")
 	}
 }
 

@@ -1,30 +1,41 @@
 package probe
 
-// Window refuses pings that were heard before. It remembers the highest
-// stamps of one peer: pings may overtake each other on different paths, but
-// what is older than all it remembers is refused unseen. As in WireGuard
-// (section 5.1 of its paper) this asks one thing of a peer: that its clock
-// does not run back across a restart.
+// Window tells which pings of one peer to believe: those that show the pass
+// it was made with, each once. It remembers the highest stamps: pings may
+// overtake each other on different paths, but what is older than all it
+// remembers is not fresh. A peer that restarts with its clock set back is
+// thus believed again with the next pass: make a new Window when it was away.
 //
-// The zero Window has heard nothing. It is not safe for concurrent use.
+// It is not safe for concurrent use.
 type Window struct {
+	pass  uint64
 	heard [32]int64
 }
 
-// Fresh reports whether the stamp is new, and remembers it.
-func (w *Window) Fresh(stamp int64) bool {
+// NewWindow makes a window that has heard nothing. The pass is a random
+// number that was never used.
+func NewWindow(pass uint64) Window { return Window{pass: pass} }
+
+// Pass is what our pongs hand out.
+func (w *Window) Pass() uint64 { return w.pass }
+
+// Fresh reports whether to believe a ping, and remembers it.
+func (w *Window) Fresh(ping Message) bool {
+	if ping.Pass != w.pass {
+		return false
+	}
 	oldest := 0
 	for i, s := range w.heard {
-		if s == stamp {
+		if s == ping.Stamp {
 			return false
 		}
 		if s < w.heard[oldest] {
 			oldest = i
 		}
 	}
-	if stamp < w.heard[oldest] {
+	if ping.Stamp < w.heard[oldest] {
 		return false
 	}
-	w.heard[oldest] = stamp
+	w.heard[oldest] = ping.Stamp
 	return true
 }
