@@ -30,11 +30,20 @@ func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte
 	if tcp {
 		limit = dns.MaxMsgSize - 1
 	}
-	r := newReply(buf, req, &q, limit, s.nsid)
-	if rcode == dns.RcodeSuccess {
-		rcode = s.answer(r, client.Addr())
+	a := s.identify(&q.opt, client.Addr(), tcp)
+	r := newReply(buf, req, &q, limit, &a.own)
+	switch {
+	case rcode != dns.RcodeSuccess:
+	case len(q.question) == 0:
+		rcode = a.cookieOnly()
+	default:
+		rcode = s.answer(&r, client.Addr())
 	}
-	s.count.answer(rcode, r)
+	rcode, silent := s.restrain(&r, &a, rcode)
+	if silent {
+		return buf[:0]
+	}
+	s.count.answer(rcode, &r)
 	return r.finish(rcode)
 }
 
@@ -44,8 +53,8 @@ func (s *Server) fail(req, buf []byte, cause any) []byte {
 	if n := s.count.panics.Add(1); n&(n-1) == 0 {
 		s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
 	}
-	r := newReply(buf, req, &query{}, dns.MinMsgSize, nil)
-	s.count.answer(dns.RcodeServerFailure, r)
+	r := newReply(buf, req, &query{}, dns.MinMsgSize, &extras{})
+	s.count.answer(dns.RcodeServerFailure, &r)
 	return r.finish(dns.RcodeServerFailure)
 }
 

@@ -4,12 +4,14 @@
 // certificate authority.
 //
 //	listen.go  sockets: bytes in, bytes out; conns.go: who may keep one open
-//	query.go   bytes -> query (RFC 1035, RFC 6891); edns.go: its options (RFC 7871)
+//	query.go   bytes -> query (RFC 1035, RFC 6891); edns.go: its options (RFC 7871, RFC 7873)
+//	guard.go   query -> whether its address is true, and how much it may hear
 //	answer.go  query -> records, by geodns/zone and geodns/steer
 //	reply.go   records -> bytes
 //
 // The part in between, respond, takes bytes and gives bytes; it holds no lock
-// and waits for nobody. The package does not find out where addresses are
-// (geodns/locate) or who is healthy (geodns/health), and it is no resolver: it
-// answers for one zone and refuses the rest.
+// and waits for nobody. Who asks by UDP with an unproven address hears at most
+// so much in a second (geodns/limit, geodns/cookie). The package does not find
+// out where addresses are (geodns/locate) or who is healthy (geodns/health),
+// and it is no resolver: it answers for one zone and refuses the rest.
 package geodns

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"landfall/geodns/cookie"
+
 	"github.com/miekg/dns"
 )
 
@@ -18,6 +20,13 @@ type opt struct {
 	do      bool
 	nsid    bool    // asks for our name (RFC 5001)
 	subnet  *subnet // nil without one
+	cookie  []byte  // the data of a cookie option (RFC 7873, 4); nil without one
+}
+
+// extras are what we tell of ourselves to those who ask.
+type extras struct {
+	nsid   []byte
+	cookie [cookie.FullSize]byte
 }
 
 // subnet is a client subnet option (RFC 7871, 6).
@@ -65,6 +74,14 @@ func (o *opt) option(code uint16, data []byte) (ok bool) {
 		}
 		o.subnet, ok = parseSubnet(data)
 		return ok
+	case dns.EDNS0COOKIE:
+		if o.cookie != nil { // RFC 7873, 5.2: only the first counts
+			return true
+		}
+		if !cookie.Wellformed(data) {
+			return false
+		}
+		o.cookie = data
 	}
 	return true
 }
@@ -114,7 +131,7 @@ func (o *opt) limit() int {
 
 // appendOPT appends the OPT record of an answer. Its length does not depend
 // on rcode and scope.
-func (o *opt) appendOPT(b []byte, rcode int, scope uint8, nsid []byte) []byte {
+func (o *opt) appendOPT(b []byte, rcode int, scope uint8, own *extras) []byte {
 	if !o.present {
 		return b
 	}
@@ -133,8 +150,11 @@ func (o *opt) appendOPT(b []byte, rcode int, scope uint8, nsid []byte) []byte {
 		b = appendOption(b, dns.EDNS0SUBNET, o.subnet.raw)
 		b[len(b)-len(o.subnet.raw)+3] = scope
 	}
-	if o.nsid && len(nsid) > 0 {
-		b = appendOption(b, dns.EDNS0NSID, nsid)
+	if o.nsid && len(own.nsid) > 0 {
+		b = appendOption(b, dns.EDNS0NSID, own.nsid)
+	}
+	if o.cookie != nil {
+		b = appendOption(b, dns.EDNS0COOKIE, own.cookie[:])
 	}
 	binary.BigEndian.PutUint16(b[size:], uint16(len(b)-size-2))
 	return b

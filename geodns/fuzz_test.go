@@ -26,6 +26,8 @@ func FuzzRespond(f *testing.F) {
 	f.Add(wire(withOPT, subnetOPT("0001 18 00 0a0200")), false)
 	f.Add(wire(withOPT, subnetOPT("0002 30 00 20010db80002")), true)
 	f.Add(wire(withOPT, "c00c"+opt0[2:]), false)
+	f.Add(wire(withOPT, "00 0029 1000 00000000 000c 000a 0008 0011223344556677"), false)
+	f.Add(wire("0100 0000 0000 0000 0001", "")[:12], false)
 	f.Add(wire("8100 0001 0000 0000 0000", ""), false)
 	s := newServer(f, func(m *landfall.Map) { m.Steering.Answers = 2 })
 	f.Fuzz(func(t *testing.T, req []byte, tcp bool) {

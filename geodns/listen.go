@@ -83,8 +83,9 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
 			continue
 		}
 		if gaveWay {
-			n := s.count.evicted.Add(1)
-			s.crowded.warn(s.log, "tcp connection closed for a new one", "times", n, "remote", client.client)
+			if n := s.count.evicted.Add(1); s.crowded.due() {
+				s.log.Warn("tcp connection closed for a new one", "times", n, "remote", client.client)
+			}
 		}
 		running.Go(func() {
 			defer s.conns.remove(client)
@@ -100,8 +101,9 @@ func (s *Server) broken(ctx context.Context, deed string, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return true
 	}
-	n := s.count.ioErrors.Add(1)
-	s.failing.warn(s.log, "socket failed", "deed", deed, "times", n, "err", err)
+	if n := s.count.ioErrors.Add(1); s.failing.due() {
+		s.log.Warn("socket failed", "deed", deed, "times", n, "err", err)
+	}
 	select {
 	case <-ctx.Done():
 		return true

@@ -13,7 +13,7 @@ const headerSize = 12
 
 // query is what a message asks. Slices point into the message.
 type query struct {
-	question []byte    // as the client wrote it, for the answer; empty if there is none to repeat
+	question []byte    // as the client wrote it, for the answer; empty if there is none to repeat, or only a cookie is asked for
 	name     zone.Name // the same name in lower case
 	rrtype   uint16
 	class    uint16
@@ -33,11 +33,12 @@ func parse(msg []byte) (q query, rcode int) {
 	if opcode := msg[2] >> 3 & 0xf; opcode != dns.OpcodeQuery {
 		return q, dns.RcodeNotImplemented
 	}
-	if binary.BigEndian.Uint16(msg[4:]) != 1 { // RFC 9619, 4
+	questions := binary.BigEndian.Uint16(msg[4:])
+	if questions > 1 { // RFC 9619, 4
 		return q, dns.RcodeFormatError
 	}
 	r := reader{msg: msg, off: headerSize}
-	if !r.question(&q) {
+	if questions == 1 && !r.question(&q) {
 		return q, dns.RcodeFormatError
 	}
 	others := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:]))
@@ -57,7 +58,7 @@ func parse(msg []byte) (q query, rcode int) {
 			}
 		}
 	}
-	if r.off != len(msg) {
+	if r.off != len(msg) || questions == 0 && q.opt.cookie == nil { // RFC 7873, 5.4
 		return q, dns.RcodeFormatError
 	}
 	return q, dns.RcodeSuccess

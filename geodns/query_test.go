@@ -172,7 +172,7 @@ func TestEDNSIsAnsweredInKind(t *testing.T) {
 		t.Errorf("a query without OPT got one: %v", got.IsEdns0())
 	}
 	m := question("chat.landfall.test", dns.TypeA).SetEdns0(512, true)
-	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011223344556677"}}
+	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_PADDING{Padding: make([]byte, 8)}}
 	opt := ask(t, s, m, "10.1.0.1").IsEdns0()
 	if opt == nil || !opt.Do() || opt.UDPSize() != 1232 || opt.Version() != 0 {
 		t.Fatalf("OPT %v, want DO and 1232 bytes", opt)

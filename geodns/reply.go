@@ -21,7 +21,7 @@ type reply struct {
 	b     []byte
 	q     *query
 	apex  zone.Name // names of the zone are compressed against it
-	nsid  []byte
+	own   *extras
 	limit int // of the message, less what the OPT record needs
 
 	authoritative bool
@@ -30,9 +30,9 @@ type reply struct {
 }
 
 // newReply starts an answer in buf with the header and the question.
-func newReply(buf, req []byte, q *query, limit int, nsid []byte) *reply {
-	r := &reply{b: append(buf[:0], req[:headerSize]...), q: q, nsid: nsid}
-	r.limit = limit - len(q.opt.appendOPT(nil, 0, 0, nsid))
+func newReply(buf, req []byte, q *query, limit int, own *extras) reply {
+	r := reply{b: append(buf[:0], req[:headerSize]...), q: q, own: own}
+	r.limit = limit + len(r.b) - len(q.opt.appendOPT(r.b, 0, 0, own))
 	clear(r.b[4:headerSize])
 	if len(q.question) > 0 {
 		r.b = append(r.b, q.question...)
@@ -81,8 +81,7 @@ func (r *reply) owner(name zone.Name) {
 // that nobody takes a part for the whole.
 func (r *reply) finish(rcode int) []byte {
 	if r.truncated {
-		r.b = r.b[:headerSize+len(r.q.question)]
-		clear(r.b[6:headerSize])
+		r.empty()
 	}
 	r.b[2] = r.b[2]&0x79 | 0x80 // keep opcode and RD, say QR
 	if r.authoritative {
@@ -94,7 +93,13 @@ func (r *reply) finish(rcode int) []byte {
 	r.b[3] = byte(rcode & 0xf) // no RA: we do not recurse
 	if r.q.opt.present {
 		r.b[11]++
-		r.b = r.q.opt.appendOPT(r.b, rcode, r.scope, r.nsid)
+		r.b = r.q.opt.appendOPT(r.b, rcode, r.scope, r.own)
 	}
 	return r.b
+}
+
+// empty takes all records out.
+func (r *reply) empty() {
+	r.b = r.b[:headerSize+len(r.q.question)]
+	clear(r.b[6:headerSize])
 }

@@ -1,7 +1,6 @@
 package geodns
 
 import (
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
@@ -15,10 +14,8 @@ type seldom struct {
 	last atomic.Pointer[time.Time]
 }
 
-// warn writes the line if it is time.
-func (s *seldom) warn(log *slog.Logger, msg string, args ...any) {
-	now, last := time.Now(), s.last.Load()
-	if (last == nil || now.Sub(*last) >= seldomEvery) && s.last.CompareAndSwap(last, &now) {
-		log.Warn(msg, args...)
-	}
+// due reports whether to write the line now.
+func (s *seldom) due() bool {
+	last := s.last.Load()
+	return (last == nil || time.Since(*last) >= seldomEvery) && s.last.CompareAndSwap(last, new(time.Now()))
 }

@@ -1,7 +1,10 @@
 package geodns
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net"
@@ -9,8 +12,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"landfall"
+	"landfall/geodns/cookie"
+	"landfall/geodns/limit"
 	"landfall/geodns/zone"
 )
 
@@ -33,6 +39,16 @@ type Config struct {
 	// NSID is told to who asks which server answered (RFC 5001); empty tells
 	// nobody.
 	NSID string
+	// Rate is how many answers of a kind (with records, without, errors) one
+	// network, an IPv4 /24 or IPv6 /56, gets by UDP in a second, and as many
+	// at once; see restrain for what becomes of more. Clients with a valid
+	// cookie and those on TCP have no limit. 0 means DefaultRate, less than
+	// 0 no limit.
+	Rate int
+	// CookieSecret makes the cookies (RFC 9018) of servers that answer at one
+	// address valid at all of them, and after a restart. The zero secret
+	// stands for one made at the start, for this server alone.
+	CookieSecret [16]byte
 	// Log hears of what operators should know; nil discards it.
 	Log *slog.Logger
 }
@@ -43,11 +59,16 @@ type Server struct {
 	tcp     []net.Listener
 	locator Locator
 	nsid    []byte
+	begun   time.Time    // what the limit counts time from
+	limit   *limit.Table // nil: none
+	secret  cookie.Secret
 	log     *slog.Logger
 	count   counters
 	conns   conns
-	failing seldom // a socket fails
-	crowded seldom // connections give way
+
+	failing  seldom // a socket fails
+	crowded  seldom // connections give way
+	flooding seldom // answers are held back
 
 	current atomic.Pointer[snapshot]
 
@@ -67,7 +88,16 @@ func New(c Config) (*Server, error) {
 	if len(c.NSID) > 255 {
 		return nil, errors.New("name server: the NSID is longer than 255 bytes")
 	}
-	s := &Server{udp: c.UDP, tcp: c.TCP, locator: c.Locator, nsid: []byte(c.NSID), log: c.Log}
+	s := &Server{
+		udp: c.UDP, tcp: c.TCP, locator: c.Locator, nsid: []byte(c.NSID), log: c.Log,
+		begun: time.Now(), secret: c.CookieSecret,
+	}
+	if c.Rate >= 0 {
+		s.limit = limit.New(cmp.Or(c.Rate, DefaultRate), maphash.MakeSeed())
+	}
+	if s.secret == (cookie.Secret{}) {
+		rand.Read(s.secret[:]) // never fails
+	}
 	if s.locator == nil {
 		s.locator = nowhere{}
 	}

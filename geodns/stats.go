@@ -18,6 +18,8 @@ type Stats struct {
 	Silences  uint64            `metric:"silences_total" help:"Messages that got no answer: too short, or answers themselves."`
 	Subnets   uint64            `metric:"client_subnets_total" help:"Queries with a client subnet (RFC 7871)."`
 	Truncated uint64            `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
+	Cookies   map[string]uint64 `metric:"cookies_total" label:"cookie" help:"Queries with a cookie (RFC 7873): valid, or new where it was not or the client has none of ours."`
+	Limited   uint64            `metric:"limited_total" help:"Answers held back, as the network had its share: every other dropped, the rest without records."`
 	Panics    uint64            `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
 	IOErrors  uint64            `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
 	Evicted   uint64            `metric:"tcp_evicted_total" help:"TCP connections closed, the longest idle first, to make room for new ones."`
@@ -30,7 +32,9 @@ type Stats struct {
 // counters are written by all listeners.
 type counters struct {
 	transport [2]atomic.Uint64 // UDP, TCP
-	rcodes    [dns.RcodeBadVers + 1]atomic.Uint64
+	rcodes    [dns.RcodeBadCookie + 1]atomic.Uint64
+	cookies   [2]atomic.Uint64 // new, valid
+	limited   atomic.Uint64
 	edges     sync.Map // landfall.NodeID -> *atomic.Uint64
 	silences  atomic.Uint64
 	subnets   atomic.Uint64
@@ -45,6 +49,14 @@ func (c *counters) query(tcp bool) {
 		c.transport[1].Add(1)
 	} else {
 		c.transport[0].Add(1)
+	}
+}
+
+func (c *counters) cookie(valid bool) {
+	if valid {
+		c.cookies[1].Add(1)
+	} else {
+		c.cookies[0].Add(1)
 	}
 }
 
@@ -71,6 +83,8 @@ func (s *Server) Stats() Stats {
 		Queries:   map[string]uint64{"udp": c.transport[0].Load(), "tcp": c.transport[1].Load()},
 		Answers:   map[string]uint64{},
 		Named:     map[string]uint64{},
+		Cookies:   map[string]uint64{"new": c.cookies[0].Load(), "valid": c.cookies[1].Load()},
+		Limited:   c.limited.Load(),
 		Silences:  c.silences.Load(),
 		Subnets:   c.subnets.Load(),
 		Truncated: c.truncated.Load(),

@@ -94,6 +94,7 @@ func newServer(t testing.TB, change func(*landfall.Map)) *Server {
 		TCP:     []net.Listener{unused{}},
 		Locator: testAtlas(),
 		NSID:    "fra1",
+		Rate:    -1,
 		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
