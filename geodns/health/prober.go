@@ -213,7 +213,7 @@ func (p *Prober) judge(before Down) {
 			votes[from] = h.votes
 		}
 	}
-	down := Tally(votes, before)
+	down := Tally(p.c.Self, votes, before)
 	maps.DeleteFunc(down, func(id landfall.NodeID, _ bool) bool { return !p.watch.watches(id) })
 	if !maps.Equal(down, p.down) {
 		p.down = down

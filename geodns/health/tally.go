@@ -10,16 +10,20 @@ import (
 // Down is a verdict: the nodes that are down.
 type Down map[landfall.NodeID]bool
 
-// Tally counts the votes of all vantage points, by the node that cast them. A
-// node is down when more than half of its voters say so, and up when more than
-// half say that; a tie, or no vote at all, leaves it as it was before.
+// Tally counts the votes of all vantage points, by the node that cast them, as
+// the vantage point self does. A node is down when more than half of its voters
+// say so, and up when more than half say that. No vote at all leaves it as it
+// was before.
 //
+//   - In a tie self believes what it sees, so that of two vantage points no
+//     lying one can keep the other from naming, or sparing, an edge. If self
+//     has no vote, a tie too leaves the node as it was.
 //   - A vantage point that sees none of several others is cut off from them,
 //     or they are all down: from there the two look alike, so that it has no
 //     vote. When nobody has one, nothing changes.
 //   - A node's vote on itself counts where nobody else votes on it: that it
 //     reaches itself says little about those who reach it from elsewhere.
-func Tally(votes map[landfall.NodeID]Votes, before Down) Down {
+func Tally(self landfall.NodeID, votes map[landfall.NodeID]Votes, before Down) Down {
 	balance := map[landfall.NodeID]int{}
 	voted := map[landfall.NodeID]bool{} // by others
 	for voter, view := range votes {
@@ -28,6 +32,11 @@ func Tally(votes map[landfall.NodeID]Votes, before Down) Down {
 				balance[id] += cmp.Compare(v, Unsure) // whatever the number: it came from outside
 				voted[id] = true
 			}
+		}
+	}
+	for id, n := range balance {
+		if own := votes[self]; n == 0 && id != self && !own.isolated(self) {
+			balance[id] = cmp.Compare(own[id], Unsure)
 		}
 	}
 	for voter, view := range votes {

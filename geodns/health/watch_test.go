@@ -109,6 +109,7 @@ func TestBlindnessTakesNobodyDown(t *testing.T) {
 func TestTally(t *testing.T) {
 	type views = map[landfall.NodeID]Votes
 	const up, down, wavers = Good, Bad, Unsure
+	const me = landfall.NodeID("me")
 	tests := []struct {
 		name   string
 		votes  views
@@ -122,6 +123,13 @@ func TestTally(t *testing.T) {
 		{"two of three are right", views{"v": {"a": down, "b": up}, "w": {"a": down, "b": up}, "x": {"a": up, "b": up}}, nil, Down{"a": true}},
 		{"a tie leaves it up", views{"v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, nil, Down{}},
 		{"a tie leaves it down", views{"v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, Down{"a": true}, Down{"a": true}},
+		{"in a tie we believe ourselves that it is down", views{me: {"a": down, "b": up}, "w": {"a": up, "b": up}}, nil, Down{"a": true}},
+		{"in a tie we believe ourselves that it is up", views{me: {"a": up, "b": up}, "w": {"a": down, "b": up}}, Down{"a": true}, Down{}},
+		{"in a tie of four, too", views{me: {"a": down, "b": up}, "v": {"a": down, "b": up}, "w": {"a": up, "b": up}, "x": {"a": up, "b": up}}, nil, Down{"a": true}},
+		{"we do not outvote two", views{me: {"a": down, "b": up}, "v": {"a": up, "b": up}, "w": {"a": up, "b": up}}, nil, Down{}},
+		{"in a tie about us we do not", views{me: {me: up, "b": up}, "v": {me: up, "b": up}, "w": {me: down, "b": up}}, Down{me: true}, Down{me: true}},
+		{"in a tie among others we waver", views{me: {"a": wavers, "b": up}, "v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, Down{"a": true}, Down{"a": true}},
+		{"in a tie among others we are cut off", views{me: {"a": down, "b": down}, "v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, nil, Down{}},
 		{"who sees nobody changes nothing", views{"v": {"a": down, "b": down}}, Down{"b": true}, Down{"b": true}},
 		{"who sees only itself changes nothing", views{"a": {"a": up, "b": down, "c": down}}, nil, Down{}},
 		{"who is cut off does not outvote", views{"v": {"a": down, "b": down}, "w": {"a": up, "b": up}}, Down{"a": true}, Down{}},
@@ -142,7 +150,7 @@ func TestTally(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			given := maps.Clone(tt.before)
-			if got := Tally(tt.votes, tt.before); !maps.Equal(got, tt.want) {
+			if got := Tally(me, tt.votes, tt.before); !maps.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 			if !maps.Equal(given, tt.before) {
