@@ -43,6 +43,7 @@ func (m *Map) Check() []Fault {
 
 type checker struct {
 	m      *Map
+	domain bool // the domain is one: what has to be in it can be judged
 	faults []Fault
 }
 
@@ -54,7 +55,9 @@ func (c *checker) network() {
 	if why := badLabel(c.m.Network); why != "" {
 		c.fault("name", `give the network a short name, such as name = "landfall"`, "network name %q %s", c.m.Network, why)
 	}
-	if why := badDomain(c.m.Domain); why != "" {
+	why := badDomain(c.m.Domain)
+	c.domain = why == ""
+	if !c.domain {
 		c.fault("domain", `give the zone that Landfall answers for, such as domain = "edge.example.com"`, "domain %q %s", c.m.Domain, why)
 	}
 }
@@ -217,7 +220,7 @@ func (c *checker) services() {
 			c.fault(path+".host", `want a full host name, such as host = "chat.`+c.m.Domain+`"`, "host %q %s", s.Host, why)
 		} else if first, twice := seen[s.Host]; twice {
 			c.fault(path+".host", "one host has one service", "host %q is already service[%d]", s.Host, first)
-		} else if !InZone(s.Host, c.m.Domain) {
+		} else if c.domain && !InZone(s.Host, c.m.Domain) {
 			c.fault(path+".host", fmt.Sprintf("name it under the domain %q, or set domain to the zone it is in", c.m.Domain), "host %q is outside the domain", s.Host)
 		}
 		seen[s.Host] = i
@@ -257,7 +260,7 @@ func (c *checker) records() {
 		name := strings.TrimPrefix(r.Name, "*.")
 		if why := badRecordName(name); why != "" {
 			c.fault(path+".name", "want a full name in the zone, without the final dot", "record name %q %s", r.Name, why)
-		} else if !InZone(name, c.m.Domain) {
+		} else if c.domain && !InZone(name, c.m.Domain) {
 			c.fault(path+".name", fmt.Sprintf("name it under %q", c.m.Domain), "record %q is outside the domain", r.Name)
 		}
 		if r.Type == "" {

@@ -81,6 +81,19 @@ func TestCheckNamesEachFault(t *testing.T) {
 	}
 }
 
+func TestABadDomainHidesNoFaultOfHosts(t *testing.T) {
+	m := sound()
+	m.Domain = "Example.com."
+	m.Services = []Service{{Host: "", Upstream: "chat"}, {Host: "A.example.com", Upstream: "chat"}, {Host: "ok.elsewhere.org", Upstream: "chat"}}
+	var paths []string
+	for _, f := range m.Check() {
+		paths = append(paths, f.Path)
+	}
+	if want := "domain service[0].host service[1].host"; strings.Join(paths, " ") != want {
+		t.Errorf("faults at %v, want %s", paths, want)
+	}
+}
+
 func TestCheckTellsAllAtOnce(t *testing.T) {
 	m := sound()
 	m.Regions[1].Home = true

@@ -24,6 +24,9 @@ const socketName = "control.sock"
 // ErrNotRunning says that nothing answers on a directory's control socket.
 var ErrNotRunning = errors.New("no landfall runs there")
 
+// ErrNotOwner says that the control socket is somebody else's.
+var ErrNotOwner = errors.New("only the owner of the directory may ask what runs there")
+
 // Listen opens the control socket of a state directory, for its owner alone.
 // The caller holds the directory's lock, so a socket that is already there
 // was left by a process that is no more.
@@ -121,6 +124,8 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, read
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: %w (start it, or give its directory with --dir)", c.dir, ErrNotRunning)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: %w (ask as that user, or as root)", c.dir, ErrNotOwner)
 	case err != nil:
 		return fmt.Errorf("%s: %w", c.dir, err)
 	}

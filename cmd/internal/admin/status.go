@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	"landfall"
@@ -27,9 +29,27 @@ type Status struct {
 type Path struct {
 	Peer     landfall.NodeID `json:"peer"`
 	Endpoint string          `json:"endpoint"`
-	RTT      time.Duration   `json:"rtt"`
+	RTT      Milliseconds    `json:"rtt_ms"`
 	Loss     float64         `json:"loss"` // 0 to 1
 	Alive    bool            `json:"alive"`
+}
+
+// Milliseconds is a duration whose JSON is a number of milliseconds.
+type Milliseconds time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (m Milliseconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(m)/float64(time.Millisecond), 'f', 3, 64), nil
+}
+
+// UnmarshalJSON reads a number of milliseconds.
+func (m *Milliseconds) UnmarshalJSON(b []byte) error {
+	ms, err := strconv.ParseFloat(string(b), 64)
+	if err != nil {
+		return fmt.Errorf("milliseconds: %w", err)
+	}
+	*m = Milliseconds(ms * float64(time.Millisecond))
+	return nil
 }
 
 // Overview is what the asked node could learn of the whole network.

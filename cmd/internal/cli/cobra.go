@@ -24,6 +24,23 @@ func (f *Flags) Bool(to *bool, name, usage string) { f.set.BoolVar(to, name, fal
 // String declares a flag with a text.
 func (f *Flags) String(to *string, name, def, usage string) { f.set.StringVar(to, name, def, usage) }
 
+// Name declares a flag with a file's or directory's name. Given, it must not
+// be empty: a variable that was not set is not the same as no flag.
+func (f *Flags) Name(to *string, name, usage string) { f.set.Var((*fileName)(to), name, usage) }
+
+type fileName string
+
+func (n *fileName) Set(s string) error {
+	if s == "" {
+		return errors.New("the name is empty")
+	}
+	*n = fileName(s)
+	return nil
+}
+
+func (n *fileName) String() string { return string(*n) }
+func (n *fileName) Type() string   { return "name" }
+
 // Strings declares a flag that may be given several times.
 func (f *Flags) Strings(to *[]string, name, usage string) {
 	f.set.StringArrayVar(to, name, nil, usage)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"landfall"
@@ -39,7 +40,7 @@ an edge saves a client in New York, and runs until it is interrupted.
 
 Without --dir the state is in a temporary directory that ends with it.`,
 		Flags: func(fs *Flags) {
-			fs.String(&f.dir, "dir", "", "keep all state in `DIR`")
+			fs.Name(&f.dir, "dir", "keep all state in `DIR`")
 			fs.Bool(&f.tour, "tour", "measure, print the table and exit: 0, or 1 if a step failed")
 			fs.Bool(&f.json, "json", "with --tour: print the table as JSON and nothing else")
 			fs.Int(&f.https, "https-port", devHTTPS, "`PORT` of the edges; 0 finds a free one")
@@ -60,7 +61,7 @@ func dev(ctx context.Context, env *Env, f devFlags) error {
 	cfg.Started = started
 	if cfg.Dir == "" {
 		if cfg.Dir, err = os.MkdirTemp("", "landfall-dev-"); err != nil {
-			return err
+			return fmt.Errorf("temporary state directory: %w (set TMPDIR to a directory that is there, or give --dir)", err)
 		}
 		defer os.RemoveAll(cfg.Dir)
 	}
@@ -68,24 +69,42 @@ func dev(ctx context.Context, env *Env, f devFlags) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	return live(ctx, env, w, f)
+}
+
+// live runs the world until it is over: interrupted, toured or broken.
+func live(ctx context.Context, env *Env, w *world.World, f devFlags) error {
+	running, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	err = show(ctx, env.Stdout, w, f, cmp.Or(env.Program, "landfall"))
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = nil // interrupted, which is how it ends
-	}
-	if err != nil || f.tour {
+	go func() {
+		defer stop() // if it broke, nobody need wait for it to serve
+		ended <- w.Run(running)
+	}()
+	shown := show(running, env.Stdout, w, f, cmp.Or(env.Program, "landfall"))
+	if shown != nil || f.tour {
 		stop()
 	}
-	return errors.Join(err, <-ended)
+	err := <-ended
+	switch {
+	case err != nil:
+		return err // what was shown, or could not be, follows from it
+	case shown == nil || ctx.Err() == nil:
+		return shown
+	case f.tour:
+		return errors.New("interrupted before the tour was over")
+	}
+	return nil // interrupted, which is how it ends
 }
 
 func (f devFlags) config(env *Env) (world.Config, error) {
 	c := world.Config{Ocean: world.DefaultOcean(), Version: version(), Log: env.log(f.verbose)}
 	if f.dir != "" {
-		c.Dir = env.Path(f.dir)
+		dir, err := filepath.Abs(env.Path(f.dir)) // for whoever pastes what is printed elsewhere
+		if err != nil {
+			return c, fmt.Errorf("--dir: %w", err)
+		}
+		c.Dir = dir
 	}
 	if f.json && !f.tour {
 		return c, Usagef("--json goes with --tour")
@@ -94,8 +113,12 @@ func (f devFlags) config(env *Env) (world.Config, error) {
 		return c, err
 	}
 	c.Ports = landfall.Ports{HTTPS: uint16(f.https), DNS: uint16(f.dns)}
+	network, err := world.Network()
+	if err != nil {
+		return c, err
+	}
 	for _, s := range f.ocean {
-		leg, err := world.ParseLeg(s, world.Regions())
+		leg, err := world.ParseLeg(s, network.Regions)
 		if err != nil {
 			return c, Usagef("--ocean: %v", err)
 		}

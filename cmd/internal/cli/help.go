@@ -15,7 +15,7 @@ const about = "Landfall turns a handful of servers into an edge network for one 
 const exits = `Exit status:
   0  done
   1  tried and failed
-  2  nothing was tried: a wrong command line, or a file with faults
+  2  nothing was tried: a wrong command line, or faults in a network file
   3  a node or server that was asked did not answer
 `
 

@@ -11,7 +11,7 @@ const dirVariable = "LANDFALL_DIR"
 
 // runningFlag declares --dir for commands that ask a running node.
 func runningFlag(f *Flags, dir *string) {
-	f.String(dir, "dir", "", "state directory `DIR` of what runs; $"+dirVariable+" if not given")
+	f.Name(dir, "dir", "state directory `DIR` of what runs; $"+dirVariable+" if not given")
 }
 
 // running is a client of what runs in a state directory.
@@ -27,7 +27,7 @@ func running(env *Env, dir string) (*admin.Client, error) {
 
 // asked marks an error of asking what runs: nothing runs there, or it said no.
 func asked(err error) error {
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, admin.ErrNotRunning) || errors.Is(err, admin.ErrNotOwner) {
 		return Unreachable(err)
 	}
 	return err

@@ -24,7 +24,7 @@ nearest edges that are up, by the addresses that the file gives to its nodes.
 Edges are probed on the port that they end TLS on; --probe says how.`,
 		Flags: func(f *Flags) {
 			f.String(&network, "network", "network.toml", "`FILE` that describes the network")
-			f.String(&geo, "geo", "", "`FILE` with a geographic database in MaxMind's format")
+			f.Name(&geo, "geo", "`FILE` with a geographic database in MaxMind's format")
 			f.String(&listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
 			f.String(&probe, "probe", "tcp", "`HOW` edges are probed: tcp connects, https asks a Landfall edge, none takes all as up")
 			f.Bool(&verbose, "verbose", "log more")
@@ -103,14 +103,17 @@ func listenDNS(ctx context.Context, listen string) (*dnsSockets, error) {
 	}
 	hosts := []string{host}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		if hosts, err = ownAddresses(); err != nil {
-			return nil, fmt.Errorf("dns: %w", err)
+		if port == "0" {
+			return nil, Usagef("--listen %s: port 0 would be another one at each address: name an address or a port", listen)
+		}
+		if hosts, err = ownAddresses(ip); err != nil {
+			return nil, fmt.Errorf("--listen %s: %w", listen, err)
 		}
 	}
 	s := &dnsSockets{}
 	for _, h := range hosts {
 		if err := s.add(ctx, net.JoinHostPort(h, port)); err != nil {
-			return nil, errors.Join(fmt.Errorf("dns: %w", err), s.close())
+			return nil, errors.Join(fmt.Errorf("--listen %s: %w", listen, err), s.close())
 		}
 	}
 	return s, nil
@@ -129,15 +132,20 @@ func (s *dnsSockets) add(ctx context.Context, addr string) error {
 	return err
 }
 
-// ownAddresses are those of this machine that others, or it itself, can ask.
-func ownAddresses() ([]string, error) {
+// ownAddresses are those of this machine, now, that others or it itself can
+// ask: of the family of the wildcard, or of both where that is invalid.
+func ownAddresses(wildcard netip.Addr) ([]string, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil || p.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		if !wildcard.IsValid() || wildcard.Is4() == p.Addr().Is4() {
 			out = append(out, p.Addr().String())
 		}
 	}

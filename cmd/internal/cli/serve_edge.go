@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 
 	"landfall/edge"
@@ -20,8 +19,8 @@ certificate to one upstream. The certificate's files are read again when they
 change.`,
 		Flags: func(f *Flags) {
 			f.String(&listen, "listen", ":443", "`ADDR` to accept on, such as 192.0.2.1:443")
-			f.String(&cert, "cert", "", "`FILE` with the certificate and its chain (PEM)")
-			f.String(&key, "key", "", "`FILE` with its private key (PEM)")
+			f.Name(&cert, "cert", "`FILE` with the certificate and its chain (PEM)")
+			f.Name(&key, "key", "`FILE` with its private key (PEM)")
 			f.String(&upstream, "upstream", "", "`URL` of the application, such as http://127.0.0.1:3000")
 			f.Bool(&verbose, "verbose", "log more")
 		},
@@ -32,16 +31,16 @@ change.`,
 				}
 			}
 			u, err := url.Parse(upstream)
-			if err != nil {
-				return Usagef("--upstream: %v", err)
+			if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" {
+				return Usagef("--upstream %s: want http://HOST:PORT or https://HOST:PORT and nothing more", upstream)
 			}
 			e, err := edge.NewAlone(edge.AloneConfig{Cert: env.Path(cert), Key: env.Path(key), Upstream: u, Log: env.log(verbose)})
 			if err != nil {
 				return err
 			}
-			l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+			l, err := listenTCP(ctx, listen)
 			if err != nil {
-				return fmt.Errorf("edge: %w", err)
+				return err
 			}
 			fmt.Fprintf(env.Stdout, "serving https on %v for %v\n", l.Addr(), u)
 			return e.Run(ctx, l)

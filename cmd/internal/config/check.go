@@ -31,13 +31,7 @@ func (b *blame) add(path string) {
 // value could not be read: the same one, one of its list, what it is part
 // of, or one that it is compared with.
 func (b *blame) covers(path string) bool {
-	of := func(list, key string) bool {
-		return strings.HasPrefix(path, list+"[") && strings.HasSuffix(path, "."+key)
-	}
-	if b.lists[path] || b.regions && of("node", "region") {
-		return true
-	}
-	if b.paths["domain"] && (of("service", "host") || of("record", "name")) {
+	if b.lists[path] || b.regions && strings.HasPrefix(path, "node[") && strings.HasSuffix(path, ".region") {
 		return true
 	}
 	for p := path; p != ""; p = parent(p) {
@@ -60,9 +54,7 @@ func (d *decoder) check(faults []landfall.Fault) {
 			continue
 		}
 		d.src.fault(d.place(f.Path), f.Cure, "%s", d.withLines(f.Msg))
-		if told = append(told, f.Path); f.Path == "domain" {
-			d.told.add(f.Path)
-		}
+		told = append(told, f.Path)
 	}
 	for _, path := range told {
 		d.told.add(path)

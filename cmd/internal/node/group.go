@@ -43,7 +43,7 @@ func (g *group) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		g.log.Debug("stopping", "err", context.Cause(ctx))
 	case failed = <-g.ended:
-		g.log.Error("part ended", "part", failed.name, "err", failed.err)
+		g.log.Debug("part ended", "part", failed.name, "err", failed.err)
 	}
 	var errs []error
 	if failed != nil && failed.err == nil {

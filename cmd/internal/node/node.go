@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"landfall"
@@ -55,7 +56,8 @@ type Node struct {
 	cfg     Config
 	log     *slog.Logger
 	started time.Time
-	roots   []*os.Root // open directories
+	roots   []*os.Root    // open directories
+	applied atomic.Uint64 // serial of the map that all parts serve by; 0 before the first
 
 	mesh   *mesh.Mesh
 	maps   *mapsync.Client
@@ -176,6 +178,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return fmt.Errorf("node %s: %w", n.cfg.Self, err)
 	}
 	g := newGroup(n.log, 16)
+	g.start(ctx, "state", n.cfg.State.guard)
 	g.start(ctx, "mesh", n.mesh.Run)
 	g.start(ctx, "map", n.maps.Run)
 	if h := n.cfg.Home; h != nil {
@@ -222,6 +225,7 @@ func (n *Node) applier() func(*landfall.Map) {
 		if n.isDNS() {
 			n.dns.SetMap(m)
 		}
+		n.applied.Store(uint64(m.Serial))
 		n.log.Info("map applied", "serial", m.Serial)
 	}
 }

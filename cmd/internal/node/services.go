@@ -66,6 +66,7 @@ func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, patience tim
 		Handler:           h,
 		ReadHeaderTimeout: patience, // counts from the start of a connection
 		IdleTimeout:       patience,
+		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
 	}
 	stopped := make(chan struct{})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/ecdh"
 	"crypto/mlkem"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -89,6 +91,34 @@ func ownDirectory(dir string) error {
 	}
 	return nil
 }
+
+// guardEvery is how often Guard looks.
+const guardEvery = time.Second
+
+// Guard watches the lock file of a directory until ctx ends, and fails when
+// the directory was removed or replaced: what is written to it from then on
+// would be lost.
+func Guard(ctx context.Context, lock *os.File) error {
+	ours, err := lock.Stat()
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	tick := time.NewTicker(guardEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if now, err := os.Stat(lock.Name()); err != nil || !os.SameFile(ours, now) {
+			return fmt.Errorf("state directory %s was removed or replaced while in use: what came since is not kept", filepath.Dir(lock.Name()))
+		}
+	}
+}
+
+// guard is Guard for a node's directory.
+func (s *State) guard(ctx context.Context) error { return Guard(ctx, s.lock) }
 
 func (s *State) load() error {
 	text, err := secret(filepath.Join(s.Dir, keyFile), func() string { return landfall.NewPrivateKey().Reveal() })

@@ -24,10 +24,10 @@ func (n *Node) Status() admin.Status {
 	self, _ := m.Node(n.cfg.Self)
 	s := admin.Status{
 		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network, Version: n.cfg.Version,
-		Serial: m.Serial, Started: n.started, Waiting: n.waiting(m),
+		Serial: landfall.Serial(n.applied.Load()), Started: n.started, Waiting: n.waiting(m),
 	}
 	for _, p := range n.mesh.Paths() {
-		s.Paths = append(s.Paths, admin.Path{Peer: p.Peer, Endpoint: p.Endpoint.String(), RTT: p.RTT, Loss: p.Loss, Alive: p.Alive})
+		s.Paths = append(s.Paths, admin.Path{Peer: p.Peer, Endpoint: p.Endpoint.String(), RTT: admin.Milliseconds(p.RTT), Loss: p.Loss, Alive: p.Alive})
 	}
 	if n.isDNS() {
 		for e := range m.Having(landfall.RoleEdge) {
@@ -43,7 +43,7 @@ func (n *Node) Status() admin.Status {
 
 // waiting tells what keeps the node from serving.
 func (n *Node) waiting(m *landfall.Map) (out []string) {
-	if m.Serial == 0 {
+	if n.applied.Load() == 0 {
 		return []string{"a map"}
 	}
 	if n.isEdge() {

@@ -19,20 +19,23 @@ type Account struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
 	Token    string `json:"token"`
-	Flow     string `json:"flow"` // ORGANIZATION/FLOW
+	Flow     string `json:"flow"` // for people: ORGANIZATION/FLOW
+	Tour     string `json:"tour"` // for what the tour writes
 }
 
-// The organization and the flow of a world.
+// The organization of a world and its flows: one for people, and one for what
+// the tour writes.
 const (
 	organization = "Harbour"
 	flow         = "Main"
+	tourFlow     = "Tour"
 )
 
 // signUp makes the first user at first start. A world that keeps its state
 // keeps the account in a file too, so that the next start can show it: the
 // chat itself has only hashes.
 func signUp(ctx context.Context, chat *origin.Server, file string) (Account, error) {
-	c, created, err := chat.EnsureFirst(ctx, origin.First{Organization: organization, Flows: []string{flow}})
+	c, created, err := chat.EnsureFirst(ctx, origin.First{Organization: organization, Flows: []string{flow, tourFlow}})
 	if err != nil {
 		return Account{}, err
 	}
@@ -47,7 +50,8 @@ func signUp(ctx context.Context, chat *origin.Server, file string) (Account, err
 			return Account{}, err
 		}
 	}
-	a := Account{c.Email, c.Password, c.Token, c.Organization + "/" + c.Flows[0]}
+	of := func(name string) string { return c.Organization + "/" + strings.ToLower(name) }
+	a := Account{c.Email, c.Password, c.Token, of(flow), of(tourFlow)}
 	b, err := json.MarshalIndent(a, "", "  ")
 	if err != nil {
 		return Account{}, err
@@ -65,7 +69,7 @@ func readAccount(file string) (a Account, err error) {
 	if err != nil {
 		return Account{}, err
 	}
-	if err := json.Unmarshal(b, &a); err != nil || a.Token == "" || a.Flow == "" {
+	if err := json.Unmarshal(b, &a); err != nil || a.Token == "" || a.Flow == "" || a.Tour == "" {
 		return Account{}, fmt.Errorf("%s: not an account (remove it: the next start signs up another one)", file)
 	}
 	return a, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -42,18 +43,18 @@ func (w *World) WriteGuide(out io.Writer, program string) error {
 	p.line("  %s +subnet=%s", dns, subnetAsia)
 	p.line("Load the page through New York, and watch the flow as it goes:")
 	resolve := resolveFlag(m, host, edge)
-	p.line("  curl --cacert %s %s %s", w.Root, resolve, page)
-	p.line("  curl -N --cacert %s %s -u %s: '%sstream/flows?filter=%s'", w.Root, resolve, w.First.Token, page, w.First.Flow)
+	p.line("  curl --cacert %s %s %s", quote(w.Root), resolve, page)
+	p.line("  curl -N --cacert %s %s -u %s: '%sstream/flows?filter=%s'", quote(w.Root), resolve, w.First.Token, page, w.First.Flow)
 	pin, err := w.pin(edge)
 	if err != nil {
 		return err
 	}
 	p.line("In a browser, through New York, trusting that one key:")
 	p.line("  chromium --user-data-dir=%s --ignore-certificate-errors-spki-list=%s --host-resolver-rules='MAP *.%s %v' %s",
-		filepath.Join(w.cfg.Dir, "browser"), pin, m.Domain, edge, page)
+		quote(filepath.Join(w.cfg.Dir, "browser")), pin, m.Domain, edge, page)
 	p.line("In a second terminal:")
-	p.line("  %s status --dir %s", program, w.cfg.Dir)
-	p.line("  %s drain %s --dir %s", program, m.Nodes[1].ID, w.cfg.Dir)
+	p.line("  %s status --dir %s", program, quote(w.cfg.Dir))
+	p.line("  %s drain %s --dir %s", program, m.Nodes[1].ID, quote(w.cfg.Dir))
 	p.line("")
 	return p.err
 }
@@ -62,13 +63,24 @@ func (w *World) WriteGuide(out io.Writer, program string) error {
 // trust it (RFC 7469, 2.4).
 func (w *World) pin(edge netip.Addr) (string, error) {
 	addr := netip.AddrPortFrom(edge, w.Map().Ports.EffectiveHTTPS()).String()
-	c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: w.roots, ServerName: w.chatHost()})
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: stepTimeout}, "tcp", addr, &tls.Config{RootCAs: w.roots, ServerName: w.chatHost()})
 	if err != nil {
 		return "", fmt.Errorf("key of the edge at %s: %w", addr, err)
 	}
 	defer c.Close()
 	sum := sha256.Sum256(c.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo)
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
+}
+
+// quote writes a file's name as a shell reads it back.
+func quote(name string) string {
+	odd := func(r rune) bool {
+		return !strings.ContainsRune("/.-_+,@%=:", r) && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	}
+	if !strings.ContainsFunc(name, odd) {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 func resolveFlag(m *landfall.Map, host string, a netip.Addr) string {

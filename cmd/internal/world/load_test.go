@@ -78,7 +78,7 @@ func openStreams(t *testing.T, w *World, each int) []*stream {
 	for n := range w.Map().Having(landfall.RoleEdge) {
 		for range each {
 			c := w.client(netip.AddrPortFrom(n.Advertised[0], w.Map().Ports.EffectiveHTTPS()), nil)
-			req, err := http.NewRequest(http.MethodGet, w.URL(w.chatHost())+"/stream/flows?filter="+url.QueryEscape(w.First.Flow), nil)
+			req, err := http.NewRequest(http.MethodGet, w.URL(w.chatHost())+"/stream/flows?filter="+url.QueryEscape(w.First.Tour), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -62,8 +62,11 @@ func bind(m *landfall.Map, ports landfall.Ports) (map[landfall.NodeID]*sockets, 
 func bindPort(port *uint16, flag string, bind func(uint16) error) error {
 	if *port != 0 {
 		err := bind(*port)
-		if errors.Is(err, syscall.EADDRINUSE) {
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
 			return fmt.Errorf("%w (end what listens there, or choose another port with %s; 0 finds a free one)", err, flag)
+		case errors.Is(err, syscall.EACCES):
+			return fmt.Errorf("%w (ports below 1024 need root: choose another with %s)", err, flag)
 		}
 		return err
 	}

@@ -16,11 +16,10 @@ import (
 // The tour's client, and how far it is from things. It asks for names as a
 // resolver of its subnet would.
 const (
-	tourRegion   = landfall.RegionID("nyc")
-	tourStraight = 150 * time.Millisecond // round trip from the client to the home region
-	tourEdge     = 10 * time.Millisecond  // round trip from the client to its edge
-	tourRounds   = 5
-	clientSite   = wan.Site("a client in New York")
+	tourRegion = landfall.RegionID("nyc")
+	tourLeg    = 10 * time.Millisecond // round trip from the client to the nodes of its region
+	tourRounds = 5
+	clientSite = wan.Site("a client in New York")
 )
 
 // tourSubnet is announced in the United States.
@@ -164,14 +163,20 @@ func (t *tour) findWays(ctx context.Context) error {
 	}
 	home := m.Origins()[0]
 	t.edgeNode, t.homeNode = edge.ID, home.ID
-	t.straight = way{netip.AddrPortFrom(home.Listens()[0], m.Ports.EffectiveHTTPS()), tourStraight, 0}
-	t.edge = way{netip.AddrPortFrom(addrs[0], m.Ports.EffectiveHTTPS()), tourEdge, rtt(t.world.cfg.Ocean, edge.Region, home.Region)}
+	t.straight = way{netip.AddrPortFrom(home.Listens()[0], m.Ports.EffectiveHTTPS()), t.world.fromClient(home.Region), 0}
+	t.edge = way{netip.AddrPortFrom(addrs[0], m.Ports.EffectiveHTTPS()), t.world.fromClient(edge.Region), rtt(t.world.cfg.Ocean, edge.Region, home.Region)}
 	if edge.Region == home.Region {
 		return errors.New("the name servers sent a client in New York to the home region: its own edge is not up")
 	}
 	net := t.world.ocean
 	return errors.Join(
-		net.Connect(clientSite, site(home.Region), wan.Link{Delay: tourStraight / 2}),
-		net.Connect(clientSite, site(edge.Region), wan.Link{Delay: tourEdge / 2}),
+		net.Connect(clientSite, site(home.Region), wan.Link{Delay: t.straight.leg / 2}),
+		net.Connect(clientSite, site(edge.Region), wan.Link{Delay: t.edge.leg / 2}),
 	)
+}
+
+// fromClient is the round trip from the client to a region: as far as from
+// its own region's nodes, and the way to those.
+func (w *World) fromClient(to landfall.RegionID) time.Duration {
+	return tourLeg + rtt(w.cfg.Ocean, tourRegion, to)
 }

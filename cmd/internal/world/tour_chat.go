@@ -86,7 +86,7 @@ func (t *tour) page(ctx context.Context, c *http.Client) (time.Duration, error) 
 
 // say posts a message under a uuid.
 func (t *tour) say(ctx context.Context, c *http.Client, uuid, text string) error {
-	body, err := t.do(ctx, c, http.MethodPost, "/flows/"+t.world.First.Flow+"/messages",
+	body, err := t.do(ctx, c, http.MethodPost, "/flows/"+t.world.First.Tour+"/messages",
 		url.Values{"event": {"message"}, "content": {text}, "uuid": {uuid}})
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (v *visit) listen(ctx context.Context) error {
 	if v.stream != nil {
 		return nil
 	}
-	resp, err := v.tour.send(ctx, v.warm, http.MethodGet, "/stream/flows?filter="+url.QueryEscape(v.tour.world.First.Flow), nil)
+	resp, err := v.tour.send(ctx, v.warm, http.MethodGet, "/stream/flows?filter="+url.QueryEscape(v.tour.world.First.Tour), nil)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,13 +53,21 @@ type World struct {
 	states     []*node.State
 	sockets    map[landfall.NodeID]*sockets
 	roots      *x509.CertPool
+	serial     landfall.Serial // of the map that this start made
 	readyAfter time.Duration
 }
 
-// Regions are the regions of the world, for flags that name them.
-func Regions() []landfall.Region {
-	m, _ := config.Parse("network.toml", network)
-	return m.Regions
+// Network is the map of the world as it is declared: nodes have neither keys
+// nor ports yet.
+func Network() (*landfall.Map, error) {
+	m, problems := config.Parse("network.toml", network)
+	if len(problems) > 0 {
+		return nil, &config.Error{Problems: problems}
+	}
+	if len(m.Origins()) == 0 {
+		return nil, errors.New("network.toml: no node of the home region has the role origin")
+	}
+	return m, nil
 }
 
 // Open binds all sockets and opens all state; nothing serves yet. What is
@@ -73,10 +83,10 @@ func Open(cfg Config) (*World, error) {
 	return w, nil
 }
 
-func (w *World) open() (err error) {
-	draft, problems := config.Parse("network.toml", network)
-	if len(problems) > 0 {
-		return &config.Error{Problems: problems}
+func (w *World) open() error {
+	draft, err := Network()
+	if err != nil {
+		return err
 	}
 	addLoopback6(draft)
 	if w.lock, err = node.Lock(w.cfg.Dir); err != nil {
@@ -132,31 +142,24 @@ func (w *World) openNode(draft *landfall.Map, n *landfall.Node) error {
 // the one there is up to date with this start's ports.
 func (w *World) openHome(draft *landfall.Map) (err error) {
 	ctx := context.Background() // all local, all short
-	i := homeIndex(draft)
-	w.homeID = draft.Nodes[i].ID
+	w.homeID = draft.Origins()[0].ID
+	i := slices.IndexFunc(draft.Nodes, func(n landfall.Node) bool { return n.ID == w.homeID })
 	if w.home, err = node.OpenHome(w.homeID, w.states[i], draft.Network, draft.Domain, w.cfg.Log); err != nil {
 		return err
 	}
 	if _, err := w.home.Control.Begin(ctx, draft); err != nil {
 		return err
 	}
-	if _, err := w.home.Control.Change(ctx, func(m *landfall.Map) error { return update(m, draft) }); err != nil {
+	m, err := w.home.Control.Change(ctx, func(m *landfall.Map) error { return update(m, draft) })
+	if err != nil {
 		return err
 	}
+	w.serial = m.Serial
 	w.Root = w.home.Authority.Path()
 	w.roots = x509.NewCertPool()
 	w.roots.AddCert(w.home.Authority.Root())
 	w.First, err = signUp(ctx, w.home.Chat, filepath.Join(w.cfg.Dir, "account.json"))
 	return err
-}
-
-func homeIndex(m *landfall.Map) int {
-	for i, n := range m.Nodes {
-		if n.Has(landfall.RoleOrigin) {
-			return i
-		}
-	}
-	return -1
 }
 
 // update takes over all of the draft but the states of nodes, which only
@@ -272,8 +275,12 @@ func (w *World) Ready(ctx context.Context) error {
 
 func (w *World) waiting() string {
 	for id, n := range w.nodes {
-		if s := n.Status(); len(s.Waiting) > 0 {
-			return fmt.Sprintf("node %s waits for %v", id, s.Waiting)
+		s := n.Status()
+		if len(s.Waiting) > 0 {
+			return fmt.Sprintf("node %s waits for %s", id, strings.Join(s.Waiting, ", "))
+		}
+		if s.Serial < w.serial {
+			return fmt.Sprintf("node %s serves by map serial %d, not yet by %d", id, s.Serial, w.serial)
 		}
 	}
 	return ""
