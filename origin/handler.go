@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"landfall/origin/auth"
 	"landfall/origin/wire"
 )
 
@@ -18,8 +19,8 @@ const patience = 10 * time.Second
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // EdgeHandler is Handler for a listener that only our own edges reach: it
-// believes what they say of the client's scheme and host in X-Forwarded-Proto
-// and X-Forwarded-Host.
+// believes what they say of the client's address, scheme and host in
+// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host.
 func (s *Server) EdgeHandler() http.Handler { return wire.FromEdge(s.Handler()) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +30,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	counted := &countedWriter{ResponseWriter: w}
 	defer func() { s.requests.end(counted.status) }()
-	s.route(counted, r)
+	s.route(counted, r.WithContext(auth.WithClient(r.Context(), wire.ClientOf(r))))
 }
 
 // route picks the part that a request is for.

@@ -25,19 +25,12 @@ const SessionCookie = "__Host-landfall"
 // SessionLife is how long a session lasts after sign-in.
 const SessionLife = 30 * 24 * time.Hour
 
-// Limits of the checking of passwords, which is dear on purpose.
-const (
-	checking = 2  // at once
-	waiting  = 32 // more than these are turned away
-)
-
 // Auth checks credentials against accounts.
 type Auth struct {
-	accounts chat.Accounts
-	now      func() time.Time
-	slots    chan struct{}
-	queue    atomic.Int64
-	denied   atomic.Uint64
+	accounts  chat.Accounts
+	now       func() time.Time
+	passwords *passwords
+	denied    atomic.Uint64
 }
 
 // New makes an Auth. now is the clock; nil means time.Now.
@@ -48,7 +41,7 @@ func New(accounts chat.Accounts, now func() time.Time) (*Auth, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &Auth{accounts: accounts, now: now, slots: make(chan struct{}, checking)}, nil
+	return &Auth{accounts: accounts, now: now, passwords: newPasswords(now)}, nil
 }
 
 // Denied counts the credentials that were wrong.
@@ -134,41 +127,6 @@ func (a *Auth) Holds(ctx context.Context, g Grant) error {
 		return ErrDenied
 	}
 	return err
-}
-
-// Password finds the user with this address and password. An unknown address
-// takes as long as a wrong password.
-func (a *Auth) Password(ctx context.Context, email, password string) (Grant, error) {
-	u, hash, err := a.accounts.Password(ctx, email)
-	if errors.Is(err, chat.ErrNotFound) {
-		hash = dummyHash()
-	} else if err != nil {
-		return Grant{}, err
-	}
-	ok, err := a.check(ctx, hash, password)
-	if err != nil {
-		return Grant{}, err
-	}
-	if !ok || u.ID == 0 || u.Disabled {
-		return a.deny()
-	}
-	return Grant{User: u, evidence: hash}, nil
-}
-
-// check compares a password with a hash, few at a time.
-func (a *Auth) check(ctx context.Context, hash, password string) (bool, error) {
-	if a.queue.Add(1) > waiting {
-		a.queue.Add(-1)
-		return false, ErrBusy
-	}
-	defer a.queue.Add(-1)
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	}
-	defer func() { <-a.slots }()
-	return CheckPassword(hash, password), nil
 }
 
 func (a *Auth) deny() (Grant, error) {

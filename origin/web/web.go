@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"landfall/origin/auth"
@@ -215,6 +216,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := wire.ProblemOf(err)
 	if !known {
 		h.logger.Error("page failed", "path", r.URL.Path, "err", err)
+	}
+	if p.Retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.Retry))
 	}
 	h.render(w, p.Status, view{Fault: p.Message})
 }

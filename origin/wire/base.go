@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -17,8 +18,8 @@ type Base struct {
 type edgeKey struct{}
 
 // FromEdge serves requests of which one of our own edges says, in
-// X-Forwarded-Proto and X-Forwarded-Host, how the client made them. Requests
-// that did not pass through it are taken as they are, whatever they claim.
+// X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For, how the client
+// made them and who it is. Requests that did not pass through it are taken as they are, whatever they claim.
 func FromEdge(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), edgeKey{}, true)))
@@ -41,6 +42,23 @@ func BaseOf(r *http.Request) Base {
 		b.Host = host
 	}
 	return b
+}
+
+// ClientOf is the address of the client, as the edge in front of us saw it
+// or, without one, as we do. Edges let no entry of the client's own through.
+// The zero Addr is one that is not known.
+func ClientOf(r *http.Request) netip.Addr {
+	if r.Context().Value(edgeKey{}) != nil {
+		if list := r.Header.Values("X-Forwarded-For"); len(list) > 0 {
+			last := list[len(list)-1]
+			last = last[strings.LastIndexByte(last, ',')+1:]
+			if a, err := netip.ParseAddr(strings.TrimSpace(last)); err == nil {
+				return a.Unmap()
+			}
+		}
+	}
+	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return a.Addr().Unmap()
 }
 
 // API is the absolute URL of a path of the REST API.

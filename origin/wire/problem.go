@@ -1,11 +1,14 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"landfall/origin/auth"
+	"landfall/origin/budget"
 	"landfall/origin/chat"
 )
 
@@ -13,6 +16,7 @@ import (
 // lists: clients join them.
 type Problem struct {
 	Status  int                 `json:"-"`
+	Retry   int                 `json:"-"` // when to try again, in seconds; 0: soon
 	Message string              `json:"message"`
 	Errors  map[string][]string `json:"errors,omitempty"`
 }
@@ -36,6 +40,9 @@ func ProblemOf(err error) (p *Problem, known bool) {
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return NewProblem(http.StatusRequestEntityTooLarge, "Request body is too large"), true
+	}
+	if spent, ok := errors.AsType[*budget.Spent](err); ok {
+		return &Problem{Status: http.StatusTooManyRequests, Retry: spent.Seconds(), Message: "Too many requests: " + spent.Error()}, true
 	}
 	switch {
 	case errors.Is(err, auth.ErrDenied):
@@ -70,7 +77,7 @@ func ReplyProblem(w http.ResponseWriter, p *Problem) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Basic realm="Flowdock API"`) // RFC 9110, 11.6.1
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "2")
+		w.Header().Set("Retry-After", strconv.Itoa(cmp.Or(p.Retry, 2)))
 	}
 	_ = Reply(w, p.Status, p) // strings always encode
 }
