@@ -71,7 +71,7 @@ func (s *Server) answer(r *reply, client netip.Addr) (rcode int) {
 		return dns.RcodeRefused
 	}
 	r.apex = snap.zone.Apex
-	return snap.resolve(r, viewer{s.locator, client})
+	return snap.resolve(r, client)
 }
 
 // badType refuses questions for what is not data (RFC 6895, 3.1).
@@ -90,7 +90,7 @@ func badType(rrtype uint16) (rcode int) {
 }
 
 // resolve follows the algorithm of RFC 1034, 4.3.2 through the zone.
-func (s *snapshot) resolve(r *reply, v viewer) (rcode int) {
+func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 	r.authoritative = true
 	name := r.q.name
 	for range maxChain {
@@ -106,7 +106,7 @@ func (s *snapshot) resolve(r *reply, v viewer) (rcode int) {
 			r.refer(m.Cut)
 			return dns.RcodeSuccess
 		}
-		if s.node(r, name, m.Node, v) {
+		if s.node(r, name, m.Node, client) {
 			return dns.RcodeSuccess
 		}
 		cname, ok := m.Node.Set(dns.TypeCNAME)
@@ -122,13 +122,13 @@ func (s *snapshot) resolve(r *reply, v viewer) (rcode int) {
 
 // node answers from what is at the name itself, and reports whether anything
 // was.
-func (s *snapshot) node(r *reply, name zone.Name, n *zone.Node, v viewer) bool {
+func (s *snapshot) node(r *reply, name zone.Name, n *zone.Node, client netip.Addr) bool {
 	if r.q.rrtype == dns.TypeANY && !n.Empty() {
 		r.set(sectionAnswer, name, minimalANY())
 		return true
 	}
 	if n.Steered != nil {
-		if set, ok := s.steered(r, n.Steered, v); ok {
+		if set, ok := s.steered(r, n.Steered, client); ok {
 			r.set(sectionAnswer, name, set)
 			return true
 		}

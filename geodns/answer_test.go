@@ -315,6 +315,28 @@ func TestNoMapYetIsServerFailure(t *testing.T) {
 	}
 }
 
+func TestLocatorIsSwapped(t *testing.T) {
+	s := newServer(t, nil)
+	from := func() (string, uint8) {
+		got := ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.3.0/24"), "10.1.0.1")
+		return data(got.Answer)[0], subnetOf(got).SourceScope
+	}
+	for _, step := range []struct {
+		locator Locator
+		a       string
+		scope   uint8
+	}{
+		{testAtlas(), "A 192.0.2.2", 16},
+		{atlas{netip.MustParsePrefix("10.2.3.0/24"): singapore}, "A 192.0.2.3", 24},
+		{nil, "A 192.0.2.1", 0},
+	} {
+		s.SetLocator(step.locator)
+		if a, scope := from(); a != step.a || scope != step.scope {
+			t.Errorf("%v: %s with scope %d, want %s with %d", step.locator, a, scope, step.a, step.scope)
+		}
+	}
+}
+
 // angry is a Locator with a fault.
 type angry struct{}
 
@@ -322,7 +344,7 @@ func (angry) Locate(netip.Addr) (landfall.Location, netip.Prefix) { panic("no pl
 
 func TestPanicCostsOneAnswer(t *testing.T) {
 	s := newServer(t, nil)
-	s.locator = angry{}
+	s.SetLocator(angry{})
 	for range 5 {
 		if got := ask(t, s, question("chat.landfall.test", dns.TypeA), "10.1.0.1"); got.Rcode != dns.RcodeServerFailure {
 			t.Fatalf("got %s", dns.RcodeToString[got.Rcode])

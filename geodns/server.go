@@ -55,16 +55,15 @@ type Config struct {
 
 // Server is a name server for the zone of a network map.
 type Server struct {
-	udp     []*net.UDPConn
-	tcp     []net.Listener
-	locator Locator
-	nsid    []byte
-	begun   time.Time    // what the limit counts time from
-	limit   *limit.Table // nil: none
-	secret  cookie.Secret
-	log     *slog.Logger
-	count   counters
-	conns   conns
+	udp    []*net.UDPConn
+	tcp    []net.Listener
+	nsid   []byte
+	begun  time.Time    // what the limit counts time from
+	limit  *limit.Table // nil: none
+	secret cookie.Secret
+	log    *slog.Logger
+	count  counters
+	conns  conns
 
 	failing  seldom // a socket fails
 	crowded  seldom // connections give way
@@ -73,6 +72,7 @@ type Server struct {
 	current atomic.Pointer[snapshot]
 
 	mu         sync.Mutex // guards what snapshots are made of
+	locator    Locator
 	m          *landfall.Map
 	zone       *zone.Zone
 	faults     []landfall.Fault
@@ -89,17 +89,14 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("name server: the NSID is longer than 255 bytes")
 	}
 	s := &Server{
-		udp: c.UDP, tcp: c.TCP, locator: c.Locator, nsid: []byte(c.NSID), log: c.Log,
-		begun: time.Now(), secret: c.CookieSecret,
+		udp: c.UDP, tcp: c.TCP, nsid: []byte(c.NSID), log: c.Log,
+		begun: time.Now(), secret: c.CookieSecret, locator: orNowhere(c.Locator),
 	}
 	if c.Rate >= 0 {
 		s.limit = limit.New(cmp.Or(c.Rate, DefaultRate), maphash.MakeSeed())
 	}
 	if s.secret == (cookie.Secret{}) {
 		rand.Read(s.secret[:]) // never fails
-	}
-	if s.locator == nil {
-		s.locator = nowhere{}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -136,6 +133,15 @@ func (s *Server) SetHealth(down map[landfall.NodeID]bool) {
 	s.publish()
 }
 
+// SetLocator makes l say where clients are, as when a newer database has been
+// read; nil knows nothing of any.
+func (s *Server) SetLocator(l Locator) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locator = orNowhere(l)
+	s.publish()
+}
+
 // rebuild makes the zone anew, with s.mu held.
 func (s *Server) rebuild(m *landfall.Map) {
 	z, faults := zone.Build(m, s.challenges)
@@ -155,12 +161,19 @@ func (s *Server) rebuild(m *landfall.Map) {
 // publish hands the next snapshot to the answers, with s.mu held.
 func (s *Server) publish() {
 	if s.zone != nil {
-		s.current.Store(newSnapshot(s.m, s.zone, s.down, s.count.edge))
+		s.current.Store(newSnapshot(s.m, s.zone, s.locator, s.down, s.count.edge))
 	}
 }
 
 // nowhere is the Locator that knows nothing.
 type nowhere struct{}
+
+func orNowhere(l Locator) Locator {
+	if l == nil {
+		return nowhere{}
+	}
+	return l
+}
 
 func (nowhere) Locate(a netip.Addr) (landfall.Location, netip.Prefix) {
 	p, _ := a.Unmap().Prefix(0) // of the zero Addr: no prefix

@@ -11,20 +11,20 @@ import (
 	"github.com/miekg/dns"
 )
 
-// snapshot is everything that answers depend on, but for the locator. It is
-// made anew with every change and swapped as a whole, so that an answer never
-// mixes two maps.
+// snapshot is everything that answers depend on. It is made anew with every
+// change and swapped as a whole, so that an answer never mixes two maps.
 type snapshot struct {
 	m       *landfall.Map
 	zone    *zone.Zone
+	locator Locator
 	down    map[landfall.NodeID]bool
 	named   map[landfall.NodeID]*atomic.Uint64 // answers in which an edge came first
 	answers int
 	v4, v6  bool // whether any edge has such an address
 }
 
-func newSnapshot(m *landfall.Map, z *zone.Zone, down map[landfall.NodeID]bool, counter func(landfall.NodeID) *atomic.Uint64) *snapshot {
-	s := &snapshot{m: m, zone: z, down: down, named: map[landfall.NodeID]*atomic.Uint64{}, answers: m.Steering.EffectiveAnswers()}
+func newSnapshot(m *landfall.Map, z *zone.Zone, locator Locator, down map[landfall.NodeID]bool, counter func(landfall.NodeID) *atomic.Uint64) *snapshot {
+	s := &snapshot{m: m, zone: z, locator: locator, down: down, named: map[landfall.NodeID]*atomic.Uint64{}, answers: m.Steering.EffectiveAnswers()}
 	for n := range m.Having(landfall.RoleEdge) {
 		s.named[n.ID] = counter(n.ID)
 		s.v4 = s.v4 || len(z.Edge(n.ID).V4) > 0
@@ -33,24 +33,17 @@ func newSnapshot(m *landfall.Map, z *zone.Zone, down map[landfall.NodeID]bool, c
 	return s
 }
 
-// viewer is who the answer is for.
-type viewer struct {
-	locator Locator
-	addr    netip.Addr // where the query came from
-}
-
 // place is where the client is and the scope of what depends on it: that of
-// the client subnet if the query has one, else of the address it came from. A
+// the client subnet if the query has one, else of addr, which it came from. A
 // client that gives no address away gets what a client at an unknown place
 // gets, and that is the same for all of its kind (RFC 7871, 7.1.2).
-func (v viewer) place(o *opt) (loc landfall.Location, scope uint8) {
-	addr := v.addr
+func (s *snapshot) place(o *opt, addr netip.Addr) (loc landfall.Location, scope uint8) {
 	if o.subnet != nil {
 		if addr = o.subnet.addr; !addr.IsValid() {
 			return landfall.Location{}, 0
 		}
 	}
-	loc, prefix := v.locator.Locate(addr)
+	loc, prefix := s.locator.Locate(addr)
 	bits := prefix.Bits()
 	switch {
 	case bits < 0: // no prefix: true of this one address
@@ -63,7 +56,7 @@ func (v viewer) place(o *opt) (loc landfall.Location, scope uint8) {
 
 // steered is the set asked for at a steered name; false if it has none of
 // that type.
-func (s *snapshot) steered(r *reply, n *zone.Steered, v viewer) (zone.Set, bool) {
+func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
 	switch r.q.rrtype {
 	case dns.TypeA, dns.TypeAAAA:
 		if r.q.rrtype == dns.TypeA && !s.v4 || r.q.rrtype == dns.TypeAAAA && !s.v6 {
@@ -76,7 +69,7 @@ func (s *snapshot) steered(r *reply, n *zone.Steered, v viewer) (zone.Set, bool)
 	default:
 		return zone.Set{}, false
 	}
-	loc, scope := v.place(&r.q.opt)
+	loc, scope := s.place(&r.q.opt, client)
 	// Also where the answer turns out to be that there is none: for clients
 	// elsewhere there is one, and RFC 7871, 7.4 would have us hide it.
 	r.scope = scope

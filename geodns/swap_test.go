@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestAnswersNeverMixTwoMaps asks while maps, health and challenges change. In
+// TestAnswersNeverMixTwoMaps asks while maps, health and all else change. In
 // each map the edge's address and the port in the HTTPS record both tell the
 // serial.
 func TestAnswersNeverMixTwoMaps(t *testing.T) {
@@ -31,6 +31,7 @@ func TestAnswersNeverMixTwoMaps(t *testing.T) {
 		func(i int) { s.SetMap(version(landfall.Serial(1 + i%200))) },
 		func(i int) { s.SetHealth(map[landfall.NodeID]bool{"nyc1": i%2 == 0}) },
 		func(i int) { s.SetChallenges(map[string][]string{"_acme-challenge.landfall.test": {fmt.Sprint(i)}}) },
+		func(i int) { s.SetLocator(testAtlas()) },
 		func(int) { s.Stats() },
 	} {
 		changers.Go(func() {
