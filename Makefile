@@ -42,7 +42,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 bench: ## measure, print a table, assert nothing
 	cd bench && $(GO) run . skeleton
 
-deps:
+deps: ## install the Debian packages that the tests use, where they are missing
 	@missing=""; for p in $(PACKAGES); do \
 		command -v "$${p#*:}" >/dev/null || [ -x "/usr/sbin/$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
 	if [ -n "$$missing" ]; then \
