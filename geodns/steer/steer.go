@@ -65,26 +65,27 @@ func Choose(m *landfall.Map, loc landfall.Location, up func(landfall.NodeID) boo
 	if !loc.Known {
 		c.From, origin = FromHome, home.Place
 	}
-	edges := rank(m, origin, up)
-	if c.From == FromHome {
-		slices.SortStableFunc(edges, func(a, b Edge) int {
-			return compareBool(a.Region == home.ID, b.Region == home.ID)
-		})
-	}
+	edges := candidates(m, origin, up)
 	c.Basis = basis(edges)
-	for _, e := range edges {
-		if c.Basis.fits(e) {
-			c.Named = append(c.Named, e)
-		} else {
-			c.LeftOut = append(c.LeftOut, e)
-		}
+	slices.SortFunc(edges, func(a, b Edge) int {
+		return cmp.Or(
+			compareBool(c.Basis.fits(a), c.Basis.fits(b)),
+			compareBool(!loc.Known && a.Region == home.ID, !loc.Known && b.Region == home.ID),
+			cmp.Compare(a.Distance, b.Distance),
+			cmp.Compare(a.ID, b.ID),
+		)
+	})
+	named := len(edges)
+	for named > 0 && !c.Basis.fits(edges[named-1]) {
+		named--
 	}
+	c.Named, c.LeftOut = edges[:named:named], edges[named:]
 	return c
 }
 
-// rank lists the edges that are not gone, nearest to a point first.
-func rank(m *landfall.Map, from landfall.Place, up func(landfall.NodeID) bool) []Edge {
-	var edges []Edge
+// candidates are the edges that are not gone, seen from a point.
+func candidates(m *landfall.Map, from landfall.Place, up func(landfall.NodeID) bool) []Edge {
+	edges := make([]Edge, 0, len(m.Nodes))
 	for n := range m.Having(landfall.RoleEdge) {
 		region, _ := m.Region(n.Region)
 		edges = append(edges, Edge{
@@ -95,9 +96,6 @@ func rank(m *landfall.Map, from landfall.Place, up func(landfall.NodeID) bool) [
 			Up:       up(n.ID),
 		})
 	}
-	slices.SortFunc(edges, func(a, b Edge) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.ID, b.ID))
-	})
 	return edges
 }
 
