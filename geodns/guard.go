@@ -22,6 +22,7 @@ type asker struct {
 	when   time.Time
 	proven bool   // the address is no lie: it has heard from us
 	cookie []byte // the data of the query's cookie option
+	valid  bool   // the cookie holds ours
 	own    extras // what to tell in return
 }
 
@@ -30,9 +31,9 @@ type asker struct {
 func (s *Server) identify(o *opt, addr netip.Addr, tcp bool) asker {
 	a := asker{addr: addr, when: time.Now(), proven: tcp, cookie: o.cookie, own: extras{nsid: s.nsid}}
 	if a.cookie != nil {
-		valid := s.secret.Valid(a.cookie, addr, a.when)
-		a.proven = tcp || valid
-		s.count.cookie(valid)
+		a.valid = s.secret.Valid(a.cookie, addr, a.when)
+		a.proven = tcp || a.valid
+		s.count.cookie(a.valid)
 		s.secret.Append(a.own.cookie[:0], a.cookie, addr, a.when)
 	}
 	return a
@@ -40,7 +41,7 @@ func (s *Server) identify(o *opt, addr netip.Addr, tcp bool) asker {
 
 // cookieOnly answers who asks for nothing but a cookie (RFC 7873, 5.4).
 func (a *asker) cookieOnly() (rcode int) {
-	if len(a.cookie) > cookie.ClientSize && !a.proven {
+	if len(a.cookie) > cookie.ClientSize && !a.valid {
 		return dns.RcodeBadCookie
 	}
 	return dns.RcodeSuccess
@@ -48,8 +49,9 @@ func (a *asker) cookieOnly() (rcode int) {
 
 // restrain holds back what is more than the network of an unproven asker may
 // have. Every other answer is dropped, so that a victim gets fewer packets
-// than were sent in its name. The rest are no larger than the query, and tell
-// who does ask how to go on: with the cookie (RFC 7873, 5.2.3), else by TCP.
+// than were sent in its name. The rest are as small as the query, give or take
+// the cookie, and tell who does ask how to go on: with that cookie (RFC 7873,
+// 5.2.3), else by TCP.
 func (s *Server) restrain(r *reply, a *asker, rcode int) (_ int, silent bool) {
 	if a.proven || s.limit.Take(a.addr, kindOf(r, rcode), a.when.Sub(s.begun)) {
 		return rcode, false

@@ -213,10 +213,11 @@ func TestEmptyCookieIsMalformed(t *testing.T) {
 // A query without a question asks for a cookie (RFC 7873, 5.4).
 func TestQueryForACookieAlone(t *testing.T) {
 	s := guarded(t, 0)
+	tcp := false
 	alone := func(cookie string) *dns.Msg {
 		m := withCookie(new(dns.Msg), cookie)
 		m.Id = 0xabcd
-		return try(t, s, m, "10.1.0.1", false)
+		return try(t, s, m, "10.1.0.1", tcp)
 	}
 	got := alone("0011223344556677")
 	if got.Rcode != dns.RcodeSuccess || len(got.Question)+len(got.Answer)+len(got.Ns) != 0 || len(cookieOf(got)) != 48 {
@@ -227,6 +228,10 @@ func TestQueryForACookieAlone(t *testing.T) {
 	}
 	if got := alone(strings.Repeat("ab", 24)); got.Rcode != dns.RcodeBadCookie || len(cookieOf(got)) != 48 {
 		t.Errorf("a bad cookie: %v", got)
+	}
+	tcp = true
+	if got := alone(strings.Repeat("ab", 24)); got.Rcode != dns.RcodeBadCookie {
+		t.Errorf("a bad cookie by TCP: %v", got)
 	}
 }
 
