@@ -30,6 +30,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	counted := &countedWriter{ResponseWriter: w}
 	defer func() { s.requests.end(counted.status) }()
+	hurry(counted, r)
 	s.route(counted, r.WithContext(auth.WithClient(r.Context(), wire.ClientOf(r))))
 }
 

@@ -34,17 +34,9 @@ func (c *call) params() (params, error) {
 	}
 	body, err := io.ReadAll(c.Body)
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, wire.BodyProblem(err)
 	}
 	return p, p.addBody(c.Header.Get("Content-Type"), body)
-}
-
-// bodyError tells a body that is too long from one that broke off.
-func bodyError(err error) error {
-	if p, known := wire.ProblemOf(err); known {
-		return p
-	}
-	return badRequest("body could not be read")
 }
 
 func badRequest(format string, args ...any) error {

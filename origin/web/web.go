@@ -226,8 +226,12 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 // signIn is POST /session.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	email := strings.TrimSpace(r.PostFormValue("email"))
-	grant, err := h.auth.Password(r.Context(), email, r.PostFormValue("password"))
+	if err := r.ParseForm(); err != nil {
+		h.fail(w, r, wire.BodyProblem(err))
+		return
+	}
+	email := strings.TrimSpace(r.PostForm.Get("email"))
+	grant, err := h.auth.Password(r.Context(), email, r.PostForm.Get("password"))
 	if errors.Is(err, auth.ErrDenied) {
 		h.render(w, http.StatusUnauthorized, view{Email: email, Fault: "That address and password do not match."})
 		return

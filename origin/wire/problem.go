@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -57,6 +58,17 @@ func ProblemOf(err error) (p *Problem, known bool) {
 		return NewProblem(http.StatusServiceUnavailable, "Service is too slow or shutting down: try again"), true
 	}
 	return NewProblem(http.StatusInternalServerError, "Internal error"), false
+}
+
+// BodyProblem is what a client is told when its body could not be read.
+func BodyProblem(err error) *Problem {
+	if p, known := ProblemOf(err); known {
+		return p
+	}
+	if fault, ok := errors.AsType[net.Error](err); ok && fault.Timeout() {
+		return NewProblem(http.StatusRequestTimeout, "Request body did not come in time")
+	}
+	return NewProblem(http.StatusBadRequest, "Bad request: body could not be read")
 }
 
 // Reply writes v as the answer.
