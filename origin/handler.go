@@ -25,7 +25,7 @@ func (s *Server) EdgeHandler() http.Handler { return wire.FromEdge(s.Handler()) 
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.requests.begin(s.stopping) {
-		wire.ReplyProblem(w, wire.NewProblem(http.StatusServiceUnavailable, "Server is stopping: try again"))
+		wire.ReplyProblem(w, r, wire.NewProblem(http.StatusServiceUnavailable, "Server is stopping: try again"))
 		return
 	}
 	counted := &countedWriter{ResponseWriter: w}

@@ -91,7 +91,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r = unversioned(r)
 	if !a.Has(r) {
-		wire.ReplyProblem(w, wire.NewProblem(http.StatusNotFound, "Not found"))
+		wire.ReplyProblem(w, r, wire.NewProblem(http.StatusNotFound, "Not found"))
 		return
 	}
 	a.mux.ServeHTTP(w, r)
@@ -128,6 +128,9 @@ func (a *API) handle(pattern string, h func(*call) error) {
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, h func(*call) error) error {
 	w.Header().Set("Cache-Control", "no-store")
+	if wire.Forged(r) {
+		return wire.NewProblem(http.StatusForbidden, "Another site's page may not do this with the browser's credentials")
+	}
 	grant, err := a.auth.Request(r)
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !known {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
-	wire.ReplyProblem(w, p)
+	wire.ReplyProblem(w, r, p)
 }
 
 func (c *call) reply(status int, v any) error { return wire.Reply(c.w, status, v) }

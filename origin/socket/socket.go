@@ -84,7 +84,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	grant, err := h.identify(r)
 	if err != nil && !errors.Is(err, auth.ErrDenied) {
 		p, _ := wire.ProblemOf(err)
-		wire.ReplyProblem(w, p)
+		wire.ReplyProblem(w, r, p)
 		return
 	}
 	batch := &batcher{ResponseWriter: w}

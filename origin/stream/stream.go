@@ -77,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, pattern := h.mux.Handler(r); pattern == "" {
-		wire.ReplyProblem(w, wire.NewProblem(http.StatusNotFound, "Not found"))
+		wire.ReplyProblem(w, r, wire.NewProblem(http.StatusNotFound, "Not found"))
 		return
 	}
 	h.mux.ServeHTTP(w, r)
@@ -90,7 +90,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 		if !known {
 			h.logger.Error("stream not opened", "path", r.URL.Path, "err", err)
 		}
-		wire.ReplyProblem(w, p)
+		wire.ReplyProblem(w, r, p)
 		return
 	}
 	defer sub.Close()

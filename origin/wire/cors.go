@@ -2,6 +2,19 @@ package wire
 
 import "net/http"
 
+// Forged says whether a page elsewhere may have made a browser send a request
+// that changes something, with Basic credentials that the browser remembers.
+// Such a request is a form or a link (Fetch Metadata, 2); a script's is of
+// mode cors, and the credentials are the script's own.
+func Forged(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	_, _, basic := r.BasicAuth()
+	site := r.Header.Get("Sec-Fetch-Site")
+	return basic && (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "cors"
+}
+
 // CORS lets pages from anywhere use the API: they need a token of their own,
 // because cookies do not count there. It answers a preflight request, and
 // then returns true.

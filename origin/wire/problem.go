@@ -83,11 +83,16 @@ func Reply(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// ReplyProblem writes p as the answer.
-func ReplyProblem(w http.ResponseWriter, p *Problem) {
+// ReplyProblem writes p as the answer to r. Programs that lack credentials
+// are challenged for them (RFC 9110, 11.6.1). Browsers are not: one would ask
+// its user, and then send what it was told with every request that any page
+// makes it send.
+func ReplyProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	switch p.Status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="Flowdock API"`) // RFC 9110, 11.6.1
+		if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Sec-Fetch-Mode") == "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="Flowdock API"`)
+		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", strconv.Itoa(cmp.Or(p.Retry, 2)))
 	}
