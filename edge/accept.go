@@ -6,10 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// stall is how long a client may refuse to take any of our bytes.
-const stall = time.Minute
+	"landfall/edge/forward"
+)
 
 // guests are the connections that clients have open. They are kept by their
 // lowest layer, which can be cut without saying goodbye first.
@@ -84,7 +83,7 @@ type conn struct {
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
-	limit := time.Now().Add(stall)
+	limit := time.Now().Add(forward.Stall)
 	if !c.limit.IsZero() && c.limit.Before(limit) {
 		limit = c.limit
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/edge/forward"
 	"landfall/edge/internal/ocean"
 
 	"github.com/gorilla/websocket"
@@ -266,7 +267,7 @@ func TestReaderThatStallsIsCutOff(t *testing.T) {
 		if n := b.Stats().Open; n != 1 {
 			t.Fatalf("%d open", n)
 		}
-		time.Sleep(2 * stall)
+		time.Sleep(2 * forward.Stall)
 		if s := b.Stats(); s.Open != 0 || s.Faults["client"] != 1 {
 			t.Errorf("after two minutes without reading: %+v", s)
 		}

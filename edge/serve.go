@@ -92,6 +92,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.gate.leave()
 	defer s.rescue(r)
+	defer lastCall(w, r)
 	v := s.view.Load()
 	switch {
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
@@ -103,6 +104,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.health(w, v)
 	default:
 		s.pass(w, r, v)
+	}
+}
+
+// lastCall gives the client a last time to take what net/http still holds of an
+// answer in HTTP/2; over HTTP/1.1 conn does.
+func lastCall(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(forward.Stall))
 	}
 }
 

@@ -18,6 +18,7 @@ type Stats struct {
 	Retries     uint64            `metric:"retries_total" help:"Requests sent again or to another target."`
 	Statuses    map[string]uint64 `metric:"responses_total" label:"class" help:"Forwarded requests by class of the answer's status."`
 	Faults      map[string]uint64 `metric:"faults_total" label:"fault" help:"Requests not answered in full, by who was to blame."`
+	Slow        map[string]uint64 `metric:"slow_total" label:"way" help:"Requests cut because the client was too slow, up (sending it) or down (taking the answer)."`
 	Dials       map[string]uint64 `metric:"dials_total" label:"kind" help:"Connections first used on a spare or after a direct dial, and failed dials of either kind."`
 	SparesReady int64             `metric:"spares_ready" help:"Connections to targets that wait for a request."`
 
@@ -56,6 +57,7 @@ func (s *Server) Stats() Stats {
 		Retries:     f.Retries,
 		Statuses:    f.Statuses,
 		Faults:      f.Faults,
+		Slow:        f.Slow,
 		Dials:       f.Dials,
 		SparesReady: f.SparesReady,
 		Serial:      uint64(v.serial),

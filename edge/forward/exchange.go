@@ -39,6 +39,7 @@ type exchange struct {
 
 	up     *upload
 	down   *download
+	sip    *sip
 	failed bool // fail has counted it
 	open   bool // it was upgraded, and is counted as open
 }
@@ -52,6 +53,7 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	if x.up = newUpload(w, r); x.up != nil {
 		r.Body = x.up
 	}
+	x.sip = newSip(w, func() { x.tally.slowDown.Add(1) })
 	whole := false
 	defer func() { x.end(r.Context(), whole) }()
 	rp := httputil.ReverseProxy{
@@ -63,8 +65,8 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 		ModifyResponse: x.answered,
 		ErrorHandler:   x.fail,
 	}
-	rp.ServeHTTP(w, r)
-	whole = true
+	rp.ServeHTTP(x.sip, r)
+	whole = x.sip.err == nil
 }
 
 // answered sees the head of the answer before the client does.
@@ -108,6 +110,7 @@ func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (x *exchange) end(ctx context.Context, whole bool) {
 	x.tally.open.Add(-1)
 	x.up.end()
+	x.sip.fuse.end()
 	if x.open {
 		x.tally.upgraded.Add(-1)
 	}

@@ -11,6 +11,7 @@ type Stats struct {
 	Retries     uint64            `metric:"retries_total" help:"Requests sent again or to another target."`
 	Statuses    map[string]uint64 `metric:"responses_total" label:"class" help:"Answers by class of status."`
 	Faults      map[string]uint64 `metric:"faults_total" label:"fault" help:"Requests not answered in full, by who was to blame."`
+	Slow        map[string]uint64 `metric:"slow_total" label:"way" help:"Requests cut because the client was too slow, up (sending it) or down (taking the answer)."`
 	Dials       map[string]uint64 `metric:"dials_total" label:"kind" help:"Connections first used on a spare or after a direct dial, and failed dials of either kind."`
 	SparesReady int64             `metric:"spares_ready" help:"Connections that wait for a request."`
 }
@@ -22,6 +23,7 @@ type tally struct {
 	statuses          [6]atomic.Uint64 // by first digit
 	client, mesh      atomic.Uint64
 	origin, ours      atomic.Uint64
+	slowUp, slowDown  atomic.Uint64
 }
 
 // dials is what all links count into.
@@ -74,6 +76,7 @@ func (t *tally) stats() Stats {
 			string(Origin): t.origin.Load(),
 			string(Ours):   t.ours.Load(),
 		},
+		Slow: map[string]uint64{"up": t.slowUp.Load(), "down": t.slowDown.Load()},
 	}
 	for class, name := range []string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"} {
 		if name != "" {
