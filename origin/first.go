@@ -50,17 +50,17 @@ func (s *Server) EnsureFirst(ctx context.Context, f First) (c Credentials, creat
 	}
 	now := s.now()
 	founding := chat.Founding{
-		Org:   chat.Organization{Name: f.Organization, Slug: chat.Slug(f.Organization), UserLimit: userLimit},
+		Org:   chat.Organization{Name: f.Organization, UserLimit: userLimit},
 		User:  user,
 		Token: chat.Token{Hash: auth.HashToken(c.Token), Kind: chat.TokenAPI},
 	}
-	if founding.Org.Slug == "" {
-		return Credentials{}, false, fmt.Errorf("origin: organization %q: the name must have a letter or a digit", f.Organization)
+	if founding.Org.Slug, err = slug("organization", f.Organization); err != nil {
+		return Credentials{}, false, err
 	}
 	for _, name := range f.Flows {
-		slug := chat.Slug(name)
-		if slug == "" {
-			return Credentials{}, false, fmt.Errorf("origin: flow %q: the name must have a letter or a digit", name)
+		slug, err := slug("flow", name)
+		if err != nil {
+			return Credentials{}, false, err
 		}
 		founding.Flows = append(founding.Flows, chat.Flow{ID: newFlowID(), Slug: slug, Name: name, Access: chat.AccessOrganization})
 		founding.Joins = append(founding.Joins, chat.Join{UUID: newFlowID().String(), When: now})
@@ -72,6 +72,18 @@ func (s *Server) EnsureFirst(ctx context.Context, f First) (c Credentials, creat
 		return Credentials{}, false, err
 	}
 	return c, true, nil
+}
+
+// slug is what stands in URLs for the name of an organization or a flow.
+func slug(what, name string) (string, error) {
+	slug, fault := chat.Slug(name), chat.CheckName(name)
+	if slug == "" {
+		fault = "must have a letter or a digit"
+	}
+	if fault != "" {
+		return "", fmt.Errorf("origin: %s %q: the name %s", what, name, fault)
+	}
+	return slug, nil
 }
 
 // Person is somebody to be made a user.
@@ -134,8 +146,12 @@ func (p Person) user() (chat.NewUser, Credentials, error) {
 	if fault := chat.CheckNick(nick); fault != "" {
 		return chat.NewUser{}, Credentials{}, fmt.Errorf("nick %q %s", nick, fault)
 	}
+	name := cmp.Or(p.Name, nick)
+	if fault := chat.CheckName(name); fault != "" {
+		return chat.NewUser{}, Credentials{}, fmt.Errorf("name %q %s", name, fault)
+	}
 	c := Credentials{Email: strings.ToLower(p.Email), Password: auth.NewPassword(), Token: auth.NewToken()}
-	u := chat.User{Email: c.Email, Nick: nick, Name: cmp.Or(p.Name, nick)}
+	u := chat.User{Email: c.Email, Nick: nick, Name: name}
 	return chat.NewUser{User: u, Password: auth.HashPassword(c.Password), Admin: p.Admin}, c, nil
 }
 

@@ -105,7 +105,7 @@ func TestFirstStartMakesCredentialsOnce(t *testing.T) {
 	if err != nil || bob.Email != "bob.b@acme.test" || len(bob.Flows) != 2 {
 		t.Errorf("AddUser = %+v, %v", bob, err)
 	}
-	for _, p := range []origin.Person{{Email: "bob.b@acme.test"}, {Email: "no address"}, {Email: "x@y", Nick: "all"}} {
+	for _, p := range []origin.Person{{Email: "bob.b@acme.test"}, {Email: "no address"}, {Email: "x@y", Nick: "all"}, {Email: "x@y", Name: "\u202enimda"}} {
 		if _, err := s.AddUser(t.Context(), "acme-inc", p); err == nil {
 			t.Errorf("AddUser(%+v) succeeds", p)
 		}

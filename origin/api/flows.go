@@ -6,14 +6,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"landfall/origin/chat"
 	"landfall/origin/wire"
 )
-
-// maxFlowName is how many characters the name of a flow may have.
-const maxFlowName = 100
 
 // joinedFlows is GET /flows.
 func (a *API) joinedFlows(c *call) error {
@@ -111,11 +107,10 @@ func (a *API) addFlow(c *call) error {
 	bad := chat.Invalid{}
 	name := strings.TrimSpace(p.text(bad, "name"))
 	slug := chat.Slug(name)
-	switch {
-	case slug == "":
+	if slug == "" {
 		bad.Add("name", "must have a letter or a digit")
-	case utf8.RuneCountInString(name) > maxFlowName:
-		bad.Add("name", "is too long (maximum is %d characters)", maxFlowName)
+	} else if fault := chat.CheckName(name); fault != "" {
+		bad.Add("name", "%s", fault)
 	}
 	if err := bad.Err(); err != nil {
 		return err

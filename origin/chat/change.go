@@ -30,17 +30,22 @@ func (c Change) Edit(text string) Event {
 }
 
 // Retag is the event that gives the message exactly these tags, and false
-// when it has them already.
+// when it has them already. Tags that tell clients what concerns whom stay as
+// they are, but that users may take away their own mark of an unread mention.
 func (c Change) Retag(tags []string) (Event, bool) {
-	want := NormalTags(tags)
+	sent := NormalTags(tags)
+	want := theirs(sent)
+	for _, t := range c.Message.Tags {
+		if ours(t) && (t != idTag(":unread:", c.By) || slices.Contains(sent, t)) {
+			want = append(want, t)
+		}
+	}
 	add := slices.DeleteFunc(slices.Clone(want), func(t string) bool { return slices.Contains(c.Message.Tags, t) })
 	remove := slices.DeleteFunc(slices.Clone(c.Message.Tags), func(t string) bool { return slices.Contains(want, t) })
 	if len(add) == 0 && len(remove) == 0 {
 		return Event{}, false
 	}
-	e := c.event(KindRetag, change{Add: add, Remove: remove})
-	e.Outbox = mentions(add)
-	return e, true
+	return c.event(KindRetag, change{Add: add, Remove: remove}), true
 }
 
 // Delete is the event that takes the message's content away.

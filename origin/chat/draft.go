@@ -3,6 +3,7 @@ package chat
 import (
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -37,7 +38,7 @@ func (d Draft) Check() error {
 		bad.Add("message", "must be the id of a message for a comment, and absent otherwise")
 	}
 	if d.External != "" && (len(d.External) > 64 || strings.ContainsFunc(d.External, notName)) {
-		bad.Add("external_user_name", "must be at most 64 letters, digits and signs without spaces")
+		bad.Add("external_user_name", "must be at most 64 bytes of letters, digits and signs that can be seen, without spaces")
 	}
 	return bad.Err()
 }
@@ -68,7 +69,7 @@ func checkText(bad Invalid, text string) {
 }
 
 // notName finds what has no place in the name of an external user.
-func notName(r rune) bool { return r <= ' ' || r == 0x7f || r == utf8.RuneError }
+func notName(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsGraphic(r) }
 
 // Setting is what Compose needs to know around a draft.
 type Setting struct {

@@ -30,6 +30,11 @@ func TestDraftCheckFindsAllFaults(t *testing.T) {
 		{"comment on nothing", func(d *Draft) { d.Kind = KindComment }, "message"},
 		{"message on something", func(d *Draft) { d.Parent = 1 }, "message"},
 		{"name with a space", func(d *Draft) { d.External = "a b" }, "external_user_name"},
+		{"name that turns the line around", func(d *Draft) { d.External = "\u202enimda" }, "external_user_name"},
+		{"name with an invisible sign", func(d *Draft) { d.External = "ad\u200bmin" }, "external_user_name"},
+		{"name with a C1 control", func(d *Draft) { d.External = "a\u0085" }, "external_user_name"},
+		{"name with a wide space", func(d *Draft) { d.External = "a\u3000b" }, "external_user_name"},
+		{"name in another script", func(d *Draft) { d.External = "ロボット🤖" }, ""},
 		{"all at once", func(d *Draft) { *d = Draft{UUID: "!", External: "\n", Tags: []string{","}, Parent: 1} }, "content event external_user_name message tags uuid"},
 	}
 	for _, test := range tests {

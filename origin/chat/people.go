@@ -1,9 +1,11 @@
 package chat
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Organization is a company or a team of people with flows of their own. It
@@ -133,6 +135,23 @@ func Slug(name string) string {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	})
 	return strings.Join(words, "-")
+}
+
+// MaxName is how many characters the name of anything may have.
+const MaxName = 100
+
+// CheckName says what is wrong with the name of a person, a flow or an
+// organization, or nothing.
+func CheckName(name string) string {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return "can't be blank"
+	case utf8.RuneCountInString(name) > MaxName:
+		return "is too long (maximum is " + strconv.Itoa(MaxName) + " characters)"
+	case !utf8.ValidString(name), strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return "may hold only characters that can be seen"
+	}
+	return ""
 }
 
 // CheckNick says what is wrong with a nick, or nothing.

@@ -22,6 +22,8 @@ const (
 //	@everyone   :user:everyone :unread:*
 //	nick        :highlight:ID
 //	a web link  :url
+//
+// Only we give tags of these forms: sent along, they are dropped.
 func TagsFor(text string, sent []string, members []Member, by UserID) []string {
 	who := make(map[string]UserID, len(members))
 	for _, m := range members {
@@ -48,10 +50,17 @@ func TagsFor(text string, sent []string, members []Member, by UserID) []string {
 			tags = appendNew(tags, mentionTags(strings.ToLower(nick), who, by)...)
 			continue
 		}
-		tags = appendNew(tags, NormalTags([]string{tag})...)
+		tags = appendNew(tags, theirs(NormalTags([]string{tag}))...)
 	}
 	return tags
 }
+
+// ours says whether a tag is one that tells clients what concerns whom, and
+// so is not for clients to give.
+func ours(tag string) bool { return strings.HasPrefix(tag, ":") || strings.HasPrefix(tag, "influx:") }
+
+// theirs are those of the tags, in their normal form, that clients may give.
+func theirs(tags []string) []string { return slices.DeleteFunc(slices.Clone(tags), ours) }
 
 // NormalTags are tags as they are kept: in lower case, without #, each once.
 func NormalTags(tags []string) []string {

@@ -30,12 +30,32 @@ func TestTagsFor(t *testing.T) {
 		{"see https://x.test/#frag?@bob now #t", nil, ":url t"},
 		{"xhttp://a.test", nil, ""},
 		{"text", []string{"#A", " b ", "@bob", "@who", "a", ""}, "a b :user:2 :unread:2"},
-		{"#a", []string{":user:everyone", "influx:3"}, "a :user:everyone influx:3"},
+		{"#a", []string{":user:everyone", "#:unread:*", ":Highlight:1", "INFLUX:3", "influx"}, "a influx"},
+		{"@bob", []string{":unread:1"}, ":user:2 :unread:2"},
 	}
 	for _, test := range tests {
 		got := strings.Join(TagsFor(test.text, test.sent, members, 1), " ")
 		if got != test.want {
 			t.Errorf("%q %q: %q, want %q", test.text, test.sent, got, test.want)
+		}
+	}
+}
+
+func TestRetagLeavesOurTagsAlone(t *testing.T) {
+	message := Event{Seq: 1, Kind: KindComment, Tags: []string{":user:2", ":unread:2", ":unread:3", "influx:7", "old"}}
+	for _, test := range []struct {
+		by   UserID
+		tags []string
+		want string
+	}{
+		{2, []string{":user:2", ":unread:2", ":unread:3", "influx:7", "old"}, ""},
+		{2, []string{":user:2", ":unread:3", "influx:7", "old"}, `{"message":1,"remove":[":unread:2"]}`},
+		{3, []string{"new", ":unread:*", ":user:everyone", ":highlight:1", "influx:1", ":unread:3"}, `{"message":1,"add":["new"],"remove":["old"]}`},
+		{1, nil, `{"message":1,"remove":["old"]}`},
+	} {
+		e, differs := Change{Message: message, By: test.by}.Retag(test.tags)
+		if string(e.Content) != test.want || differs != (test.want != "") || len(e.Outbox) != 0 {
+			t.Errorf("%d retags with %v: %s, outbox %v", test.by, test.tags, e.Content, e.Outbox)
 		}
 	}
 }

@@ -47,6 +47,13 @@
     return li;
   };
 
+  // outsider marks a line whose author chose the name: it may be anybody's.
+  const outsider = (li) => {
+    const badge = element("span", "outside", "outside");
+    badge.title = "Posted under a name of its own, not by a member of this name";
+    li.querySelector(".who").prepend(badge, " ");
+  };
+
   const author = (m) => m.external_user_name || names.get(m.user) || "user " + m.user;
   const body = (content) => (typeof content === "string" ? content : content.text ?? "");
   const setText = (li, words, note) => {
@@ -73,6 +80,7 @@
         }
         const li = row(author(m), body(m.content), m.sent, m.event === "message" || m.event === "comment" ? "" : "act");
         rows.set(m.id, li);
+        if (m.external_user_name) outsider(li);
         if (m.deleted) gone(li);
         else if (m.edited) setText(li, body(m.content), "edited");
         return;
