@@ -1,72 +1,53 @@
 package edge
 
 import (
+	"container/list"
+	"errors"
 	"net"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"landfall/edge/forward"
 )
 
-// guests are the connections that clients have open. They are kept by their
-// lowest layer, which can be cut without saying goodbye first.
-type guests struct {
-	total atomic.Uint64
-	serve sync.WaitGroup // net/http's goroutines, one for each connection
-
-	mu    sync.Mutex // guards conns
-	conns map[*conn]struct{}
-}
+// complainEvery is how often a listener that cannot accept says so.
+const complainEvery = 10 * time.Second
 
 // listener hands in connections that are known to guests.
 type listener struct {
 	net.Listener
-	guests *guests
+	server   *Server
+	silent   time.Time // until then it has complained enough
+	failures uint64    // since it complained last
 }
 
-// Accept implements net.Listener.
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.guests.welcome(c), nil
-}
-
-func (g *guests) welcome(c net.Conn) *conn {
-	g.total.Add(1)
-	guest := &conn{Conn: c, guests: g}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.conns[guest] = struct{}{}
-	return guest
-}
-
-// cut closes every connection at once.
-func (g *guests) cut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for c := range g.conns {
-		c.Conn.Close()
+// Accept implements net.Listener. It has one caller, http.Server.Serve, which
+// pauses after an error that may pass (too many open files).
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			l.complain(err)
+			return nil, err
+		}
+		if guest, ok := l.server.guests.welcome(c); ok {
+			return guest, nil
+		}
+		c.Close()
 	}
 }
 
-func (g *guests) open() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.conns)
-}
-
-// track is the http.Server's ConnState. An upgraded connection is waited for
-// through the handler that took it.
-func (g *guests) track(_ net.Conn, s http.ConnState) {
-	switch s {
-	case http.StateNew:
-		g.serve.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		g.serve.Done()
+// complain counts, makes room, and tells the operator now and then.
+func (l *listener) complain(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	l.server.tally.unaccepted.Add(1)
+	l.server.guests.relieve()
+	l.failures++
+	if now := time.Now(); now.After(l.silent) {
+		l.server.cfg.Log.Warn("cannot accept connections", "node", l.server.cfg.Self, "listener", l.Addr(), "failures", l.failures, "err", err)
+		l.silent, l.failures = now.Add(complainEvery), 0
 	}
 }
 
@@ -75,6 +56,8 @@ func (g *guests) track(_ net.Conn, s http.ConnState) {
 type conn struct {
 	net.Conn
 	guests *guests
+	party  *party
+	idle   *list.Element // in the party's; nil: a request is under way. Guarded by guests.mu
 
 	mu    sync.Mutex // guards limit
 	limit time.Time  // set by the layers above; zero: none
@@ -111,7 +94,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.guests.mu.Lock()
-	delete(c.guests.conns, c)
+	c.guests.remove(c)
 	c.guests.mu.Unlock()
 	return c.Conn.Close()
 }

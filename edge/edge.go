@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"landfall"
@@ -33,6 +35,17 @@ type Locator interface {
 // DefaultGrace is how long requests may still take when the edge stops.
 const DefaultGrace = time.Second
 
+// DefaultConnections is half of the descriptors that the process may have
+// open, and 32768 at most: the other half is for what the edge itself opens.
+func DefaultConnections() int {
+	const most = 32768
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return most
+	}
+	return int(max(1, min(files.Cur/2, most)))
+}
+
 // Config is what a Server needs.
 type Config struct {
 	Self         landfall.NodeID
@@ -44,6 +57,10 @@ type Config struct {
 	// Grace is how long requests in flight may still take once the context of
 	// Run has ended; 0 means DefaultGrace. Streams that last longer are cut.
 	Grace time.Duration
+	// Connections is how many connections clients may have open, and how many
+	// requests may be under way; 0 means DefaultConnections(). Every
+	// connection costs a descriptor and some 50 KiB.
+	Connections int
 	// Spares is how many connections to each target wait for a request; 0
 	// means forward.DefaultSpares.
 	Spares int
@@ -74,12 +91,17 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("edge: no Certificates")
 	case cfg.Dialer == nil:
 		return nil, errors.New("edge: no Dialer")
+	case cfg.Connections < 0:
+		return nil, fmt.Errorf("edge: %d connections (want a positive number, or 0 for the default)", cfg.Connections)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = DefaultGrace
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = DefaultConnections()
 	}
 	fwd, err := forward.New(forward.Config{
 		Self:          cfg.Self,
@@ -92,7 +114,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, forward: fwd}
-	s.guests.conns = make(map[*conn]struct{})
+	s.guests.init(cfg.Connections)
 	s.view.Store(newView(&landfall.Map{}, cfg.Self, nil, time.Time{}))
 	return s, nil
 }

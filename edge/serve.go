@@ -49,7 +49,7 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	config := s.tlsConfig() // one for all, so that they share their tickets
 	for _, l := range listeners {
 		serving.Go(func() {
-			err := srv.Serve(tls.NewListener(listener{l, &s.guests}, config))
+			err := srv.Serve(tls.NewListener(&listener{Listener: l, server: s}, config))
 			if !errors.Is(err, http.ErrServerClosed) {
 				broken <- fmt.Errorf("edge: accept on %s: %w", l.Addr(), err)
 			}

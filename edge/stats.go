@@ -6,6 +6,9 @@ import "sync/atomic"
 type Stats struct {
 	Connections int64             `metric:"connections_open" help:"Connections of clients, upgraded ones among them."`
 	Accepted    uint64            `metric:"connections_total" help:"Connections accepted."`
+	Shed        uint64            `metric:"connections_shed_total" help:"Idle connections closed to make room."`
+	Turned      uint64            `metric:"connections_refused_total" help:"Connections closed at once because their address had its share."`
+	Unaccepted  uint64            `metric:"accept_errors_total" help:"Errors of listeners, such as too many open files."`
 	Handshakes  map[string]uint64 `metric:"handshakes_total" label:"kind" help:"TLS handshakes completed, full or resumed."`
 	Refused     uint64            `metric:"handshakes_refused_total" help:"Handshakes for a host that no service has."`
 	Uncertified uint64            `metric:"handshakes_uncertified_total" help:"Handshakes for which there was no certificate."`
@@ -30,6 +33,7 @@ type tally struct {
 	full, resumed        atomic.Uint64
 	refused, uncertified atomic.Uint64
 	misdirected, panics  atomic.Uint64
+	unaccepted           atomic.Uint64
 }
 
 func (t *tally) handshake(resumed bool) {
@@ -46,6 +50,9 @@ func (s *Server) Stats() Stats {
 	out := Stats{
 		Connections: int64(s.guests.open()),
 		Accepted:    s.guests.total.Load(),
+		Shed:        s.guests.shed.Load(),
+		Turned:      s.guests.turned.Load(),
+		Unaccepted:  s.tally.unaccepted.Load(),
 		Handshakes:  map[string]uint64{"full": s.tally.full.Load(), "resumed": s.tally.resumed.Load()},
 		Refused:     s.tally.refused.Load(),
 		Uncertified: s.tally.uncertified.Load(),
