@@ -2,6 +2,7 @@ package wg
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.zx2c4.com/wireguard/device"
@@ -24,6 +26,7 @@ import (
 const (
 	DefaultMTU     = 1420             // what leaves room for WireGuard on IPv6 over 1500
 	DefaultTimeout = 10 * time.Second // see Config.Timeout
+	DefaultBudget  = 128 << 20        // see Config.Budget
 )
 
 // keepalive is how often the initiator of a pair says something, in seconds.
@@ -48,6 +51,12 @@ type Config struct {
 	// acknowledges. 0 means DefaultTimeout; less than a second is too short
 	// for oceans.
 	Timeout time.Duration
+	// Budget is about how many bytes the buffers of all streams may hold.
+	// Each may come to hold 8 MiB that wait to be read and 4 MiB that wait to
+	// be acknowledged; once the budget is spent, none grows beyond the 512
+	// KiB each way that it began with, and new ones begin with 64 KiB. 0
+	// means DefaultBudget.
+	Budget int64
 	// Other is handed datagrams that are not WireGuard's. It must return soon,
 	// not keep b, and not call AddPeer, RemovePeer, Initiate, Sessions or
 	// Close, which may wait for the datagrams' reader.
@@ -76,6 +85,9 @@ type Session struct {
 type Device struct {
 	addr    netip.Addr
 	timeout time.Duration
+	budget  int64
+	spent   atomic.Bool // the budget is
+	log     *slog.Logger
 	bind    *bind
 	nic     *nic
 	stack   *stack.Stack
@@ -94,13 +106,7 @@ type Device struct {
 
 // Start brings a device up. Its owner must Close it.
 func Start(cfg Config) (*Device, error) {
-	mtu, timeout := cfg.MTU, cfg.Timeout
-	if mtu == 0 {
-		mtu = DefaultMTU
-	}
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
+	mtu, timeout := cmp.Or(cfg.MTU, DefaultMTU), cmp.Or(cfg.Timeout, DefaultTimeout)
 	if mtu < 1280 || !cfg.Addr.Is6() {
 		return nil, fmt.Errorf("mesh device: MTU %d and address %v: want at least 1280 and IPv6", mtu, cfg.Addr)
 	}
@@ -110,14 +116,15 @@ func Start(cfg Config) (*Device, error) {
 		return nil, fmt.Errorf("mesh device: %w", err)
 	}
 	d := &Device{
-		addr: cfg.Addr, timeout: timeout, nic: n, stack: s,
+		addr: cfg.Addr, timeout: timeout, budget: cmp.Or(cfg.Budget, DefaultBudget), nic: n, stack: s,
+		log:       cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		bind:      newBind(cfg.Conn, cfg.Other, cfg.Wanted),
 		loop:      newLoop(max(2, runtime.GOMAXPROCS(0))),
 		closing:   make(chan struct{}),
 		streams:   map[*Stream]struct{}{},
 		listeners: map[uint16]*listener{},
 	}
-	d.wg = device.NewDevice(&tunnel{nic: n}, d.bind, logger(cfg.Log))
+	d.wg = device.NewDevice(&tunnel{nic: n}, d.bind, logger(d.log))
 	// Else WireGuard would make whatever a datagram came from the way back.
 	d.wg.DisableSomeRoamingForBrokenMobileSemantics()
 	key := cfg.Key.Bytes()
@@ -125,15 +132,13 @@ func Start(cfg Config) (*Device, error) {
 		d.Close()
 		return nil, fmt.Errorf("mesh device: %w", err)
 	}
+	d.busy.Go(d.keepBudget)
 	return d, nil
 }
 
 // logger gives WireGuard's errors to ours. They are about single datagrams:
 // for us, not for operators.
 func logger(l *slog.Logger) *device.Logger {
-	if l == nil {
-		l = slog.New(slog.DiscardHandler)
-	}
 	return &device.Logger{
 		Verbosef: device.DiscardLogf,
 		Errorf:   func(format string, args ...any) { l.Debug("wireguard", "err", fmt.Sprintf(format, args...)) },

@@ -21,15 +21,19 @@ import (
 
 // pair is two devices that are each other's only peer.
 type pair struct {
+	cfg    Config
 	a, b   *Device
 	bAddr  netip.Addr
 	keys   [2]landfall.PrivateKey
 	others [2]chan []byte
 }
 
-func newPair(t testing.TB) *pair {
+func newPair(t testing.TB) *pair { return newPairOf(t, Config{}) }
+
+// newPairOf starts both with what more the configuration says.
+func newPairOf(t testing.TB, cfg Config) *pair {
 	t.Helper()
-	var p pair
+	p := pair{cfg: cfg}
 	var conns [2]*net.UDPConn
 	for i := range 2 {
 		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv6loopback})
@@ -48,11 +52,12 @@ func newPair(t testing.TB) *pair {
 
 func (p *pair) start(t testing.TB, i int, c net.PacketConn) *Device {
 	t.Helper()
-	d, err := Start(Config{
-		Key: p.keys[i], Addr: landfall.MeshAddr("test", landfall.NodeID('a'+rune(i))), Conn: c, Timeout: time.Second,
-		Other:  func(b []byte, _ netip.AddrPort) { p.others[i] <- bytes.Clone(b) },
-		Wanted: func(landfall.PublicKey) {},
-	})
+	cfg := p.cfg
+	cfg.Key, cfg.Addr, cfg.Conn = p.keys[i], landfall.MeshAddr("test", landfall.NodeID('a'+rune(i))), c
+	cfg.Timeout = time.Second
+	cfg.Other = func(b []byte, _ netip.AddrPort) { p.others[i] <- bytes.Clone(b) }
+	cfg.Wanted = func(landfall.PublicKey) {}
+	d, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

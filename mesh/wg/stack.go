@@ -20,9 +20,15 @@ const nicID = 1
 
 // How TCP behaves between nodes.
 const (
-	// A window of half of this fills 500 Mbit/s at 150 ms.
-	maxBuffer   = 20 << 20
-	startBuffer = 1 << 20
+	// The most that waits to be read, and to be acknowledged, on one stream.
+	// Half of the one is the window, so both fill 200 Mbit/s at 150 ms.
+	maxReceive = 8 << 20
+	maxSend    = 4 << 20
+
+	// What a stream begins with, each way: less slows down the first MiB at
+	// 150 ms. While the budget is spent it is minBuffer.
+	startBuffer = 512 << 10
+	minBuffer   = 64 << 10
 
 	synRetries  = 4                // 1 + 2 + 4 + 8 + 16 s; dialers give up before
 	lingerAfter = 10 * time.Second // for the peer's half after our close
@@ -62,8 +68,8 @@ func setTCP(s *stack.Stack, timeout time.Duration) error {
 	rto := tcpip.TCPMaxRTOOption(longestRTO(timeout))
 	var errs []error
 	for _, o := range []tcpip.SettableTransportProtocolOption{
-		&tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
-		&tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: startBuffer, Max: maxBuffer},
+		&tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: minBuffer, Max: maxReceive},
+		&tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: minBuffer, Max: maxSend},
 		&linger, &wait, &syn, &again, &rto,
 	} {
 		if e := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); e != nil {

@@ -37,6 +37,8 @@ type Stream struct {
 	closed    bool          // Close was called
 	abort     error
 
+	before buffers // it was squeezed; keepBudget's own
+
 	// Of the one run at a time:
 	eof  bool
 	over bool
@@ -111,6 +113,10 @@ func (d *Device) newStream(ep tcpip.Endpoint, wq *waiter.Queue) (*Stream, error)
 	s := &Stream{device: d, ep: ep, wq: wq, local: fromFull(local), remote: fromFull(remote)}
 	s.task.loop, s.task.run = d.loop, s.step
 	tune(ep, d.timeout)
+	s.before = buffers{startBuffer, startBuffer}
+	if !d.spent.Load() {
+		s.release()
+	}
 	if !d.track(s) {
 		ep.Close()
 		return nil, net.ErrClosed
@@ -263,7 +269,7 @@ func (s *Stream) feed(scratch []byte) (again bool) {
 	taken := s.sink.Data(scratch[:res.Count])
 	if taken > 0 {
 		skip := discard(taken)
-		if res, e := s.ep.Read(&skip, tcpip.ReadOptions{}); e == nil {
+		if res, e := s.ep.Read(&skip, tcpip.ReadOptions{}); e == nil && !s.device.spent.Load() {
 			s.ep.ModerateRecvBuf(res.Count)
 		}
 	}

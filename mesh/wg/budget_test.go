@@ -1,0 +1,145 @@
+package wg
+
+import (
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shutter is a sink that takes nothing until it is opened.
+type shutter struct {
+	room chan struct{}
+
+	mu   sync.Mutex
+	open bool
+	got  int
+}
+
+func newShutter() *shutter { return &shutter{room: make(chan struct{}, 1)} }
+
+func (s *shutter) Data(b []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.open {
+		return 0
+	}
+	s.got += len(b)
+	return len(b)
+}
+func (s *shutter) EOF()         {}
+func (s *shutter) Writable()    { signal(s.room) }
+func (s *shutter) Closed(error) {}
+
+// stalls is one side that writes to another that does not read.
+type stalls struct {
+	*pair
+	mu       sync.Mutex
+	accepted []*Stream
+	sinks    []*shutter
+}
+
+func newStalls(t *testing.T, budget int64) *stalls {
+	s := &stalls{pair: newPairOf(t, Config{Budget: budget})}
+	err := s.b.Listen(9, func(in *Stream) {
+		sink := newShutter()
+		s.mu.Lock()
+		s.accepted, s.sinks = append(s.accepted, in), append(s.sinks, sink)
+		s.mu.Unlock()
+		in.Start(sink)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fill opens a stream and writes until nothing moves any more.
+func (s *stalls) fill(t *testing.T) (written int) {
+	t.Helper()
+	sink := newShutter()
+	out, err := s.a.Open(t.Context(), netip.AddrPortFrom(s.bAddr, 9), nil, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := out.Write(piece)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += n; n == len(piece) {
+			continue
+		}
+		select {
+		case <-sink.room:
+		case <-time.After(100 * time.Millisecond):
+			return written
+		}
+	}
+}
+
+func (s *stalls) each(do func(*Stream, *shutter)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, in := range s.accepted {
+		do(in, s.sinks[i])
+	}
+}
+
+func (s *stalls) until(t *testing.T, spent bool) {
+	t.Helper()
+	for start := time.Now(); s.a.spent.Load() != spent || s.b.spent.Load() != spent; <-time.After(recount / 4) {
+		if time.Since(start) > 5*time.Second {
+			t.Fatalf("budget spent: still %v", !spent)
+		}
+	}
+}
+
+// resume opens all sinks, and waits until they have got it all.
+func (s *stalls) resume(t *testing.T, written int) {
+	t.Helper()
+	s.each(func(in *Stream, sink *shutter) {
+		sink.mu.Lock()
+		sink.open = true
+		sink.mu.Unlock()
+		in.Resume()
+	})
+	for start, got := time.Now(), 0; got < written; <-time.After(10 * time.Millisecond) {
+		got = 0
+		s.each(func(_ *Stream, sink *shutter) {
+			sink.mu.Lock()
+			got += sink.got
+			sink.mu.Unlock()
+		})
+		if time.Since(start) > 5*time.Second {
+			t.Fatalf("%d bytes of %d arrived", got, written)
+		}
+	}
+}
+
+func TestStalledStreamsShareABudget(t *testing.T) {
+	s := newStalls(t, 1<<20)
+	written := 0
+	for range 5 {
+		written += s.fill(t)
+	}
+	s.until(t, true)
+	for range 5 {
+		written += s.fill(t)
+	}
+	late := 0
+	s.each(func(in *Stream, _ *shutter) {
+		if in.unread() <= minBuffer {
+			late++
+		}
+	})
+	if late != 5 {
+		t.Errorf("%d of 5 late streams hold %d bytes or less", late, minBuffer)
+	}
+	s.resume(t, written)
+	s.until(t, false)
+	if w := s.fill(t); w < startBuffer {
+		t.Errorf("a new stream took %d bytes after the budget was free again", w)
+	}
+}
