@@ -149,33 +149,11 @@ func (b *Backend) workThrough(ctx context.Context, events []chat.Event) (mention
 			case chat.DoMention:
 				mentions = append(mentions, chat.Mention{Seq: e.Seq, User: w.User, By: e.By})
 			case chat.DoRedact:
-				if err := b.redact(ctx, e.Flow, w.Seq); err != nil {
+				if err := b.redact(ctx, e, w.Seq); err != nil {
 					return nil, false, err
 				}
 			}
 		}
 	}
 	return mentions, worked, nil
-}
-
-// redact takes the content of a message out of the log, with all the forms
-// that edits gave it.
-func (b *Backend) redact(ctx context.Context, flow chat.FlowID, seq chat.Seq) error {
-	changes, err := b.log.Changes(ctx, flow, []chat.Seq{seq})
-	if err != nil {
-		return err
-	}
-	secret := []chat.Seq{seq}
-	for _, c := range changes {
-		if c.Kind == chat.KindEdit {
-			secret = append(secret, c.Seq)
-		}
-	}
-	for _, seq := range secret {
-		if err := b.log.Redact(ctx, flow, seq); err != nil {
-			return err
-		}
-		b.forget(flow, seq)
-	}
-	return nil
 }

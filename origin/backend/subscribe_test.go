@@ -200,6 +200,12 @@ func TestDeletedContentIsNotReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	collect(t, watcher, upTo(e.Seq+1))
+	quote := draft(d.bob, "b", "what?")
+	quote.Kind, quote.Parent = chat.KindComment, e.Seq
+	comment := post(t, b, quote)
+	if err := b.Edit(t.Context(), flow, comment.Seq, d.bob.ID, "how?"); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.Delete(t.Context(), flow, e.Seq, d.ann.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -207,8 +213,35 @@ func TestDeletedContentIsNotReplayed(t *testing.T) {
 		t.Errorf("message %+v, %v", m, err)
 	}
 	eventually(t, "the log forgets it", func() bool {
-		got := collect(t, subscribe(t, b, chat.Cursor{flow: 0}), upTo(e.Seq+2))
+		got := collect(t, subscribe(t, b, chat.Cursor{flow: 0}), upTo(e.Seq+4))
 		return !slices.ContainsFunc(got, func(d backend.Delivery) bool { return bytes.Contains(d.JSON, []byte("secret")) })
+	})
+}
+
+func TestCommentsOfADeletedMessageStay(t *testing.T) {
+	d := newData(t)
+	b := d.backend(t, nil)
+	e := post(t, b, draft(d.ann, "a", "secret"))
+	other := post(t, b, draft(d.ann, "o", "stays"))
+	var comments []chat.Seq
+	for uuid, parent := range map[string]chat.Seq{"c": e.Seq, "d": other.Seq} {
+		dr := draft(d.bob, uuid, "text of "+uuid)
+		dr.Kind, dr.Parent = chat.KindComment, parent
+		comments = append(comments, post(t, b, dr).Seq)
+	}
+	if err := b.Delete(t.Context(), flow, e.Seq, d.ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the title is gone, the rest stays", func() bool {
+		var all []byte
+		for _, seq := range comments {
+			m, err := b.Message(t.Context(), flow, seq)
+			if err != nil || m.Text() != "text of "+m.UUID || len(m.Tags) != 1 {
+				t.Fatalf("comment %+v, %v", m, err)
+			}
+			all = append(all, m.Content...)
+		}
+		return !bytes.Contains(all, []byte("secret")) && bytes.Contains(all, []byte("stays"))
 	})
 }
 

@@ -143,6 +143,28 @@ func (e Event) Redacted() Event {
 	return e
 }
 
+// CommentsOn says whether e is a comment on a message of its flow.
+func (e Event) CommentsOn(message Seq) bool {
+	return e.Kind == KindComment && slices.Contains(e.Tags, influx(message))
+}
+
+// Untitled is a comment, or an edit of one, without the title that it quotes
+// from what it comments on.
+func (e Event) Untitled() Event {
+	var c comment
+	var edit change
+	switch {
+	case e.Kind == KindComment && json.Unmarshal(e.Content, &c) == nil:
+		c.Title = ""
+		e.Content = encode(c)
+	case e.Kind == KindEdit && json.Unmarshal(e.Content, &edit) == nil && json.Unmarshal(edit.Updated, &c) == nil:
+		c.Title = ""
+		edit.Updated = encode(c)
+		e.Content = encode(edit)
+	}
+	return e
+}
+
 // Typing is the ephemeral event that says that a user is at the keyboard.
 func Typing(flow FlowID, user UserID, when time.Time) Event {
 	return Event{

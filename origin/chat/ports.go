@@ -24,9 +24,10 @@ type Log interface {
 	// Heads returns the number of the newest event of each flow; 0 for a
 	// flow without any.
 	Heads(ctx context.Context, flows []FlowID) (map[FlowID]Seq, error)
-	// Redact replaces an event by its Redacted form, once and for all. To do
-	// so twice, or to an event that is not there, is no error.
-	Redact(ctx context.Context, flow FlowID, seq Seq) error
+	// Redact replaces an event by a form of it with less in it, such as
+	// Event.Redacted, once and for all. To do so twice, or to an event that
+	// is not there, is no error.
+	Redact(ctx context.Context, flow FlowID, seq Seq, form func(Event) Event) error
 }
 
 // Span is a part of a flow's log.

@@ -252,11 +252,11 @@ func redact(t *testing.T, l chat.Log) {
 	put(t, l, Event(FlowID(1), "a", "secret"))
 	put(t, l, Event(FlowID(1), "b", "stays"))
 	for range 2 {
-		if err := l.Redact(t.Context(), FlowID(1), 1); err != nil {
+		if err := l.Redact(t.Context(), FlowID(1), 1, chat.Event.Redacted); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Redact(t.Context(), FlowID(1), 99); err != nil {
+	if err := l.Redact(t.Context(), FlowID(1), 99, chat.Event.Redacted); err != nil {
 		t.Errorf("redact of nothing: %v", err)
 	}
 	events := read(t, l, FlowID(1), chat.Span{Limit: 9})

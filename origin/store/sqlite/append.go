@@ -166,7 +166,7 @@ func appendOne(ctx context.Context, tx *sql.Tx, a *pending) error {
 }
 
 // Redact implements chat.Log.
-func (l *Log) Redact(ctx context.Context, flow chat.FlowID, seq chat.Seq) error {
+func (l *Log) Redact(ctx context.Context, flow chat.FlowID, seq chat.Seq, form func(chat.Event) chat.Event) error {
 	tx, err := l.db.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return wrap(err, flow, "redact %d", seq)
@@ -176,7 +176,7 @@ func (l *Log) Redact(ctx context.Context, flow chat.FlowID, seq chat.Seq) error 
 	if err != nil || len(events) == 0 {
 		return wrap(err, flow, "redact %d", seq)
 	}
-	doc, err := events[0].Redacted().Document()
+	doc, err := form(events[0]).Document()
 	if err != nil {
 		return wrap(err, flow, "redact %d", seq)
 	}
