@@ -57,7 +57,9 @@ type conn struct {
 	net.Conn
 	guests *guests
 	party  *party
-	idle   *list.Element // in the party's; nil: a request is under way. Guarded by guests.mu
+
+	idle    *list.Element // in the party's; nil: a request is under way. Guarded by guests.mu
+	cancels calm          // guarded by guests.mu
 
 	mu    sync.Mutex // guards limit
 	limit time.Time  // set by the layers above; zero: none

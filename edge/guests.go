@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"landfall/edge/forward"
 )
@@ -35,11 +36,19 @@ type guests struct {
 	shed   atomic.Uint64
 	turned atomic.Uint64
 
+	greedy, hasty atomic.Uint64 // requests refused
+	cancelled     atomic.Uint64 // connections closed for what they cancelled
+
 	mu      sync.Mutex // guards what follows, and the fields of parties
+	inside  int        // requests under way
+	swept   time.Time
 	conns   map[*conn]struct{}
 	parties map[netip.Prefix]*party
 	idlers  idlers
 }
+
+// sweepEvery is how often parties are looked at of whom nobody is left.
+const sweepEvery = time.Minute
 
 // party are the guests from one address.
 type party struct {
@@ -47,6 +56,9 @@ type party struct {
 	conns int
 	idle  list.List // of *conn, longest idle first
 	rank  int       // in idlers
+
+	inside  int  // requests under way
+	cancels calm // outlasts the connections
 }
 
 func (g *guests) init(limit int) {
@@ -71,6 +83,7 @@ func originOf(c net.Conn) netip.Prefix {
 func (g *guests) welcome(c net.Conn) (*conn, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.sweep(time.Now())
 	if g.limit-len(g.conns) <= g.limit/5 {
 		g.makeRoom()
 	}
@@ -126,11 +139,23 @@ func (g *guests) party(from netip.Prefix) *party {
 	return p
 }
 
-// forget drops a party of nobody.
+// forget drops a party of nobody, unless there is something to remember.
 func (g *guests) forget(p *party) {
-	if p.conns == 0 && g.parties[p.from] == p {
+	gone := p.conns == 0 && p.inside == 0 && !p.cancels.lost(time.Now(), 0, 0)
+	if gone && g.parties[p.from] == p {
 		heap.Remove(&g.idlers, p.rank)
 		delete(g.parties, p.from)
+	}
+}
+
+// sweep forgets those whom forget had to remember.
+func (g *guests) sweep(now time.Time) {
+	if now.Sub(g.swept) < sweepEvery {
+		return
+	}
+	g.swept = now
+	for _, p := range g.parties {
+		g.forget(p)
 	}
 }
 

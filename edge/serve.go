@@ -70,6 +70,7 @@ func (s *Server) httpServer(requests context.Context) *http.Server {
 	return &http.Server{
 		Handler:                      s,
 		BaseContext:                  func(net.Listener) context.Context { return requests },
+		ConnContext:                  withGuest,
 		ConnState:                    s.guests.track,
 		ErrorLog:                     slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout:            headerTimeout,
@@ -136,7 +137,7 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, v *view) {
 	if s.cfg.Locator != nil {
 		hop.Location = s.locate(r.RemoteAddr)
 	}
-	s.forward.Serve(w, r, hop)
+	s.share(w, r, func() { s.forward.Serve(w, r, hop) })
 }
 
 // vouches reports whether the connection's certificate is good for a host. A

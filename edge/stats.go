@@ -15,6 +15,9 @@ type Stats struct {
 	Misdirected uint64            `metric:"misdirected_total" help:"Requests answered 421."`
 	Panics      uint64            `metric:"panics_total" help:"Requests that met a bug."`
 
+	Cancelling uint64            `metric:"connections_cancelling_total" help:"Connections closed because they cancelled too many requests."`
+	Throttled  map[string]uint64 `metric:"requests_refused_total" label:"why" help:"Requests answered 503: the address had its share of those under way, or had cancelled too many."`
+
 	Requests    uint64            `metric:"requests_total" help:"Requests forwarded."`
 	Open        int64             `metric:"requests_open" help:"Requests not yet answered in full, upgraded ones among them."`
 	Upgraded    int64             `metric:"upgraded_open" help:"Open WebSockets and their like."`
@@ -58,6 +61,8 @@ func (s *Server) Stats() Stats {
 		Uncertified: s.tally.uncertified.Load(),
 		Misdirected: s.tally.misdirected.Load(),
 		Panics:      s.tally.panics.Load(),
+		Cancelling:  s.guests.cancelled.Load(),
+		Throttled:   map[string]uint64{"share": s.guests.greedy.Load(), "cancels": s.guests.hasty.Load()},
 		Requests:    f.Requests,
 		Open:        f.Open,
 		Upgraded:    f.Upgraded,

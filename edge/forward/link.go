@@ -14,6 +14,7 @@ import (
 
 // How links treat their connections.
 const (
+	maxDials    = 64                     // at once for requests; the others wait for a turn or a spare
 	dialTimeout = 5 * time.Second        // the longest way over the mesh, and a lost packet
 	spareAge    = 30 * time.Second       // a spare is replaced after about that: it proves that dialling still works
 	settled     = time.Second            // a spare that dies sooner counts as a failed dial
@@ -35,11 +36,13 @@ type link struct {
 	carry  *http.Transport
 	ready  chan *spare // unbuffered: each keeper offers the spare it holds
 
+	dialling chan struct{} // holds one for each dial under way for a request
+
 	failing atomic.Int64 // since when nothing has come of dialling, Unix nanoseconds; 0: it works
 }
 
 func newLink(f *Forwarder, t landfall.Target) *link {
-	l := &link{target: t, dialer: f.cfg.Dialer, dials: &f.dials, ended: f.ended, ready: make(chan *spare)}
+	l := &link{target: t, dialer: f.cfg.Dialer, dials: &f.dials, ended: f.ended, ready: make(chan *spare), dialling: make(chan struct{}, maxDials)}
 	l.carry = newTransport(f.cfg.HeaderTimeout)
 	l.carry.DialContext = l.connect
 	return l
@@ -69,14 +72,48 @@ type dialError struct {
 func (e *dialError) Error() string { return "dial " + e.to + ": " + e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// connect is the transport's DialContext.
+// asker is the key to the context of the request that wants a connection.
+// The context that the transport dials with outlives it.
+type asker struct{}
+
+// connect is the transport's DialContext. A dial that has begun goes on when
+// its request is cancelled, and the transport keeps the connection; a dial
+// that has not begun is then given up.
 func (l *link) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 	if c := l.take(); c != nil {
 		l.dials.spare.Add(1)
 		return c, nil
 	}
-	l.dials.direct.Add(1)
-	return l.dial(ctx)
+	asking, ok := ctx.Value(asker{}).(context.Context)
+	if !ok {
+		asking = ctx
+	}
+	waiting, cancel := context.WithTimeout(asking, dialTimeout)
+	defer cancel()
+	defer context.AfterFunc(l.ended, cancel)()
+	for waiting.Err() == nil {
+		select {
+		case l.dialling <- struct{}{}:
+			defer func() { <-l.dialling }()
+			if err := waiting.Err(); err != nil {
+				return nil, l.unsent(err)
+			}
+			l.dials.direct.Add(1)
+			return l.dial(ctx)
+		case s := <-l.ready:
+			if s.claim() {
+				l.dials.spare.Add(1)
+				return s.conn, nil
+			}
+		case <-waiting.Done():
+		}
+	}
+	return nil, l.unsent(waiting.Err())
+}
+
+// unsent is the error of a dial.
+func (l *link) unsent(err error) error {
+	return &dialError{fmt.Sprintf("%s at %s", l.target.Service, l.target.Node), err}
 }
 
 func (l *link) dial(ctx context.Context) (net.Conn, error) {
@@ -86,7 +123,7 @@ func (l *link) dial(ctx context.Context) (net.Conn, error) {
 	c, err := l.dialer.Dial(ctx, l.target)
 	if err != nil {
 		l.failed(ctx)
-		return nil, &dialError{fmt.Sprintf("%s at %s", l.target.Service, l.target.Node), err}
+		return nil, l.unsent(err)
 	}
 	return c, nil
 }

@@ -1,9 +1,11 @@
 package forward
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,4 +138,66 @@ func TestClaimRefusesWhatHasSpokenOrEnded(t *testing.T) {
 	}
 	near.Close()
 	far.Close()
+}
+
+// Cancelled requests cost the mesh no more dials than may be under way.
+func TestNoDialForWhoHasGone(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		w.mesh.mu.Lock()
+		w.mesh.origins["fra1"] = ocean.Listen() // nobody accepts
+		w.mesh.mu.Unlock()
+		time.Sleep(time.Minute) // no spares either
+		ctx, cancel := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		for range 5 * maxDials {
+			asking.Go(func() {
+				req, _ := http.NewRequestWithContext(ctx, "GET", "http://chat.landfall.test/", nil)
+				if _, err := w.client.Do(req); err == nil {
+					t.Error("an answer from nowhere")
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		cancel()
+		asking.Wait()
+		time.Sleep(time.Minute)
+		if n := w.Stats().Dials["direct"]; n != maxDials {
+			t.Errorf("%d dials for %d requests, want %d", n, 5*maxDials, maxDials)
+		}
+	})
+}
+
+// What was dialled for a request that is gone serves the next.
+func TestDialOutlivesItsRequest(t *testing.T) {
+	inWorld(t, http.HandlerFunc(echo), func(t *testing.T, w *world) {
+		var burst sync.WaitGroup
+		for range DefaultSpares { // use up the spares
+			burst.Go(func() { w.do("GET", "") })
+		}
+		time.Sleep(rtt / 4)
+		ctx, cancel := context.WithTimeout(t.Context(), rtt/4)
+		defer cancel()
+		req, _ := http.NewRequestWithContext(ctx, "GET", "http://chat.landfall.test/", nil)
+		if _, err := w.client.Do(req); err == nil {
+			t.Error("an answer before its time")
+		}
+		burst.Wait()
+		time.Sleep(time.Second)
+		if s := w.Stats(); s.Dials["direct"] != 1 || w.idle() != DefaultSpares+1 {
+			t.Errorf("%d connections wait: %+v", w.idle(), s)
+		}
+	})
+}
+
+// idle counts connections of the mesh that have carried or were dialled for a
+// request, by taking them one after the other.
+func (w *world) idle() int {
+	before := w.Stats()
+	var asking sync.WaitGroup
+	for range 2 * DefaultSpares {
+		asking.Go(func() { w.do("GET", "") })
+	}
+	asking.Wait()
+	after := w.Stats()
+	return 2*DefaultSpares - int(after.Dials["spare"]-before.Dials["spare"]) - int(after.Dials["direct"]-before.Dials["direct"])
 }

@@ -26,6 +26,7 @@ func classOf(h http.Header) landfall.Class {
 // roundTrip sends the request to the first target that can be dialled, and a
 // second time where that does no harm.
 func (f *Forwarder) roundTrip(out *http.Request, targets []landfall.Target, class landfall.Class) (*http.Response, error) {
+	out = out.WithContext(context.WithValue(out.Context(), asker{}, out.Context()))
 	links := f.order(targets, class)
 	err := error(&dialError{"home", errNoTarget})
 	again := replayable(out)
