@@ -162,7 +162,7 @@ func (w *world) write(t *testing.T, rnd *rand.Rand, writer, n int) {
 				t.Errorf("%s %.60s: %d %s, %v", method, target, status, b, err)
 			}
 		}
-		time.Sleep(time.Duration(rnd.IntN(20)) * time.Millisecond)
+		time.Sleep(time.Duration(rnd.IntN(100)) * time.Millisecond)
 	}
 }
 

@@ -67,3 +67,31 @@ func TestWhatIsAskedForIsBounded(t *testing.T) {
 		t.Errorf("%d reads, of up to %d kinds", log.reads, log.kinds)
 	}
 }
+
+func TestArchivedFlowIsNotWrittenTo(t *testing.T) {
+	a, k := newAPI(t)
+	org, err := k.Accounts.Organization(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := chat.Flow{ID: chat.NewFlowID([16]byte{15: 9}), Org: org, Slug: "old", Name: "Old", Access: chat.AccessInvitation, Archived: true}
+	if err := k.Backend.AddFlow(t.Context(), old, 1); err != nil {
+		t.Fatal(err)
+	}
+	k.Post(t, old.ID, "u", "from before")
+	for request, want := range map[string]int{
+		"GET /flows/acme/old/messages":                       200,
+		"GET /flows/acme/old/messages/1":                     200,
+		"POST /flows/acme/old/messages?content=x":            403,
+		"POST /messages?flow=acme/old&content=x":             403,
+		"POST /flows/acme/old/messages/1/comments?content=x": 403,
+		"PUT /flows/acme/old/messages/1?content=x":           403,
+		"PUT /flows/acme/old/messages/1?tags=x":              403,
+		"DELETE /flows/acme/old/messages/1":                  403,
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		if status, body := as(t, a, origintest.Ann, method, target); status != want || want == 403 && !strings.Contains(body, "archived") {
+			t.Errorf("%s: %d %s", request, status, body)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -66,7 +67,7 @@ func (a *API) submit(c *call, p params, kind chat.Kind) error {
 	if err := bad.Err(); err != nil {
 		return err
 	}
-	f, err := a.backend.Enter(c.Context(), c.user.ID, ref)
+	f, err := a.backend.Write(c.Context(), c.user.ID, ref)
 	if err != nil {
 		return err
 	}
@@ -146,9 +147,12 @@ func (p params) choice(bad chat.Invalid, name, first, second string) bool {
 	return false
 }
 
-// enterMessage finds the flow and the number of the message in the path.
-func (a *API) enterMessage(c *call) (chat.Flow, chat.Seq, error) {
-	f, err := a.backend.Enter(c.Context(), c.user.ID, c.ref())
+// findFlow is how a request comes to its flow: to read it, or to write to it.
+type findFlow func(context.Context, chat.UserID, chat.FlowRef) (chat.Flow, error)
+
+// pathMessage finds the flow and the number of the message in the path.
+func (c *call) pathMessage(find findFlow) (chat.Flow, chat.Seq, error) {
+	f, err := find(c.Context(), c.user.ID, c.ref())
 	if err != nil {
 		return f, 0, err
 	}
@@ -158,7 +162,7 @@ func (a *API) enterMessage(c *call) (chat.Flow, chat.Seq, error) {
 
 // message is GET of one message.
 func (a *API) message(c *call) error {
-	f, id, err := a.enterMessage(c)
+	f, id, err := c.pathMessage(a.backend.Enter)
 	if err != nil {
 		return err
 	}
@@ -172,7 +176,7 @@ func (a *API) message(c *call) error {
 // change is PUT of a message: its content, by who wrote it; its tags, by
 // every member.
 func (a *API) change(c *call) error {
-	f, id, err := a.enterMessage(c)
+	f, id, err := c.pathMessage(a.backend.Write)
 	if err != nil {
 		return err
 	}
@@ -200,7 +204,7 @@ func (a *API) change(c *call) error {
 
 // remove is DELETE of a message.
 func (a *API) remove(c *call) error {
-	f, id, err := a.enterMessage(c)
+	f, id, err := c.pathMessage(a.backend.Write)
 	if err != nil {
 		return err
 	}

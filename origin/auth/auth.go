@@ -134,11 +134,16 @@ func (a *Auth) deny() (Grant, error) {
 	return Grant{}, ErrDenied
 }
 
-// Begin starts a session for a user and returns its cookie.
+// Begin starts a session for a user and returns its cookie. Sessions that are
+// over are forgotten meanwhile: there are never many more than sign-ins within
+// SessionLife.
 func (a *Auth) Begin(ctx context.Context, user chat.UserID) (*http.Cookie, error) {
 	secret := NewToken()
 	t := chat.Token{Hash: HashToken(secret), User: user, Kind: chat.TokenSession, Expires: a.now().Add(SessionLife)}
 	if err := a.accounts.AddToken(ctx, t); err != nil {
+		return nil, fmt.Errorf("begin session: %w", err)
+	}
+	if err := a.accounts.DropExpired(ctx, a.now()); err != nil {
 		return nil, fmt.Errorf("begin session: %w", err)
 	}
 	c := sessionCookie()

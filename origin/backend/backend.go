@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"landfall/origin/budget"
 	"landfall/origin/chat"
 )
 
@@ -19,6 +20,12 @@ const DefaultPoll = time.Second
 
 // DefaultQueue is how many bytes may wait for a subscriber.
 const DefaultQueue = 256 << 10
+
+// A user may write so much at once, and once more every writesEvery.
+const (
+	writesAtOnce = 1000
+	writesEvery  = 50 * time.Millisecond
+)
 
 // Config is what a Backend needs.
 type Config struct {
@@ -43,6 +50,9 @@ type Backend struct {
 	poll     time.Duration
 	queue    int
 
+	writes   budget.Budget[chat.UserID]
+	searches chan struct{} // holds a token for each search that goes on
+
 	worker   *worker
 	counters counters
 
@@ -65,8 +75,10 @@ func New(cfg Config) (*Backend, error) {
 	b := &Backend{
 		log: cfg.Log, accounts: cfg.Accounts, bus: cfg.Bus,
 		logger: cfg.Logger, now: cfg.Now, poll: cfg.Poll, queue: cfg.Queue,
-		worker: newWorker(),
-		feeds:  map[chat.FlowID]*feed{},
+		writes:   budget.Budget[chat.UserID]{Burst: writesAtOnce, Every: writesEvery, Now: time.Now},
+		searches: make(chan struct{}, searching),
+		worker:   newWorker(),
+		feeds:    map[chat.FlowID]*feed{},
 	}
 	if b.logger == nil {
 		b.logger = slog.New(slog.DiscardHandler)
@@ -138,7 +150,7 @@ func (b *Backend) Flow(ctx context.Context, user chat.UserID, ref chat.FlowRef) 
 	return s, s.See()
 }
 
-// Enter finds a flow that the user may read and write.
+// Enter finds a flow that the user may read.
 func (b *Backend) Enter(ctx context.Context, user chat.UserID, ref chat.FlowRef) (chat.Flow, error) {
 	s, err := b.accounts.Standing(ctx, user, ref)
 	if err != nil {
@@ -147,30 +159,50 @@ func (b *Backend) Enter(ctx context.Context, user chat.UserID, ref chat.FlowRef)
 	return s.Flow, s.Enter()
 }
 
+// Write finds a flow that the user may write to.
+func (b *Backend) Write(ctx context.Context, user chat.UserID, ref chat.FlowRef) (chat.Flow, error) {
+	f, err := b.Enter(ctx, user, ref)
+	if err == nil && f.Archived {
+		err = chat.ErrArchived
+	}
+	return f, err
+}
+
+// maxNamed is how many flows a reader may name.
+const maxNamed = 1000
+
 // Choose finds the flows that a reader names, by id or by organization and
 // slug, all of which the user must be allowed to read. None named are all that
-// the user has joined.
+// the user has joined. However many there are, the accounts are asked once.
 func (b *Backend) Choose(ctx context.Context, user chat.UserID, names []string) ([]chat.FlowID, error) {
+	if len(names) > maxNamed {
+		return nil, chat.Invalid{"filter": {fmt.Sprintf("has too many flows (maximum is %d)", maxNamed)}}
+	}
+	all, err := b.accounts.Standings(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("flows of user %d: %w", user, err)
+	}
 	var flows []chat.FlowID
+	known := make(map[chat.FlowRef]chat.Standing, 2*len(all))
+	for _, s := range all {
+		known[chat.FlowRef{ID: s.Flow.ID}] = s
+		known[chat.FlowRef{Org: s.Flow.Org.Slug, Slug: s.Flow.Slug}] = s
+		if len(names) == 0 && s.Enter() == nil {
+			flows = append(flows, s.Flow.ID)
+		}
+	}
 	for _, name := range names {
 		ref, err := chat.ParseFlowRef(name)
 		if err != nil {
 			return nil, chat.Invalid{"filter": {err.Error()}}
 		}
-		f, err := b.Enter(ctx, user, ref)
-		if err != nil {
+		s := known[ref] // nobody's flow, if it is not known
+		if err := s.Enter(); err != nil {
 			return nil, err
 		}
-		flows = append(flows, f.ID)
-	}
-	if len(names) > 0 {
-		return flows, nil
-	}
-	joined, err := b.Joined(ctx, user)
-	for _, s := range joined {
 		flows = append(flows, s.Flow.ID)
 	}
-	return flows, err
+	return flows, nil
 }
 
 // Joined returns the flows that the user has joined and may read.

@@ -33,6 +33,9 @@ func (b *Backend) Post(ctx context.Context, d chat.Draft) (message chat.Event, a
 // append commits e, or returns what the log has under its UUID already. Once
 // begun it is seen to its end, so that nobody is left untold of a commit.
 func (b *Backend) append(ctx context.Context, e chat.Event) (chat.Event, bool, error) {
+	if err := b.writes.Take(e.By); err != nil {
+		return chat.Event{}, false, err
+	}
 	stored, added, err := b.log.Append(context.WithoutCancel(ctx), e)
 	if err != nil {
 		return chat.Event{}, false, err
@@ -104,6 +107,9 @@ func (b *Backend) Type(ctx context.Context, flow chat.FlowID, user chat.UserID) 
 
 // Seen notes that the user has seen the flow up to an event.
 func (b *Backend) Seen(ctx context.Context, flow chat.FlowID, user chat.UserID, seq chat.Seq) error {
+	if err := b.writes.Take(user); err != nil {
+		return err
+	}
 	heads, err := b.log.Heads(ctx, []chat.FlowID{flow})
 	if err != nil {
 		return err
@@ -119,6 +125,9 @@ func (b *Backend) JoinFlow(ctx context.Context, flow chat.FlowID, user chat.User
 
 // AddFlow makes a flow with its founder as the first member.
 func (b *Backend) AddFlow(ctx context.Context, f chat.Flow, founder chat.UserID) error {
+	if err := b.writes.Take(founder); err != nil {
+		return err
+	}
 	defer b.worker.wake()
 	return b.accounts.AddFlow(ctx, f, chat.Join{User: founder, UUID: newUUID(), When: b.now()})
 }

@@ -10,6 +10,12 @@ import (
 // scan is how many events are read at a time where not all of them match.
 const scan = 256
 
+// Limits of searches, which read much to find little.
+const (
+	searching  = 2      // at once, so that others find a reader free
+	maxScanned = 10_000 // events that one goes through
+)
+
 // Message returns one message as it stands.
 func (b *Backend) Message(ctx context.Context, flow chat.FlowID, seq chat.Seq) (chat.Event, error) {
 	events, err := b.today(ctx, flow, chat.Span{After: seq - 1, Before: seq + 1, Limit: 1})
@@ -36,11 +42,18 @@ func (b *Backend) Messages(ctx context.Context, q chat.Query) ([]chat.Event, err
 }
 
 // search goes through the log in the direction of q, because what a message
-// has in tags and words depends on later changes.
+// has in tags and words depends on later changes. It ends after maxScanned
+// events with what it has found.
 func (b *Backend) search(ctx context.Context, q chat.Query, span chat.Span) ([]chat.Event, error) {
+	select {
+	case b.searches <- struct{}{}:
+		defer func() { <-b.searches }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	var found []chat.Event
 	span.Limit = scan
-	for len(found) < q.Skip+q.Limit {
+	for scanned := 0; len(found) < q.Skip+q.Limit && scanned < maxScanned; scanned += scan {
 		events, err := b.today(ctx, q.Flow, span)
 		if err != nil {
 			return nil, err

@@ -16,6 +16,8 @@ var (
 	// ErrForbidden says that the thing is there but not for the asker to
 	// read or change.
 	ErrForbidden = errors.New("forbidden")
+	// ErrArchived says that a flow is only to be read any more.
+	ErrArchived = errors.New("flow is archived")
 	// ErrTaken says that a name or address already belongs to another.
 	ErrTaken = errors.New("already taken")
 	// ErrFull says that an organization has as many users as it may have.

@@ -88,6 +88,8 @@ type Accounts interface {
 	AddToken(ctx context.Context, t Token) error
 	Token(ctx context.Context, hash string) (Token, error)
 	DropToken(ctx context.Context, hash string) error
+	// DropExpired forgets the tokens that expire before a time.
+	DropExpired(ctx context.Context, before time.Time) error
 
 	// Organization finds one by its slug.
 	Organization(ctx context.Context, slug string) (Organization, error)

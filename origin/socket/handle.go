@@ -34,7 +34,7 @@ func (c *conn) handle(ctx context.Context, f frame) {
 
 // send posts a message and acknowledges it once it is committed.
 func (c *conn) send(ctx context.Context, f frame) {
-	flow, err := c.enter(ctx, f)
+	flow, err := c.enter(ctx, f, c.backend.Write)
 	var m chat.Event
 	if err == nil {
 		m, _, err = c.backend.Post(ctx, f.draft(flow, c.grant.User.ID))
@@ -52,7 +52,7 @@ func (c *conn) typing(ctx context.Context, f frame) error {
 	if now.Sub(c.typed) < typingEvery {
 		return nil
 	}
-	flow, err := c.enter(ctx, f)
+	flow, err := c.enter(ctx, f, c.backend.Enter)
 	if err != nil {
 		return err
 	}
@@ -61,15 +61,16 @@ func (c *conn) typing(ctx context.Context, f frame) error {
 }
 
 func (c *conn) seen(ctx context.Context, f frame) error {
-	flow, err := c.enter(ctx, f)
+	flow, err := c.enter(ctx, f, c.backend.Enter)
 	if err != nil {
 		return err
 	}
 	return c.backend.Seen(ctx, flow, c.grant.User.ID, f.ID)
 }
 
-// enter finds the flow that a frame names, for a client that is still let in.
-func (c *conn) enter(ctx context.Context, f frame) (chat.FlowID, error) {
+// enter finds the flow that a frame names, to read it or to write to it, for a
+// client that is still let in.
+func (c *conn) enter(ctx context.Context, f frame, find func(context.Context, chat.UserID, chat.FlowRef) (chat.Flow, error)) (chat.FlowID, error) {
 	if err := c.sub.Verify(ctx); err != nil {
 		return chat.FlowID{}, err
 	}
@@ -77,7 +78,7 @@ func (c *conn) enter(ctx context.Context, f frame) (chat.FlowID, error) {
 	if err != nil {
 		return chat.FlowID{}, chat.Invalid{"flow": {"must be the id of a flow, or organization/flow"}}
 	}
-	flow, err := c.backend.Enter(ctx, c.grant.User.ID, ref)
+	flow, err := find(ctx, c.grant.User.ID, ref)
 	return flow.ID, err
 }
 

@@ -54,6 +54,8 @@ func ProblemOf(err error) (p *Problem, known bool) {
 		return NewProblem(http.StatusNotFound, "Not found"), true
 	case errors.Is(err, chat.ErrForbidden):
 		return NewProblem(http.StatusForbidden, "Access denied"), true
+	case errors.Is(err, chat.ErrArchived):
+		return NewProblem(http.StatusForbidden, "Flow is archived"), true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return NewProblem(http.StatusServiceUnavailable, "Service is too slow or shutting down: try again"), true
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"landfall/origin/chat"
 )
@@ -129,6 +130,14 @@ func (a *Accounts) Token(ctx context.Context, hash string) (chat.Token, error) {
 func (a *Accounts) DropToken(ctx context.Context, hash string) error {
 	return a.change(ctx, "drop token", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE hash = $1`, hash)
+		return err
+	})
+}
+
+// DropExpired implements chat.Accounts.
+func (a *Accounts) DropExpired(ctx context.Context, before time.Time) error {
+	return a.change(ctx, "drop expired tokens", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE expires > 0 AND expires < $1`, millis(before))
 		return err
 	})
 }

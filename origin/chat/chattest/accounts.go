@@ -161,6 +161,20 @@ func tokens(t *testing.T, a chat.Accounts) {
 	if _, err := a.Token(t.Context(), "h"); !errors.Is(err, chat.ErrNotFound) {
 		t.Errorf("dropped token: %v", err)
 	}
+	expires := map[string]time.Time{"past": time.UnixMilli(1000), "now": time.UnixMilli(2000), "later": time.UnixMilli(3000), "never": {}}
+	for hash, when := range expires {
+		if err := a.AddToken(t.Context(), chat.Token{Hash: hash, User: ann.ID, Kind: chat.TokenSession, Expires: when}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.DropExpired(t.Context(), time.UnixMilli(2000)); err != nil {
+		t.Fatal(err)
+	}
+	for hash := range expires {
+		if _, err := a.Token(t.Context(), hash); (err == nil) != (hash != "past") {
+			t.Errorf("token %q after those of the past were dropped: %v", hash, err)
+		}
+	}
 }
 
 func standing(t *testing.T, a chat.Accounts) {
