@@ -64,6 +64,7 @@ type peer struct {
 	window  probe.Window // of its pings
 	pass    uint64       // what it wants to see in ours
 	session wg.Session
+	looked  time.Time // at its session
 	began   time.Time // our last initiation
 	asked   bool      // it asked us for an initiation
 	wished  time.Time // when WireGuard last wanted one that is not ours

@@ -193,26 +193,31 @@ func (m *Mesh) wish(key landfall.PublicKey) {
 	}
 }
 
-// refresh asks WireGuard about its sessions, if one is missing. Those that
-// exist need no asking until they are too old. It must not be called with mu
-// held, for WireGuard may wait for us meanwhile in wish, nor where WireGuard
-// receives, for it waits for that when it closes.
+// refresh asks WireGuard about its sessions, if one is missing or a peer owes
+// an answer to a probe. Else nothing is to be learned from them. It must not
+// be called with mu held, for WireGuard may wait for us meanwhile in wish, nor
+// where WireGuard receives, for it waits for that when it closes.
 func (m *Mesh) refresh(dev *wg.Device) {
 	now := time.Now()
 	m.mu.Lock()
-	missing := false
+	curious := false
 	for _, p := range m.peers {
-		missing = missing || p.sessionless(now)
+		s, _ := m.table.Status(p.Node)
+		curious = curious || p.sessionless(now) || s.Alive && s.Late
 	}
 	m.mu.Unlock()
-	if !missing {
+	if !curious {
 		return
 	}
 	sessions := dev.Sessions()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.peers {
-		p.session = sessions[p.Key]
+		s := sessions[p.Key]
+		if s.RxBytes > p.session.RxBytes && now.Sub(p.looked) < 2*path.Interval {
+			m.table.Spoke(p.Node, now)
+		}
+		p.session, p.looked = s, now
 	}
 }
 

@@ -24,6 +24,7 @@ type world struct {
 	m     *landfall.Map
 	nodes map[landfall.NodeID]*node
 	wire  *meshtest.Packets // nil: real sockets on loopback
+	wrap  func(net.PacketConn) net.PacketConn
 }
 
 type node struct {
@@ -74,6 +75,9 @@ func (w *world) start(id landfall.NodeID) {
 		w.t.Fatal(err)
 	}
 	n.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	if w.wrap != nil {
+		conn = w.wrap(conn)
+	}
 	n.Mesh, err = mesh.New(mesh.Config{
 		Self: id, Network: "test", Key: n.key, Conn: conn, Timeout: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),

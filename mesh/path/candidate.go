@@ -11,6 +11,7 @@ const (
 	Hurry     = 200 * time.Millisecond // between probes of a new or suspect one
 	DeadAfter = 4                      // late probes in a row
 
+	silence     = time.Second            // a peer that spoke within it is not dead
 	minLate     = 250 * time.Millisecond // the least that makes a probe late
 	unknownLate = time.Second            // late where no round trip is known
 	forget      = 5 * time.Second        // an answer later than this is none

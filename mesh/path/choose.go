@@ -20,7 +20,7 @@ func (p *peer) choose(now time.Time) []Event {
 			events = append(events, Event{p.id, Routed, best.addr})
 		}
 	}
-	works := p.chosen != nil && p.chosen.life.works()
+	works := p.chosen != nil && p.chosen.life.works() || p.alive && now.Sub(p.spoke) < silence
 	settled := works || p.chosen == nil || p.chosen.life == dead
 	if settled && (works != p.alive || !p.known) {
 		p.alive, p.known = works, true
@@ -103,6 +103,7 @@ type Status struct {
 	RTT   time.Duration  // smoothed; 0 is unknown
 	Loss  float64        // smoothed, from 0 to 1
 	Alive bool
+	Late  bool      // the endpoint in use owes an answer: see Spoke
 	Known bool      // false until a probe was answered or the peer given up
 	Heard time.Time // last answer on the endpoint in use, or since when we ask there
 }
@@ -116,6 +117,7 @@ func (t *Table) Status(id landfall.NodeID) (Status, bool) {
 	s := Status{Peer: p.id, Alive: p.alive, Known: p.known, Addr: p.addr()}
 	if c := p.chosen; c != nil {
 		s.RTT, s.Loss, s.Heard = c.rtt, c.loss, c.heard
+		s.Late = c.life == suspect || c.life == dead
 	}
 	return s, true
 }

@@ -30,6 +30,7 @@ type peer struct {
 	chosen     *candidate   // nil only while there are no candidates
 	alive      bool         // as last told by an Event
 	known      bool         // it has been told whether the peer is alive
+	spoke      time.Time    // see Spoke
 }
 
 // Probe is a ping to send.
@@ -52,7 +53,7 @@ type EventKind uint8
 // The kinds of events.
 const (
 	Alive  EventKind = iota + 1 // the peer answers
-	Dead                        // the peer answers on no endpoint
+	Dead                        // the peer answers on no endpoint, and is silent
 	Routed                      // another endpoint is in use
 )
 
@@ -127,6 +128,15 @@ func (t *Table) Heard(id landfall.NodeID, addr netip.AddrPort, now time.Time) {
 func (t *Table) Ask(id landfall.NodeID, now time.Time) {
 	if p := t.peer(id); p != nil && p.chosen != nil {
 		p.chosen.next = now
+	}
+}
+
+// Spoke says that the peer has sent something that nobody else can have sent.
+// That keeps a peer alive whose answers are late, for they may have to wait
+// behind data; it says nothing about which endpoint works.
+func (t *Table) Spoke(id landfall.NodeID, now time.Time) {
+	if p := t.peer(id); p != nil {
+		p.spoke = now
 	}
 }
 

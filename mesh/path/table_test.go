@@ -23,6 +23,7 @@ import (
 //	TIME peer ID ADDR...      SetPeer
 //	TIME remove ID            RemovePeer
 //	TIME heard ID ADDR        Heard
+//	TIME spoke ID             Spoke
 //	TIME pong ID N            Answered, for the probe numbered N; 0 is none
 //	TIME run RTT [ADDR=RTT...] Tick until TIME; every probe is answered after
 //	                          RTT, or that of its address, or never if that
@@ -110,6 +111,8 @@ func (s *story) run(f []string) error {
 		s.table.RemovePeer(id)
 	case "heard":
 		s.table.Heard(id, netip.MustParseAddrPort(f[3]), now)
+	case "spoke":
+		s.table.Spoke(id, now)
 	case "pong":
 		n, err := strconv.Atoi(f[3])
 		if err != nil {

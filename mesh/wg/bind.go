@@ -182,6 +182,9 @@ func (b *bind) Send(bufs [][]byte, ep conn.Endpoint) error {
 	if !to.IsValid() {
 		return fmt.Errorf("peer %v: no address is known", e.key)
 	}
+	if bufs[0][0] != data {
+		return b.sock.urgent(bufs[0], to) // handshakes come one by one
+	}
 	return b.sock.write(bufs, to)
 }
 

@@ -190,6 +190,30 @@ func TestReadFaultsPass(t *testing.T) {
 	})
 }
 
+// TestUrgentDatagramsDoNotWait: probes get through while all writes wait.
+func TestUrgentDatagramsDoNotWait(t *testing.T) {
+	var conns [2]*net.UDPConn
+	for i := range conns {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns[i] = c
+	}
+	s := newUDPSocket(conns[0])
+	for range cap(s.out) {
+		<-s.out
+	}
+	if err := s.urgent([]byte("probe"), conns[1].LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if n, err := conns[1].Read(b); err != nil || string(b[:n]) != "probe" {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+}
+
 func FuzzSort(f *testing.F) {
 	for kind := range byte(6) {
 		f.Add(message(kind))

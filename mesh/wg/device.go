@@ -77,7 +77,7 @@ type Peer struct {
 // Session is what WireGuard knows about a peer.
 type Session struct {
 	Handshake time.Time // last one that both confirmed; zero if none
-	RxBytes   uint64
+	RxBytes   uint64    // of what was authenticated
 	TxBytes   uint64
 }
 
@@ -180,10 +180,8 @@ func (d *Device) RemovePeer(p Peer, why error) {
 // Use says where a peer's datagrams go from now on.
 func (d *Device) Use(peer landfall.PublicKey, at netip.AddrPort) { d.bind.use(peer, at) }
 
-// SendTo sends one datagram that is not WireGuard's.
-func (d *Device) SendTo(b []byte, to netip.AddrPort) error {
-	return d.bind.sock.write([][]byte{b}, to)
-}
+// SendTo sends one datagram that is not WireGuard's, ahead of data that waits.
+func (d *Device) SendTo(b []byte, to netip.AddrPort) error { return d.bind.sock.urgent(b, to) }
 
 // Initiate starts a handshake now, whatever was tried before and however
 // good the session looks from here.

@@ -17,6 +17,8 @@ type socket interface {
 	read(bufs [][]byte, sizes []int, from []netip.AddrPort) (n int, err error)
 	// write sends bufs to one address. It may be called concurrently.
 	write(bufs [][]byte, to netip.AddrPort) error
+	// urgent sends one datagram without waiting for writes that wait.
+	urgent(b []byte, to netip.AddrPort) error
 }
 
 func newSocket(c net.PacketConn) socket {
@@ -39,29 +41,34 @@ func (s plainSocket) read(bufs [][]byte, sizes []int, from []netip.AddrPort) (in
 }
 
 func (s plainSocket) write(bufs [][]byte, to netip.AddrPort) error {
-	addr := net.UDPAddrFromAddrPort(to)
 	for _, b := range bufs {
-		if _, err := s.conn.WriteTo(b, addr); err != nil {
+		if err := s.urgent(b, to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (s plainSocket) urgent(b []byte, to netip.AddrPort) error {
+	_, err := s.conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
+	return err
+}
+
 // udpSocket uses recvmmsg and sendmmsg.
 type udpSocket struct {
-	conn *ipv4.PacketConn // its batches serve IPv6 sockets just as well
+	udp  *net.UDPConn
+	conn *ipv4.PacketConn // the same; its batches serve IPv6 sockets just as well
 	in   []ipv4.Message   // of the one reader
 	out  chan []ipv4.Message
 }
 
 func newUDPSocket(c *net.UDPConn) *udpSocket {
-	// A burst of a long fat pipe must fit while nobody reads. The kernel
-	// caps what it grants; less only costs throughput.
-	const room = 4 << 20
-	_ = c.SetReadBuffer(room)
-	_ = c.SetWriteBuffer(room)
-	s := &udpSocket{conn: ipv4.NewPacketConn(c), in: messages(), out: make(chan []ipv4.Message, 4)}
+	// A burst of a long fat pipe must fit while nobody reads. What waits to be
+	// sent is what an urgent datagram has to wait for: 20 ms of 100 Mbit/s.
+	// The kernel caps what it grants; less only costs throughput.
+	_ = c.SetReadBuffer(4 << 20)
+	_ = c.SetWriteBuffer(256 << 10)
+	s := &udpSocket{udp: c, conn: ipv4.NewPacketConn(c), in: messages(), out: make(chan []ipv4.Message, 4)}
 	for range cap(s.out) {
 		s.out <- messages()
 	}
@@ -104,6 +111,11 @@ func (s *udpSocket) write(bufs [][]byte, to netip.AddrPort) error {
 		bufs = bufs[sent:]
 	}
 	return nil
+}
+
+func (s *udpSocket) urgent(b []byte, to netip.AddrPort) error {
+	_, err := s.udp.WriteToUDPAddrPort(b, to)
+	return err
 }
 
 // addrPort is the zero value for what is not an address of UDP.
