@@ -50,7 +50,7 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) { return
 func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	x.tally.requests.Add(1)
 	x.tally.open.Add(1)
-	if x.up = newUpload(w, r); x.up != nil {
+	if x.up = newUpload(w, r, func() { x.tally.slowUp.Add(1) }); x.up != nil {
 		r.Body = x.up
 	}
 	x.sip = newSip(w, func() { x.tally.slowDown.Add(1) })

@@ -191,7 +191,7 @@ func TestSilentUploadIsTheClientsFault(t *testing.T) {
 		io.WriteString(c, "POST / HTTP/1.1\r\nHost: chat.landfall.test\r\nContent-Length: 10\r\n\r\nhalf")
 		start := time.Now()
 		b, _ := io.ReadAll(c)
-		if !strings.HasPrefix(string(b), "HTTP/1.1 408 ") || time.Since(start) != uploadIdle {
+		if !strings.HasPrefix(string(b), "HTTP/1.1 408 ") || time.Since(start) != uploadPatience {
 			t.Errorf("after %v: %q", time.Since(start), b)
 		}
 		if s := w.Stats(); s.Faults["client"] != 1 || s.Faults["origin"] != 0 {
@@ -264,7 +264,9 @@ func TestLossesBeforeTheAnswer(t *testing.T) {
 func TestBlameWaitsForABodyThatIsBreakingOff(t *testing.T) {
 	release := make(chan struct{})
 	reading := make(chan struct{})
-	u := &upload{ReadCloser: brokenBody{reading, release}, limit: http.NewResponseController(httptest.NewRecorder())}
+	r := httptest.NewRequest("POST", "/", nil)
+	r.Body = brokenBody{reading, release}
+	u := newUpload(httptest.NewRecorder(), r, func() {})
 	go u.Read(nil)
 	<-reading
 	ctx, end := context.WithCancel(t.Context())

@@ -303,7 +303,7 @@ func TestRequestBodyStreams(t *testing.T) {
 			if got := <-seen; got != line { // before the body ends
 				t.Errorf("origin saw %q, want %q", got, line)
 			}
-			time.Sleep(50 * time.Second) // a slow client, but not a dead one
+			time.Sleep(20 * time.Second) // a slow client, but not a dead one
 		}
 		body.Close()
 		if _, more := <-seen; more {
