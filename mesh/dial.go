@@ -36,11 +36,19 @@ func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
 }
 
 // Open opens a stream to a service on a node, which may be this one, and
-// sends the first bytes. It returns when the node has accepted, and gives up
-// at the end of ctx, at the target's deadline, after ten seconds or when the
-// peer is found dead, whichever comes first. The sink may hear of what
-// arrives before Open has returned. Before Run it waits. TCP makes no
-// difference between classes, so the target's is not used.
+// sends the first bytes. It returns when the node has accepted, a round trip
+// later at least: an event loop leaves Open to a goroutine that ends with it,
+// and keeps none for the stream. It gives up at the end of ctx, at the
+// target's deadline, after ten seconds or when the peer is found dead,
+// whichever comes first. The sink may hear of what arrives before Open has
+// returned. Before Run it waits. TCP makes no difference between classes, so
+// the target's is not used.
+//
+// What went wrong, here and in a stream that ends, is told by errors.Is: a
+// node that is unknown, removed or does not answer is syscall.EHOSTUNREACH, a
+// service that nobody offers there ECONNREFUSED, a stream that the peer reset
+// ECONNRESET, one that the network lost ETIMEDOUT, and net.ErrClosed is this
+// node's own end. Those of time are net.Errors whose Timeout is true.
 func (m *Mesh) Open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (landfall.Stream, error) {
 	s, err := m.open(ctx, t, first, sink)
 	if err != nil {
@@ -157,16 +165,16 @@ func (m *Mesh) reach(ctx context.Context, id landfall.NodeID) (netip.Addr, conte
 // stranger says why a node is not our peer.
 func (m *Mesh) stranger(id landfall.NodeID) error {
 	if m.current == nil {
-		return fmt.Errorf("node %s is unknown: there is no map yet", id)
+		return faultf("node %s is unknown: there is no map yet", id)
 	}
 	n, ok := m.current.Node(id)
 	switch {
 	case !ok:
-		return fmt.Errorf("node %s is unknown to map serial %d", id, m.current.Serial)
+		return faultf("node %s is unknown to map serial %d", id, m.current.Serial)
 	case n.State == landfall.Gone:
-		return fmt.Errorf("node %s is gone in map serial %d", id, m.current.Serial)
+		return faultf("node %s is gone in map serial %d", id, m.current.Serial)
 	case n.Key.IsZero():
-		return fmt.Errorf("node %s has no WireGuard key in map serial %d", id, m.current.Serial)
+		return faultf("node %s has no WireGuard key in map serial %d", id, m.current.Serial)
 	}
-	return fmt.Errorf("node %s is no peer of %s in map serial %d", id, m.cfg.Self, m.current.Serial)
+	return faultf("node %s is no peer of %s in map serial %d", id, m.cfg.Self, m.current.Serial)
 }

@@ -215,7 +215,7 @@ func (m *Mesh) SetMap(next *landfall.Map) {
 func (m *Mesh) rewire(dev *wg.Device, gone, fresh []*peer) {
 	for _, p := range gone {
 		if p != nil {
-			dev.RemovePeer(wg.Peer{Key: p.Key, Addr: p.Addr}, fmt.Errorf("peer %s was removed from the map", p.Node))
+			dev.RemovePeer(wg.Peer{Key: p.Key, Addr: p.Addr}, faultf("peer %s was removed from the map", p.Node))
 			m.log.Info("peer removed", "peer", p.Node)
 		}
 	}
@@ -270,7 +270,7 @@ func (m *Mesh) drop(c peers.Peer) *peer {
 			delete(m.peers, p.Node)
 			delete(m.probes, p.keys.From)
 			m.table.RemovePeer(p.Node)
-			p.die(fmt.Errorf("peer %s was removed from the map", p.Node))
+			p.die(faultf("peer %s was removed from the map", p.Node))
 			close(p.changed)
 			return p
 		}

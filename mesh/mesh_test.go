@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,17 +136,18 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct {
 		target landfall.Target
 		want   string
+		is     error
 	}{
-		{landfall.Target{Node: "zzz", Service: landfall.MeshHTTP}, "node zzz is unknown to map serial 1"},
-		{landfall.Target{Node: "bare", Service: landfall.MeshHTTP}, "node bare has no WireGuard key in map serial 1"},
-		{landfall.Target{Node: "lost", Service: landfall.MeshHTTP}, "peer lost not reachable: the map names no endpoint of it, and it has not called"},
-		{landfall.Target{Node: "mute", Service: landfall.MeshHTTP}, "peer mute not reachable: no answer from 127.0.0.1:9 for 1.6s"},
-		{landfall.Target{Node: "b", Service: landfall.MeshMap}, "peer b does not serve map: connection refused"},
-		{landfall.Target{Node: "a", Service: landfall.MeshMap}, "peer a does not serve map: connection refused"},
-		{landfall.Target{Node: "b", Service: "gopher"}, `mesh service "gopher" is unknown (want one of [http map certs acme samples probes chat admin])`},
+		{landfall.Target{Node: "zzz", Service: landfall.MeshHTTP}, "node zzz is unknown to map serial 1", syscall.EHOSTUNREACH},
+		{landfall.Target{Node: "bare", Service: landfall.MeshHTTP}, "node bare has no WireGuard key in map serial 1", syscall.EHOSTUNREACH},
+		{landfall.Target{Node: "lost", Service: landfall.MeshHTTP}, "peer lost not reachable: the map names no endpoint of it, and it has not called", syscall.EHOSTUNREACH},
+		{landfall.Target{Node: "mute", Service: landfall.MeshHTTP}, "peer mute not reachable: no answer from 127.0.0.1:9 for 1.6s", syscall.EHOSTUNREACH},
+		{landfall.Target{Node: "b", Service: landfall.MeshMap}, "peer b does not serve map: connection refused", syscall.ECONNREFUSED},
+		{landfall.Target{Node: "a", Service: landfall.MeshMap}, "peer a does not serve map: connection refused", syscall.ECONNREFUSED},
+		{landfall.Target{Node: "b", Service: "gopher"}, `mesh service "gopher" is unknown (want one of [http map certs acme samples probes chat admin])`, nil},
 	} {
-		if _, err := a.Dial(t.Context(), c.target); err == nil || err.Error() != c.want {
-			t.Errorf("%v: %v, want %s", c.target, err, c.want)
+		if _, err := a.Dial(t.Context(), c.target); err == nil || err.Error() != c.want || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%v: %v, want %s: %v", c.target, err, c.want, c.is)
 		}
 	}
 	target := landfall.Target{Node: "mute", Service: landfall.MeshHTTP, Deadline: time.Now().Add(-time.Second)}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -286,8 +285,8 @@ func newWindow() probe.Window {
 func (m *Mesh) unreachable(p *peer) error {
 	s, _ := m.table.Status(p.Node)
 	if !s.Addr.IsValid() {
-		return fmt.Errorf("peer %s not reachable: the map names no endpoint of it, and it has not called", p.Node)
+		return faultf("peer %s not reachable: the map names no endpoint of it, and it has not called", p.Node)
 	}
 	silent := time.Since(s.Heard).Round(100 * time.Millisecond)
-	return fmt.Errorf("peer %s not reachable: no answer from %v for %v", p.Node, s.Addr, silent)
+	return faultf("peer %s not reachable: no answer from %v for %v", p.Node, s.Addr, silent)
 }

@@ -3,8 +3,8 @@ package wg
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -116,7 +116,8 @@ func fromFull(a tcpip.FullAddress) netip.AddrPort {
 	return netip.AddrPortFrom(ip, a.Port)
 }
 
-// goError is a stack's error as the one that a kernel socket would give.
+// goError is a stack's error as the one that a kernel socket would give,
+// EIO if no kernel would.
 func goError(e tcpip.Error) error {
 	switch e.(type) {
 	case nil:
@@ -129,16 +130,20 @@ func goError(e tcpip.Error) error {
 		return syscall.ECONNABORTED
 	case *tcpip.ErrTimeout:
 		return syscall.ETIMEDOUT
-	case *tcpip.ErrHostUnreachable, *tcpip.ErrNetworkUnreachable:
+	case *tcpip.ErrHostUnreachable, *tcpip.ErrHostDown, *tcpip.ErrNetworkUnreachable, *tcpip.ErrNoNet:
 		return syscall.EHOSTUNREACH
 	case *tcpip.ErrClosedForSend:
 		return syscall.EPIPE
 	case *tcpip.ErrPortInUse:
 		return syscall.EADDRINUSE
+	case *tcpip.ErrNoPortAvailable:
+		return syscall.EADDRNOTAVAIL
+	case *tcpip.ErrNoBufferSpace:
+		return syscall.ENOBUFS
 	case *tcpip.ErrClosedForReceive, *tcpip.ErrNotConnected, *tcpip.ErrInvalidEndpointState:
-		return os.ErrClosed
+		return net.ErrClosed
 	}
-	return errors.New(e.String())
+	return fmt.Errorf("%v: %w", e, syscall.EIO)
 }
 
 // silence is a logger of the stack's kind that says nothing.
