@@ -156,6 +156,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 // Serve carries one request to the first of the hop's targets that can be
 // reached, and the answer back.
 func (f *Forwarder) Serve(w http.ResponseWriter, r *http.Request, hop Hop) {
+	r = plain(r)
 	x := &exchange{proxy: &f.proxy, id: requestID(r.Header), goodbye: hop.Goodbye, edge: true}
 	client, _ := ClientAddr(r.RemoteAddr)
 	x.rewrite = func(p *httputil.ProxyRequest) {
