@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"landfall/origin"
@@ -145,38 +146,42 @@ func TestRoutesByHostAndPath(t *testing.T) {
 }
 
 func TestStopEndsStreamsAndKeepsMessages(t *testing.T) {
-	dir := t.TempDir()
-	s := newServer(t, dir)
-	r := start(t, s, s.Handler())
-	stream := r.ask(t, "GET", "/stream/flows")
-	if resp := r.ask(t, "POST", "/flows/landfall/main/messages?content=kept&uuid=u"); resp.StatusCode != http.StatusCreated {
-		t.Fatal(resp.Status)
-	}
-	for lines := bufio.NewScanner(stream.Body); lines.Scan(); {
-		if strings.Contains(lines.Text(), "kept") {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stream, err := w.open(t.Context(), "GET", "/stream/flows")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	at := time.Now()
-	r.stop()
-	if _, err := io.ReadAll(stream.Body); err != nil {
-		t.Errorf("stream did not end in order: %v", err)
-	}
-	if err := <-r.ended; err != nil {
-		t.Errorf("Run: %v", err)
-	}
-	if d := time.Since(at); d > 500*time.Millisecond {
-		t.Errorf("stopping took %v", d)
-	}
-	if resp := r.ask(t, "GET", "/user"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("after the stop: %s", resp.Status)
-	}
-
-	again := start(t, newServer(t, dir), nil)
-	again.stop()
-	if err := <-again.ended; err != nil {
-		t.Errorf("second Run: %v", err)
-	}
+		defer stream.Body.Close()
+		if status, b, err := w.ask(t.Context(), "POST", "/flows/landfall/one/messages?content=kept&uuid=u"); status != http.StatusCreated {
+			t.Fatal(status, string(b), err)
+		}
+		for lines := bufio.NewScanner(stream.Body); lines.Scan(); {
+			if strings.Contains(lines.Text(), "kept") {
+				break
+			}
+		}
+		at := time.Now()
+		go w.end()
+		if _, err := io.ReadAll(stream.Body); err != nil {
+			t.Errorf("stream did not end in order: %v", err)
+		}
+		w.end()
+		if d := time.Since(at); d > 500*time.Millisecond {
+			t.Errorf("stopping took %v", d)
+		}
+		again, err := w.open(t.Context(), "GET", "/user")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Body.Close()
+		if again.StatusCode != http.StatusServiceUnavailable || again.Header.Get("Retry-After") == "" {
+			t.Errorf("after the stop: %s", again.Status)
+		}
+		if s := newServer(t, w.dir); s.Close() != nil {
+			t.Error("the data cannot be opened again")
+		}
+	})
 }
 
 func TestOnlyEdgesSayHowTheClientCame(t *testing.T) {

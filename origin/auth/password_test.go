@@ -67,7 +67,7 @@ func TestGuessesAtAnAccountAreCounted(t *testing.T) {
 
 func TestGuessesOfAClientAreCounted(t *testing.T) {
 	k := origintest.New(t)
-	a, err := auth.New(cheapAccounts{k.Accounts}, nil)
+	a, err := auth.New(cheapAccounts{k.Accounts}, origintest.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,10 +100,8 @@ func TestDerivedWorkIsDoneOnceWhateverFails(t *testing.T) {
 
 func TestMarksMoveWithoutWork(t *testing.T) {
 	d := newData(t)
-	b := d.backend(t, nil)
-	for i := range 300 {
-		post(t, b, draft(d.ann, fmt.Sprint("u", i), "nothing follows"))
-	}
+	d.fill(t, 260, func(i int) chat.Draft { return draft(d.ann, fmt.Sprint("u", i), "nothing follows") })
+	d.backend(t, nil)
 	eventually(t, "the mark has moved", func() bool {
 		marks, err := d.accounts.Derived(t.Context())
 		return err == nil && marks[flow] >= 256

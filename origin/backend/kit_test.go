@@ -95,6 +95,16 @@ func post(t *testing.T, b *backend.Backend, d chat.Draft) chat.Event {
 	return e
 }
 
+// fill puts messages of Ann's into the log, past the backend.
+func (d *data) fill(t *testing.T, n int, draft func(i int) chat.Draft) {
+	t.Helper()
+	for i := 1; i <= n; i++ {
+		if _, added, err := d.log.Append(t.Context(), chat.Compose(draft(i), chat.Setting{Sent: time.Now()})); err != nil || !added {
+			t.Fatalf("Append = %v, %v", added, err)
+		}
+	}
+}
+
 func subscribe(t *testing.T, b *backend.Backend, from chat.Cursor) *backend.Subscription {
 	t.Helper()
 	s, err := b.Subscribe(t.Context(), backend.Reader{Flows: []chat.FlowID{flow}, From: from})

@@ -16,6 +16,11 @@ import (
 	"landfall/origin/chat/chattest"
 )
 
+// nobody is an organization without members.
+type nobody struct{ chat.Accounts }
+
+func (nobody) Members(context.Context, chat.FlowID) ([]chat.Member, error) { return nil, nil }
+
 // memoryLog takes everything and keeps nothing.
 type memoryLog struct {
 	chat.Log
@@ -31,7 +36,7 @@ func (l *memoryLog) Append(_ context.Context, e chat.Event) (chat.Event, bool, e
 func TestWritesOfAUserAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newData(t)
-		b := d.idle(t, func(c *backend.Config) { c.Log = &memoryLog{Log: d.log} })
+		b := d.idle(t, func(c *backend.Config) { c.Log, c.Accounts = &memoryLog{Log: d.log}, nobody{d.accounts} })
 		write := func(by chat.User) error {
 			_, _, err := b.Post(t.Context(), draft(by, "", "x"))
 			return err
@@ -72,9 +77,8 @@ func (l *endlessLog) Read(ctx context.Context, f chat.FlowID, s chat.Span) ([]ch
 		}
 	}
 	l.read += s.Limit
-	events := make([]chat.Event, s.Limit)
+	events := slices.Repeat([]chat.Event{chattest.Event(f, "u", "x")}, s.Limit)
 	for i := range events {
-		events[i] = chattest.Event(f, "u", "x")
 		events[i].Seq = s.After + chat.Seq(i) + 1
 	}
 	return events, nil

@@ -136,17 +136,17 @@ func TestOnlyAuthorsChangeTheirMessages(t *testing.T) {
 func TestMessagesByQuery(t *testing.T) {
 	d := newData(t)
 	b := d.idle(t, nil)
-	for i := 1; i <= 600; i++ { // more than one read of the log
+	d.fill(t, 300, func(i int) chat.Draft { // more than one read of the log
 		dr := draft(d.ann, fmt.Sprint("u", i), fmt.Sprintf("number %d is %s", i, []string{"even", "odd"}[i%2]))
-		if i%100 == 0 {
-			dr.Tags = []string{"hundred"}
+		if i%50 == 0 {
+			dr.Tags = []string{"fifty"}
 		}
-		post(t, b, dr)
-	}
-	if err := b.Retag(t.Context(), flow, 300, d.bob.ID, []string{"other"}); err != nil { // number 601
+		return dr
+	})
+	if err := b.Retag(t.Context(), flow, 150, d.bob.ID, []string{"other"}); err != nil { // number 301
 		t.Fatal(err)
 	}
-	if err := b.Edit(t.Context(), flow, 7, d.ann.ID, "was odd, now special"); err != nil { // number 602
+	if err := b.Edit(t.Context(), flow, 7, d.ann.ID, "was odd, now special"); err != nil { // number 302
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -154,15 +154,15 @@ func TestMessagesByQuery(t *testing.T) {
 		q    chat.Query
 		want []chat.Seq
 	}{
-		{"newest", chat.Query{Limit: 2}, []chat.Seq{601, 602}},
+		{"newest", chat.Query{Limit: 2}, []chat.Seq{301, 302}},
 		{"oldest since", chat.Query{Since: 5, Oldest: true, Limit: 2}, []chat.Seq{6, 7}},
 		{"until", chat.Query{Until: 5, Limit: 2}, []chat.Seq{3, 4}},
-		{"kinds", chat.Query{Kinds: []chat.Kind{chat.KindRetag, chat.KindEdit}, Limit: 9}, []chat.Seq{601, 602}},
-		{"tag, as it is now", chat.Query{Tags: []string{"hundred"}, Limit: 9}, []chat.Seq{100, 200, 400, 500, 600}},
-		{"newest with the tag", chat.Query{Tags: []string{"hundred"}, Limit: 2}, []chat.Seq{500, 600}},
-		{"oldest with either tag", chat.Query{Tags: []string{"hundred", "other"}, AnyTag: true, Oldest: true, Since: 100, Limit: 2}, []chat.Seq{200, 300}},
+		{"kinds", chat.Query{Kinds: []chat.Kind{chat.KindRetag, chat.KindEdit}, Limit: 9}, []chat.Seq{301, 302}},
+		{"tag, as it is now", chat.Query{Tags: []string{"fifty"}, Limit: 9}, []chat.Seq{50, 100, 200, 250, 300}},
+		{"newest with the tag", chat.Query{Tags: []string{"fifty"}, Limit: 2}, []chat.Seq{250, 300}},
+		{"oldest with either tag", chat.Query{Tags: []string{"fifty", "other"}, AnyTag: true, Oldest: true, Since: 50, Limit: 2}, []chat.Seq{100, 150}},
 		{"words, as they are now", chat.Query{Words: []string{"SPECIAL", "odd"}, Limit: 9}, []chat.Seq{7}},
-		{"skip", chat.Query{Words: []string{"odd", "number"}, Skip: 2, Limit: 2}, []chat.Seq{593, 595}},
+		{"skip", chat.Query{Words: []string{"odd", "number"}, Skip: 2, Limit: 2}, []chat.Seq{293, 295}},
 		{"skip all", chat.Query{Words: []string{"special"}, Skip: 2, Limit: 2}, nil},
 	}
 	for _, test := range tests {

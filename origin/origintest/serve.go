@@ -6,15 +6,32 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 // Host is a server that is reached over pipes, so that it can live in a
 // bubble where time is the test's.
 type Host struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
+	conns  chan net.Conn
+	done   chan struct{}
+	once   sync.Once
+	writes atomic.Int64
+}
+
+// Writes counts what the host has begun to write to its connections.
+func (h *Host) Writes() int { return int(h.writes.Load()) }
+
+// countedConn counts its writes.
+type countedConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+// Write implements net.Conn.
+func (c countedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }
 
 // Serve serves h until the test ends; contexts of requests end with ctx.
@@ -34,7 +51,7 @@ func Serve(ctx context.Context, t testing.TB, h http.Handler) *Host {
 func (h *Host) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case h.conns <- server:
+	case h.conns <- countedConn{server, &h.writes}:
 		return client, nil
 	case <-h.done:
 		return nil, errors.New("host is closed")
