@@ -11,6 +11,8 @@
 //	                     |
 //	                   drain
 //
+// DESIGN.md says why limits on clients are as they are.
+//
 // The package stores no answers, obtains no certificates, decides nothing
 // about who is sent to it, and does not know what carries its streams.
 package edge

@@ -100,7 +100,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") // RFC 9110, 15.5.6
 		s.refuse(w, r, http.StatusMethodNotAllowed, "This method is not for proxies like this one.")
 	case !wellFormed(r):
-		s.refuse(w, r, http.StatusBadRequest, "The target of the request has an unusual form.")
+		s.refuse(w, r, http.StatusBadRequest, "The method or the target of the request has an unusual form.")
 	case r.URL.Path == HealthPath:
 		s.health(w, v)
 	default:
@@ -116,13 +116,6 @@ func lastCall(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wellFormed admits the origin form, and the absolute form (RFC 9112, 3.2.2)
-// if it is for what we are: HTTPS, without user information.
-func wellFormed(r *http.Request) bool {
-	u := r.URL
-	return u.Opaque == "" && u.User == nil && (u.Scheme == "" || u.Scheme == "https")
-}
-
 // pass hands a request on by its host. The authority of the absolute form
 // has then already replaced the Host header (RFC 9112, 3.2.2).
 func (s *Server) pass(w http.ResponseWriter, r *http.Request, v *view) {
@@ -133,7 +126,7 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, v *view) {
 		s.refuse(w, r, http.StatusMisdirectedRequest, "This host is not served on this connection.")
 		return
 	}
-	hop := forward.Hop{Targets: to.Targets, Goodbye: v.goodbye(time.Now())}
+	hop := forward.Hop{Targets: to.Targets, Goodbye: v.goodbye(time.Now()) || ambiguous(r)}
 	if s.cfg.Locator != nil {
 		hop.Location = s.locate(r.RemoteAddr)
 	}
@@ -189,7 +182,7 @@ func (s *Server) health(w http.ResponseWriter, v *view) {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, say string) {
-	if s.view.Load().goodbye(time.Now()) {
+	if s.view.Load().goodbye(time.Now()) || ambiguous(r) {
 		w.Header().Set("Connection", "close")
 	}
 	forward.Answer{Status: status, Say: say, Fault: forward.Client, Node: s.cfg.Self}.WriteTo(w, r)
