@@ -47,7 +47,7 @@ type Opener func(landfall.Sink) (s landfall.Stream, local, remote net.Addr, err 
 func Open(open Opener) (*Conn, error) {
 	c := &Conn{room: true}
 	c.readable.L, c.writable.L = &c.mu, &c.mu
-	c.read.wake, c.write.wake = c.readable.Broadcast, c.writable.Broadcast
+	c.read.waiting, c.write.waiting = &c.readable, &c.writable
 	var err error
 	if c.stream, c.local, c.remote, err = open((*sink)(c)); err != nil {
 		return nil, err

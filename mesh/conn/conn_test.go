@@ -156,3 +156,30 @@ func TestCloseWakesReaderAndWriter(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadlineIsNeverMissed lets deadlines pass just when Read begins to wait.
+func TestDeadlineIsNeverMissed(t *testing.T) {
+	c, err := conn.Open(func(landfall.Sink) (landfall.Stream, net.Addr, net.Addr, error) {
+		return nil, nil, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 20_000 {
+			if err := c.SetReadDeadline(time.Now().Add(time.Duration(i%40) * 100)); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("a read waits though its deadline has passed")
+	}
+}

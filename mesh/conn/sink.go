@@ -1,6 +1,9 @@
 package conn
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // sink is the side of a Conn that its stream talks to.
 type sink Conn
@@ -56,9 +59,9 @@ func (s *sink) Closed(err error) {
 // deadline wakes those who wait when its time has come. The mutex of its Conn
 // guards it.
 type deadline struct {
-	at    time.Time
-	timer *time.Timer
-	wake  func()
+	at      time.Time
+	timer   *time.Timer
+	waiting *sync.Cond
 }
 
 func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
@@ -68,9 +71,17 @@ func (d *deadline) set(t time.Time) {
 	d.stop()
 	d.at = t
 	if wait := time.Until(t); !t.IsZero() && wait > 0 {
-		d.timer = time.AfterFunc(wait, d.wake)
+		d.timer = time.AfterFunc(wait, d.expire)
 	}
-	d.wake()
+	d.waiting.Broadcast()
+}
+
+// expire takes the mutex, so that nobody is just between having found that
+// the time has not come and waiting for it.
+func (d *deadline) expire() {
+	d.waiting.L.Lock()
+	defer d.waiting.L.Unlock()
+	d.waiting.Broadcast()
 }
 
 func (d *deadline) stop() {

@@ -116,10 +116,17 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 			c.news.Wait()
 			continue
 		}
-		timer := time.AfterFunc(wake.Sub(now), c.news.Broadcast)
+		timer := time.AfterFunc(wake.Sub(now), c.wake)
 		c.news.Wait()
 		timer.Stop()
 	}
+}
+
+// wake takes the mutex, so that no reader is just about to wait.
+func (c *packetConn) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news.Broadcast()
 }
 
 // WriteTo implements net.PacketConn.
