@@ -31,9 +31,7 @@ type running struct {
 	*origin.Server
 	origin.Credentials
 
-	url   string
-	stop  context.CancelFunc
-	ended chan error
+	url string
 }
 
 func start(t *testing.T, s *origin.Server, h http.Handler) *running {
@@ -50,29 +48,18 @@ func start(t *testing.T, s *origin.Server, h http.Handler) *running {
 	serving := make(chan error, 1)
 	go func() { serving <- web.Serve(l) }()
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{Server: s, Credentials: c, url: "http://" + l.Addr().String(), stop: stop, ended: make(chan error, 1)}
-	go func() { r.ended <- s.Run(ctx) }()
+	r := &running{Server: s, Credentials: c, url: "http://" + l.Addr().String()}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		web.Close()
 		<-serving
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
 	})
 	return r
-}
-
-func (r *running) ask(t *testing.T, method, path string) *http.Response {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.SetBasicAuth(r.Token, "")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { resp.Body.Close() })
-	return resp
 }
 
 func TestFirstStartMakesCredentialsOnce(t *testing.T) {

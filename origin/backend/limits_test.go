@@ -79,7 +79,7 @@ func (l *endlessLog) Read(ctx context.Context, f chat.FlowID, s chat.Span) ([]ch
 	l.read += s.Limit
 	events := slices.Repeat([]chat.Event{chattest.Event(f, "u", "x")}, s.Limit)
 	for i := range events {
-		events[i].Seq = s.After + chat.Seq(i) + 1
+		events[i].Seq, events[i].Kind = s.After+chat.Seq(i)+1, chat.KindEdit // nothing can change it
 	}
 	return events, nil
 }
