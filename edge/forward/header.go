@@ -30,6 +30,7 @@ func describe(p *httputil.ProxyRequest, id string, self landfall.NodeID, client 
 			delete(h, name)
 		}
 	}
+	p.Out.Trailer = nil // some servers take trailers for headers (RFC 9110, 6.5.1 lets us drop them)
 	proto := "http"
 	if p.In.TLS != nil {
 		proto = "https"
@@ -58,15 +59,27 @@ func keepAsSent(p *httputil.ProxyRequest, self landfall.NodeID) {
 	p.Out.Header.Set("Via", via)
 }
 
-// claims reports whether a header says what only an edge can know. An
-// underscore counts as a hyphen: many applications cannot tell them apart.
+// claims reports whether a header says what only an edge can know: who the
+// client is, how it came here, or what it asked for before somebody rewrote
+// it. An underscore counts as a hyphen: many applications cannot tell them
+// apart.
 func claims(name string) bool {
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	switch name {
-	case "forwarded", "x-request-id", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip":
+	case "forwarded", "forwarded-for", "x-forwarded", "x-request-id",
+		"client-ip", "x-client-ip", "x-real-ip", "x-remote-ip", "x-remote-addr", "x-cluster-client-ip", "x-proxyuser-ip",
+		"true-client-ip", "fastly-client-ip", "fly-client-ip", "do-connecting-ip", "x-appengine-user-ip",
+		"x-azure-clientip", "x-azure-socketip", "ali-cdn-real-ip", "cdn-src-ip", "proxy-client-ip", "wl-proxy-client-ip",
+		"x-scheme", "x-url-scheme", "front-end-https", "x-host", "x-rewrite-url",
+		"proxy": // HTTP_PROXY to whoever runs CGI
 		return true
 	}
-	return strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-landfall-")
+	for _, family := range []string{"x-forwarded-", "x-original-", "x-envoy-", "cf-", "x-landfall-"} {
+		if strings.HasPrefix(name, family) {
+			return true
+		}
+	}
+	return false
 }
 
 // forwarded is the value of the Forwarded header (RFC 7239, 4). The node

@@ -3,6 +3,7 @@ package forward
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -37,6 +38,46 @@ func TestOriginHearsTheTruthAboutTheClient(t *testing.T) {
 	if got := fmt.Sprint(p.Out.Header); got != fmt.Sprint(want) {
 		t.Errorf("origin hears\n%s\nwant\n%s", got, fmt.Sprint(want))
 	}
+}
+
+func TestClaimsOfClientsAreRemoved(t *testing.T) {
+	for _, name := range []string{
+		"CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Visitor", "Fastly-Client-IP", "True-Client-IP", "X-Real-IP", "X-Client-IP",
+		"X-Cluster-Client-IP", "X-Original-Forwarded-For", "X-Envoy-External-Address", "X-ProxyUser-Ip", "Forwarded-For",
+		"X-Forwarded", "X-Forwarded-Server", "X-Scheme", "Front-End-Https", "Proxy", "X-Original-URL", "X-Rewrite-URL",
+		"X_Rewrite_URL", "client_ip", "x-landfall-region", "X_Forwarded-for",
+	} {
+		if !claims(name) {
+			t.Errorf("%s passes", name)
+		}
+	}
+	for _, name := range []string{"Accept", "Authorization", "X-Requested-With", "X-Api-Key", "Origin", "Cookie", "Cf", "Proxy-Status", "X-Http-Method-Override", "Traceparent"} {
+		if claims(name) {
+			t.Errorf("%s is removed", name)
+		}
+	}
+}
+
+func TestTrailersDoNotPass(t *testing.T) {
+	var seen *http.Request
+	inWorld(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		seen = r
+	}), func(t *testing.T, w *world) {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://chat.landfall.test/", io.MultiReader(strings.NewReader("body")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Trailer = http.Header{"X-Forwarded-For": {"192.0.2.99"}}
+		res, err := w.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if r := seen; len(r.Trailer) != 0 || r.Header.Get("Trailer") != "" {
+			t.Errorf("origin saw the trailers %v", r.Trailer)
+		}
+	})
 }
 
 func TestUnknownIsLeftUnsaid(t *testing.T) {
