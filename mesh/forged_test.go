@@ -17,6 +17,31 @@ type datagram struct {
 	body     []byte
 }
 
+var stranger = netip.MustParseAddrPort("203.0.113.66:666")
+
+// molest sends a node garbage, and all that was heard: again, from elsewhere,
+// and with a bit flipped.
+func molest(w *world, victim landfall.NodeID, heard []datagram) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		garbage := make([]byte, r.IntN(200))
+		for i := range garbage {
+			garbage[i] = byte(r.Uint32())
+		}
+		if len(garbage) > 3 && r.IntN(2) == 0 {
+			copy(garbage, []byte{byte(r.IntN(5)), 0, 0, 0})
+		}
+		w.wire.Inject(stranger, w.nodes[victim].addr, garbage)
+	}
+	for _, d := range heard {
+		w.wire.Inject(d.from, d.to, d.body)   // replayed
+		w.wire.Inject(stranger, d.to, d.body) // and from elsewhere
+		bad := bytes.Clone(d.body)
+		bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+		w.wire.Inject(d.from, d.to, bad) // forged
+	}
+}
+
 // TestStrangersChangeNothing sends two nodes garbage, everything they ever
 // said to each other once more, and the same from elsewhere.
 func TestStrangersChangeNothing(t *testing.T) {
@@ -36,26 +61,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 	wire.Tap(nil)
 	before := w.nodes["a"].Paths()[0]
 
-	stranger := netip.MustParseAddrPort("203.0.113.66:666")
-	r := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		garbage := make([]byte, r.IntN(200))
-		for i := range garbage {
-			garbage[i] = byte(r.Uint32())
-		}
-		if len(garbage) > 3 && r.IntN(2) == 0 {
-			copy(garbage, []byte{byte(r.IntN(5)), 0, 0, 0})
-		}
-		wire.Inject(stranger, w.nodes["b"].addr, garbage)
-	}
-	for _, d := range heard {
-		wire.Inject(d.from, d.to, d.body)   // replayed
-		wire.Inject(stranger, d.to, d.body) // and from elsewhere
-		bad := bytes.Clone(d.body)
-		bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
-		wire.Inject(d.from, d.to, bad) // forged
-	}
-
+	molest(w, "b", heard)
 	again := w.mustDial("a", "b")
 	defer again.Close()
 	echo(t, again, randomBytes(50_000))

@@ -97,11 +97,14 @@ func TestManyStreamsBothWays(t *testing.T) {
 	for _, id := range ids(3) {
 		serveEcho(t, w, id)
 	}
-	body := randomBytes(30_000)
+	body, each := randomBytes(30_000), 12
+	if testing.Short() {
+		each = 4
+	}
 	var clients sync.WaitGroup
 	for _, from := range ids(3) {
 		for _, to := range ids(3) {
-			for range 12 {
+			for range each {
 				clients.Go(func() {
 					c, err := w.dial(from, to)
 					if err != nil {

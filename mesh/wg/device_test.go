@@ -155,8 +155,12 @@ func TestConnIsANetConn(t *testing.T) {
 func TestManyStreamsAtOnce(t *testing.T) {
 	p := newPair(t)
 	serveEcho(t, p)
+	count := 100
+	if testing.Short() {
+		count = 30
+	}
 	var clients sync.WaitGroup
-	for i := range 100 {
+	for i := range count {
 		clients.Go(func() {
 			c := p.dial(t, echoPort)
 			defer c.Close()

@@ -87,10 +87,30 @@ func signal(c chan struct{}) {
 	}
 }
 
+// resumes resumes the stream when the sink took less than it was given.
+func (p *picky) resumes(s *Stream) (stop func()) {
+	var resuming sync.WaitGroup
+	ended := make(chan struct{})
+	resuming.Go(func() {
+		for {
+			select {
+			case <-p.resume:
+				s.Resume()
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		resuming.Wait()
+	}
+}
+
 func TestOpenFeedsASinkAsItAsks(t *testing.T) {
 	p := newPair(t)
 	serveEcho(t, p)
-	sent := make([]byte, 3<<20)
+	sent := make([]byte, 3*startBuffer)
 	for i := range sent {
 		sent[i] = byte(i * i >> 8)
 	}
@@ -99,18 +119,7 @@ func TestOpenFeedsASinkAsItAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var resuming sync.WaitGroup
-	ended := make(chan struct{})
-	resuming.Go(func() {
-		for {
-			select {
-			case <-sink.resume:
-				s.Resume()
-			case <-ended:
-				return
-			}
-		}
-	})
+	stop := sink.resumes(s)
 	for n := 1000; n < len(sent); {
 		k, err := s.Write(sent[n:])
 		if err != nil {
@@ -126,8 +135,7 @@ func TestOpenFeedsASinkAsItAsks(t *testing.T) {
 	if err := <-sink.over; err != nil {
 		t.Errorf("closed: %v", err)
 	}
-	close(ended)
-	resuming.Wait()
+	stop()
 	if !bytes.Equal(sink.got.Bytes(), sent) || sink.eofs != 1 {
 		t.Errorf("got %d bytes of %d, %d EOFs", sink.got.Len(), len(sent), sink.eofs)
 	}
