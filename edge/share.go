@@ -19,6 +19,8 @@ const (
 
 	connBurst, connEvery   = 200, 100 * time.Millisecond // over that, the connection is closed
 	partyBurst, partyEvery = 1000, 20 * time.Millisecond // over that, the address has to wait
+
+	penalty = 10 * time.Second // and not longer than that: its neighbours behind the address wait with it
 )
 
 // calm limits how often something happens: a burst of times at once, and
@@ -27,11 +29,15 @@ type calm struct {
 	due time.Time // when all that has happened is forgotten
 }
 
-func (c *calm) disturb(now time.Time, every time.Duration) {
+// disturb counts one; a burst and the penalty later all is forgotten.
+func (c *calm) disturb(now time.Time, burst int, every time.Duration) {
 	if c.due.Before(now) {
 		c.due = now
 	}
 	c.due = c.due.Add(every)
+	if last := now.Add(time.Duration(burst)*every + penalty); c.due.After(last) {
+		c.due = last
+	}
 }
 
 func (c *calm) lost(now time.Time, burst int, every time.Duration) bool {
@@ -69,8 +75,8 @@ func (g *guests) release(c *conn, cancelled bool, now time.Time) {
 	g.inside--
 	c.party.inside--
 	if cancelled {
-		c.party.cancels.disturb(now, partyEvery)
-		c.cancels.disturb(now, connEvery)
+		c.party.cancels.disturb(now, partyBurst, partyEvery)
+		c.cancels.disturb(now, connBurst, connEvery)
 		if _, open := g.conns[c]; open && c.cancels.lost(now, connBurst, connEvery) {
 			g.remove(c)
 			c.Conn.Close()

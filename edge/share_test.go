@@ -84,6 +84,16 @@ func TestAddressThatCancelsHasToWait(t *testing.T) {
 	if err := g.admit(c, now.Add(partyEvery)); err != nil {
 		t.Errorf("a moment later: %v", err)
 	}
+	for range 10 * partyBurst {
+		g.inside, c.party.inside = g.inside+1, c.party.inside+1
+		g.release(c, true, now)
+	}
+	if err := g.admit(c, now.Add(penalty-partyEvery)); err != errCancels {
+		t.Errorf("after a flood: %v", err)
+	}
+	if err := g.admit(c, now.Add(penalty)); err != nil {
+		t.Errorf("after the penalty: %v", err)
+	}
 }
 
 func TestAddressHasAShareOfTheRequests(t *testing.T) {
