@@ -53,6 +53,38 @@ func TestWhoIsNoLongerLetInGetsNothingMore(t *testing.T) {
 	}
 }
 
+// racingLog lets something happen when a reader is about to read.
+type racingLog struct {
+	chat.Log
+	before func()
+}
+
+func (l *racingLog) Read(ctx context.Context, f chat.FlowID, s chat.Span) ([]chat.Event, error) {
+	if before := l.before; before != nil {
+		l.before = nil
+		before()
+	}
+	return l.Log.Read(ctx, f, s)
+}
+
+// TestWhoMustGoWhileReadingGetsNothingMore takes the grant away, and posts,
+// in the middle of a Poll.
+func TestWhoMustGoWhileReadingGetsNothingMore(t *testing.T) {
+	d := newData(t)
+	log := &racingLog{Log: d.log}
+	here, there := d.idle(t, func(c *backend.Config) { c.Log = log }), d.idle(t, nil)
+	s, out := d.let(t, here)
+	post(t, there, draft(d.ann, "u", "hello"))
+	log.before = func() {
+		out.Store(true)
+		there.Doubt(t.Context(), d.bob.ID)
+		post(t, there, draft(d.ann, "v", "secret"))
+	}
+	if got, err := s.Poll(); len(got) != 0 || !errors.Is(err, errSignedOut) {
+		t.Errorf("got %d events, %v", len(got), err)
+	}
+}
+
 // TestReadersAreLookedAtNowAndThen takes away what a reader has without
 // telling anybody, as somebody does who works on the database.
 func TestReadersAreLookedAtNowAndThen(t *testing.T) {

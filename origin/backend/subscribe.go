@@ -169,9 +169,6 @@ func (s *Subscription) Poll() ([]Delivery, error) {
 	if s.ctx.Err() != nil {
 		return nil, context.Cause(s.ctx)
 	}
-	if err := s.check(); err != nil {
-		return nil, err
-	}
 	batch, err := s.gone()
 	if err != nil {
 		return nil, err
@@ -194,6 +191,11 @@ func (s *Subscription) Poll() ([]Delivery, error) {
 		if more {
 			s.wake()
 		}
+	}
+	// Last, so that nothing goes out that was committed after the reader had
+	// to go.
+	if err := s.check(); err != nil {
+		return nil, err
 	}
 	s.b.counters.delivered.Add(uint64(len(batch)))
 	return batch, nil
