@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/edge/forward"
 )
 
 // AloneConfig is what an Alone needs.
@@ -31,7 +32,7 @@ type Alone struct {
 	cfg    AloneConfig
 }
 
-// NewAlone checks the configuration.
+// NewAlone checks the configuration and reads the certificate.
 func NewAlone(cfg AloneConfig) (*Alone, error) {
 	if cfg.Self == "" {
 		cfg.Self = "edge"
@@ -47,21 +48,20 @@ func NewAlone(cfg AloneConfig) (*Alone, error) {
 		return nil, err
 	}
 	a := &Alone{cfg: cfg, files: &files{cert: cfg.Cert, key: cfg.Key, log: cfg.Log}}
-	a.server, err = New(Config{Self: cfg.Self, Certificates: a.files, Dialer: dialer, Log: cfg.Log, Grace: cfg.Grace})
+	if err := a.files.load(); err != nil {
+		return nil, err
+	}
+	a.server, err = New(Config{
+		Self: cfg.Self, Certificates: a.files, Dialer: dialer, Between: forward.Origin, Log: cfg.Log, Grace: cfg.Grace,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
-// Run reads the certificate and serves until ctx ends, as Server.Run does.
+// Run serves until ctx ends, as Server.Run does.
 func (a *Alone) Run(ctx context.Context, listeners ...net.Listener) error {
-	if err := a.files.load(); err != nil {
-		for _, l := range listeners {
-			l.Close()
-		}
-		return err
-	}
 	a.server.SetMap(a.network())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -67,6 +67,9 @@ type Config struct {
 	// HeaderTimeout bounds the wait for the head of an origin's answer; 0
 	// means forward.DefaultHeaderTimeout.
 	HeaderTimeout time.Duration
+	// Between is whose fault it is when an origin cannot be reached; empty
+	// means forward.Mesh.
+	Between forward.Fault
 }
 
 // Server is one edge.
@@ -109,6 +112,7 @@ func New(cfg Config) (*Server, error) {
 		Log:           cfg.Log,
 		Spares:        cfg.Spares,
 		HeaderTimeout: cfg.HeaderTimeout,
+		Between:       cfg.Between,
 	})
 	if err != nil {
 		return nil, err

@@ -185,7 +185,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, say 
 	if s.view.Load().goodbye(time.Now()) || ambiguous(r) {
 		w.Header().Set("Connection", "close")
 	}
-	forward.Answer{Status: status, Say: say, Fault: forward.Client, Node: s.cfg.Self}.WriteTo(w, r)
+	forward.Answer{Status: status, Say: say, Fault: forward.Client, Node: s.cfg.Self, ID: forward.RequestID(r.Header)}.WriteTo(w, r)
 }
 
 // rescue keeps a bug in the handling of one request from being more than

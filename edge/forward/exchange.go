@@ -115,7 +115,7 @@ func (x *exchange) end(ctx context.Context, whole bool) {
 		x.tally.upgraded.Add(-1)
 	}
 	if !whole && !x.failed {
-		x.blame(judgeBroken(ctx, x.down.failure()))
+		x.blame(judgeBroken(ctx, x.down.failure(), x.dial))
 	}
 }
 

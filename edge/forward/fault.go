@@ -27,14 +27,14 @@ type failure struct {
 	err    error
 }
 
-// judge finds out whose fault it is that no answer came; dial is whose it is
-// when the target could not be dialled.
-func judge(ctx context.Context, err error, up *upload, dial Fault) failure {
+// judge finds out whose fault it is that no answer came; between is whose it
+// is when the target could not be reached.
+func judge(ctx context.Context, err error, up *upload, between Fault) failure {
 	if context.Cause(ctx) == ErrStopping {
 		return failure{fault: Ours, status: http.StatusServiceUnavailable, say: "This edge is stopping.", err: err}
 	}
 	if _, unsent := errors.AsType[*dialError](err); unsent && ctx.Err() == nil {
-		return judgeDial(err, dial)
+		return judgeDial(err, between)
 	}
 	// A body that breaks off ends the request's context, perhaps before upload
 	// has heard of it.
@@ -46,7 +46,7 @@ func judge(ctx context.Context, err error, up *upload, dial Fault) failure {
 	case ctx.Err() != nil:
 		f.fault = Client
 	case lostPath(err):
-		f.fault, f.status, f.say = Mesh, http.StatusBadGateway, "The way to the origin was lost."
+		f.fault, f.status, f.say = between, http.StatusBadGateway, "The way to the origin was lost."
 	case timedOut(err):
 		f.fault, f.status, f.say = Origin, http.StatusGatewayTimeout, "The origin did not answer in time."
 	default:
@@ -55,8 +55,8 @@ func judge(ctx context.Context, err error, up *upload, dial Fault) failure {
 	return f
 }
 
-func judgeDial(err error, dial Fault) failure {
-	f := failure{fault: dial, status: http.StatusServiceUnavailable, say: "The origin cannot be reached.", unsent: true, err: err}
+func judgeDial(err error, between Fault) failure {
+	f := failure{fault: between, status: http.StatusServiceUnavailable, say: "The origin cannot be reached.", unsent: true, err: err}
 	if timedOut(err) {
 		f.status, f.say = http.StatusGatewayTimeout, "The origin could not be reached in time."
 	}
@@ -73,14 +73,14 @@ func judgeUpload(err error) failure {
 
 // judgeBroken finds out whose fault it is that an answer stopped in its
 // middle; download is how reading it ended, nil if that went well.
-func judgeBroken(ctx context.Context, download error) failure {
+func judgeBroken(ctx context.Context, download error, between Fault) failure {
 	switch {
 	case context.Cause(ctx) == ErrStopping:
 		return failure{fault: Ours, err: ErrStopping}
 	case ctx.Err() != nil || download == nil:
 		return failure{fault: Client, err: errors.New("the client went away")}
 	case timedOut(download) || lostPath(download):
-		return failure{fault: Mesh, err: download}
+		return failure{fault: between, err: download}
 	default:
 		return failure{fault: Origin, err: download}
 	}

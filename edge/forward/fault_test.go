@@ -226,17 +226,17 @@ func TestRequestsCutByAStopAreOurFault(t *testing.T) {
 	if f := judge(ctx, ctx.Err(), nil, Mesh); f.fault != Ours || f.status != 503 {
 		t.Errorf("before the answer: %+v", f)
 	}
-	if f := judgeBroken(ctx, ctx.Err()); f.fault != Ours {
+	if f := judgeBroken(ctx, ctx.Err(), Mesh); f.fault != Ours {
 		t.Errorf("in its middle: %+v", f)
 	}
 }
 
 func TestLostPathIsTheMeshsFault(t *testing.T) {
 	lost := &net.OpError{Op: "read", Err: &net.DNSError{IsTimeout: true}}
-	if f := judgeBroken(t.Context(), lost); f.fault != Mesh {
+	if f := judgeBroken(t.Context(), lost, Mesh); f.fault != Mesh {
 		t.Errorf("%+v", f)
 	}
-	if f := judgeBroken(t.Context(), io.ErrUnexpectedEOF); f.fault != Origin {
+	if f := judgeBroken(t.Context(), io.ErrUnexpectedEOF, Mesh); f.fault != Origin {
 		t.Errorf("%+v", f)
 	}
 }

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,6 +50,9 @@ type Config struct {
 	// request is sent; 0 means DefaultHeaderTimeout. What follows the head
 	// may take for ever.
 	HeaderTimeout time.Duration
+	// Between is whose fault it is when a target cannot be reached; empty
+	// means Mesh.
+	Between Fault
 }
 
 // Hop is what the edge knows about a request.
@@ -86,7 +90,7 @@ func New(cfg Config) (*Forwarder, error) {
 		cfg.HeaderTimeout = DefaultHeaderTimeout
 	}
 	f := &Forwarder{cfg: cfg, changed: make(chan struct{}, 1)}
-	f.proxy.init(cfg.Self, cfg.Log, Mesh)
+	f.proxy.init(cfg.Self, cfg.Log, cmp.Or(cfg.Between, Mesh))
 	f.ended, f.end = context.WithCancel(context.Background())
 	f.links.Store(&map[landfall.Target]*link{})
 	return f, nil
@@ -157,7 +161,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 // reached, and the answer back.
 func (f *Forwarder) Serve(w http.ResponseWriter, r *http.Request, hop Hop) {
 	r = plain(r)
-	x := &exchange{proxy: &f.proxy, id: requestID(r.Header), goodbye: hop.Goodbye, edge: true}
+	x := &exchange{proxy: &f.proxy, id: RequestID(r.Header), goodbye: hop.Goodbye, edge: true}
 	client, _ := ClientAddr(r.RemoteAddr)
 	x.rewrite = func(p *httputil.ProxyRequest) {
 		describe(p, x.id, f.cfg.Self, client, hop.Location)

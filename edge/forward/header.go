@@ -119,9 +119,9 @@ func region(at landfall.Location) string {
 	return strings.Join(parts, ", ")
 }
 
-// requestID keeps the id that a client gave its request, if it is harmless
+// RequestID keeps the id that a client gave its request, if it is harmless
 // in logs and headers, and else makes one.
-func requestID(h http.Header) string {
+func RequestID(h http.Header) string {
 	if ids := h.Values(headerID); len(ids) == 1 && validID(ids[0]) {
 		return ids[0]
 	}

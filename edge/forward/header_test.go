@@ -111,7 +111,7 @@ func TestRequestIDs(t *testing.T) {
 		{[]string{strings.Repeat("a", maxRequestID)}, true},
 		{[]string{strings.Repeat("a", maxRequestID+1)}, false},
 	} {
-		got := requestID(http.Header{headerID: c.ids})
+		got := RequestID(http.Header{headerID: c.ids})
 		if kept := len(c.ids) == 1 && got == c.ids[0]; kept != c.keep || !validID(got) {
 			t.Errorf("%q gave %q", c.ids, got)
 		}
@@ -139,7 +139,7 @@ func FuzzRequestID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		got := requestID(http.Header{headerID: {id}})
+		got := RequestID(http.Header{headerID: {id}})
 		if len(got) == 0 || len(got) > maxRequestID {
 			t.Fatalf("%q gave an id of %d bytes", id, len(got))
 		}
