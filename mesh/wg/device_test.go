@@ -54,7 +54,6 @@ func (p *pair) start(t testing.TB, i int, c net.PacketConn) *Device {
 	t.Helper()
 	cfg := p.cfg
 	cfg.Key, cfg.Addr, cfg.Conn = p.keys[i], landfall.MeshAddr("test", landfall.NodeID('a'+rune(i))), c
-	cfg.Timeout = time.Second
 	cfg.Other = func(b []byte, _ netip.AddrPort) { p.others[i] <- bytes.Clone(b) }
 	cfg.Wanted = func(landfall.PublicKey) {}
 	d, err := Start(cfg)
@@ -214,7 +213,7 @@ func TestSlowReaderKeepsItsStream(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	p := newPair(t)
+	p := newPairOf(t, Config{Timeout: time.Second})
 	stalled := make(chan net.Conn, 1)
 	p.accept(t, 9, func(c net.Conn) { stalled <- c })
 	c := p.dial(t, 9)
