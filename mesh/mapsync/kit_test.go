@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -130,8 +131,9 @@ func newTown(t *testing.T, rtt time.Duration, nodes ...landfall.Node) *town {
 func (w *town) serve(id landfall.NodeID, src Source) *door {
 	d := &door{conns: make(chan net.Conn), shut: make(chan struct{})}
 	w.open(id, d)
-	s := NewServer(src)
-	w.work.Go(func() { s.Serve(w.ctx, d) })
+	srv := &http.Server{Handler: NewServer(src), BaseContext: func(net.Listener) context.Context { return w.ctx }}
+	w.work.Go(func() { srv.Serve(d) })
+	context.AfterFunc(w.ctx, func() { srv.Close() })
 	return d
 }
 

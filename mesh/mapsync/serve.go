@@ -3,9 +3,6 @@ package mapsync
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -29,7 +26,8 @@ const mediaType = "application/vnd.landfall.map"
 //
 // At once with the newest map (200) if its serial is higher than after, else
 // as soon as there is one, or with 204 after wait, which is MaxWait at most
-// and by default. Every node serves what it has.
+// and by default. Every node serves what it has. Whoever waits is answered 503
+// when the request's context ends: end it when the node stops.
 type Server struct {
 	source Source
 	mux    *http.ServeMux
@@ -60,36 +58,6 @@ func (v *Server) Stats() ServerStats {
 
 // ServeHTTP implements http.Handler.
 func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { v.mux.ServeHTTP(w, r) }
-
-// Serve answers on a listener until ctx ends, and closes it. It returns when
-// nobody is being answered any more.
-func (v *Server) Serve(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{
-		Handler:           v,
-		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends those who wait
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * MaxWait,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
-	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 200*time.Millisecond)
-		defer cancel()
-		if srv.Shutdown(grace) != nil {
-			srv.Close()
-		}
-	})
-	err := srv.Serve(l)
-	if !stop() {
-		<-ended
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve maps on %v: %w", l.Addr(), err)
-}
 
 // answer is the one thing that there is to ask.
 func (v *Server) answer(w http.ResponseWriter, r *http.Request) {

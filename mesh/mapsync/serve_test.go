@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,42 +110,16 @@ func TestServerKeepsItsTroublesToItself(t *testing.T) {
 	}
 }
 
-// Serve ends at once with those who wait, and leaves nothing running.
-func TestServeEndsWithItsContext(t *testing.T) {
+// Whoever waits is told when the node stops.
+func TestServerAnswersThoseWhoWaitWhenItStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &door{conns: make(chan net.Conn), shut: make(chan struct{})}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- NewServer(holding(t, 7)).Serve(ctx, d) }()
-		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dial(ctx) }}
-		answered := make(chan string)
-		go func() {
-			req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://fra1/map?after=7", nil)
-			resp, err := tr.RoundTrip(req)
-			if err != nil {
-				answered <- err.Error()
-				return
-			}
-			resp.Body.Close()
-			answered <- strconv.Itoa(resp.StatusCode)
-		}()
-		time.Sleep(time.Second)
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, stop)
+		w := httptest.NewRecorder()
 		start := time.Now()
-		cancel()
-		if a := <-answered; a != "503" {
-			t.Errorf("whoever waited heard %q", a)
+		NewServer(holding(t, 7)).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/map?after=7", nil))
+		if w.Code != 503 || time.Since(start) != time.Second {
+			t.Errorf("answered %d after %v", w.Code, time.Since(start))
 		}
-		if err := <-ended; err != nil || time.Since(start) > 300*ms {
-			t.Errorf("serve: %v after %v", err, time.Since(start))
-		}
-		tr.CloseIdleConnections()
 	})
-}
-
-func TestServeTellsOfABrokenListener(t *testing.T) {
-	d := &door{conns: make(chan net.Conn), shut: make(chan struct{})}
-	d.Close()
-	if err := NewServer(holding(t, 7)).Serve(t.Context(), d); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("serve: %v", err)
-	}
 }

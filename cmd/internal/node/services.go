@@ -33,10 +33,13 @@ func (n *Node) listen() ([]service, error) {
 		offers[landfall.MeshHTTP] = h.upstreams
 		offers[landfall.MeshCerts] = h.issuer
 	}
+	maps := mapsync.NewServer(n.maps)
+	n.admin.Register("map_server", func() any { return maps.Stats() })
+	offers[landfall.MeshMap] = maps
 	var out []service
 	for _, name := range landfall.MeshServices() {
 		handler, ok := offers[name]
-		if !ok && name != landfall.MeshMap {
+		if !ok {
 			continue
 		}
 		l, err := n.mesh.Listen(name)
@@ -44,15 +47,25 @@ func (n *Node) listen() ([]service, error) {
 			return nil, err
 		}
 		l = n.guard(name, l)
-		if name == landfall.MeshMap {
-			maps := mapsync.NewServer(n.maps)
-			n.admin.Register("map_server", func() any { return maps.Stats() })
-			out = append(out, service{name, func(ctx context.Context) error { return maps.Serve(ctx, l) }})
-			continue
-		}
-		out = append(out, service{name, func(ctx context.Context) error { return ServeHTTP(ctx, l, handler, patience) }})
+		out = append(out, service{name, func(ctx context.Context) error {
+			if name == landfall.MeshMap {
+				handler = ending(ctx, handler) // those who wait for news
+			}
+			return ServeHTTP(ctx, l, handler, patience)
+		}})
 	}
 	return out, nil
+}
+
+// ending ends the contexts of requests when ctx ends, for handlers that would
+// wait longer than a stop can.
+func ending(ctx context.Context, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		own, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		h.ServeHTTP(w, r.WithContext(own))
+	})
 }
 
 // patience is how long a peer on the mesh may keep a connection open without
