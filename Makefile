@@ -26,7 +26,7 @@ check: ## the fast gate: gofmt, vet, go fix, staticcheck, short tests with -race
 test: deps ## what CI runs: everything but the full sizes
 	$(GO) vet ./...
 	$(GO) build ./...
-	cd bench && $(GO) build ./... && $(GO) test ./...
+	cd bench && $(GO) vet ./... && $(GO) test ./...
 	$(GO) test -shuffle=on -timeout 15m ./...
 
 soak: deps ## the full sizes: long fuzzing, long kills, many rounds
@@ -34,10 +34,15 @@ soak: deps ## the full sizes: long fuzzing, long kills, many rounds
 	$(MAKE) fuzz FUZZTIME=10m
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@set -e; for pkg in $$($(GO) list ./...); do \
+	@set -o pipefail; out=$$(mktemp); trap 'rm -f $$out' EXIT; \
+	for pkg in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+			echo "$$pkg $$f"; \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg | tee $$out || \
+			{ grep -q 'context deadline exceeded' $$out && ! grep -q 'Failing input' $$out; } || exit 1; \
 		done; done
+	@# The go command fails now and then with "context deadline exceeded" just as
+	@# the time is over, with no input to blame: that is no finding.
 
 bench: ## measure, print a table, assert nothing
 	cd bench && $(GO) run . skeleton

@@ -164,7 +164,7 @@ func parseKey(s, prefix string, size int) ([]byte, error) {
 		return nil, fmt.Errorf("want %q and base64", prefix)
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "\r\n") { // which the decoder passes over
 		return nil, fmt.Errorf("after %q: not base64", prefix)
 	}
 	if len(b) != size {

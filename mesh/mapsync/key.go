@@ -81,7 +81,7 @@ func parseSigningKey(s string) (SigningKey, error) {
 		return SigningKey{}, fmt.Errorf("does not begin with %q", keyPrefix)
 	}
 	seed, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(seed) != ed25519.SeedSize {
+	if err != nil || strings.ContainsAny(text, "\r\n") || len(seed) != ed25519.SeedSize {
 		return SigningKey{}, fmt.Errorf("is not %d bytes in base64 after %q", ed25519.SeedSize, keyPrefix)
 	}
 	return SigningKey{ed25519.NewKeyFromSeed(seed)}, nil
