@@ -64,8 +64,12 @@ func (n *naive) put(b []byte) {
 		addr, bits = wide([4]byte(b)), int(b[4])%129
 	}
 	p := netip.PrefixFrom(addr, bits).Masked()
-	if p.Addr().Is6() && p.Overlaps(netip.MustParsePrefix("::/3")) {
-		return // holds IPv4 and its aliases, of which the list knows nothing
+	// Some of IPv6 stands for IPv4 (the beginning, Teredo, 6to4) or is reserved
+	// (documentation), and databases leave it out; the list knows nothing of that.
+	for _, apart := range []string{"::/3", "2000::/14", "3fff::/16"} {
+		if p.Addr().Is6() && p.Overlaps(netip.MustParsePrefix(apart)) {
+			return
+		}
 	}
 	city := [4]string{"A", "B", "C", "D"}[b[5]&3]
 	place := landfall.Place{Lat: float64(b[5] & 3), Lon: 10}
