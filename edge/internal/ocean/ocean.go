@@ -120,7 +120,7 @@ func carry(from, to net.Conn, delay time.Duration) {
 		}
 	}()
 	for p := range way {
-		<-time.After(time.Until(p.due))
+		time.Sleep(time.Until(p.due))
 		if p.bytes == nil {
 			break
 		}
