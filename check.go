@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +37,8 @@ func (m *Map) Check() []Fault {
 	c.services()
 	c.records()
 	c.policy()
+	c.ports()
+	c.acme()
 	return c.faults
 }
 
@@ -113,8 +114,8 @@ func (c *checker) nodes() {
 			c.fault(path+".key", "a key belongs to one server: delete the copied state directory and join again", "node %q has the key of node %q", n.ID, other)
 		}
 		keys[n.Key] = n.ID
-		if s := n.EffectiveState(); s != Active && s != Draining && s != Gone {
-			c.fault(path+".state", "want active, draining or gone", "node %q: unknown state %q", n.ID, n.State)
+		if s := n.EffectiveState(); !slices.Contains([]State{Invited, Active, Draining, Gone}, s) {
+			c.fault(path+".state", "want invited, active, draining or gone", "node %q: unknown state %q", n.ID, n.State)
 		}
 	}
 	if len(c.m.Nodes) > MaxNodes {
@@ -193,7 +194,7 @@ func (c *checker) nodeAddresses(path string, n Node, seen addresses) {
 			c.fault(path+".mesh", "rename one of the two nodes", "node %q: mesh address %v is already that of node %q", n.ID, n.Mesh, other)
 		}
 	}
-	if n.Has(RoleEdge) && len(n.Advertised) == 0 && n.EffectiveState() != Gone {
+	if n.Has(RoleEdge) && len(n.Advertised) == 0 && n.Joined() {
 		c.fault(path+".addresses", `say where users reach it, such as addresses = ["192.0.2.1"]`, "node %q is an edge without an address", n.ID)
 	}
 }
@@ -208,48 +209,6 @@ func badAddr(a netip.Addr) string {
 		return "is a multicast address"
 	case a.Zone() != "":
 		return "has a zone, which means nothing to others"
-	}
-	return ""
-}
-
-func (c *checker) services() {
-	seen := map[string]int{}
-	for i, s := range c.m.Services {
-		path := fmt.Sprintf("service[%d]", i)
-		if why := badDomain(s.Host); why != "" {
-			c.fault(path+".host", `want a full host name, such as host = "chat.`+c.m.Domain+`"`, "host %q %s", s.Host, why)
-		} else if first, twice := seen[s.Host]; twice {
-			c.fault(path+".host", "one host has one service", "host %q is already service[%d]", s.Host, first)
-		} else if c.domain && !InZone(s.Host, c.m.Domain) {
-			c.fault(path+".host", fmt.Sprintf("name it under the domain %q, or set domain to the zone it is in", c.m.Domain), "host %q is outside the domain", s.Host)
-		}
-		seen[s.Host] = i
-		if s.Kind != "" && s.Kind != HTTP && s.Kind != TCP {
-			c.fault(path+".kind", `want "http" or "tcp"`, "host %q: unknown kind %q", s.Host, s.Kind)
-		}
-		if why := badUpstream(s); why != "" {
-			c.fault(path+".upstream", `want upstream = "chat", or a URL that the home region reaches, such as "http://127.0.0.1:3000"`, "host %q %s", s.Host, why)
-		}
-	}
-}
-
-func badUpstream(s Service) string {
-	if s.Upstream == "" {
-		return "has no service behind it"
-	}
-	if s.Upstream == UpstreamChat {
-		return ""
-	}
-	u, err := url.Parse(s.Upstream)
-	switch {
-	case err != nil, u.Host == "", u.Hostname() == "":
-		return fmt.Sprintf("has the upstream %q, which is not a URL", s.Upstream)
-	case s.Kind == TCP && (u.Scheme != "tcp" || u.Port() == ""):
-		return fmt.Sprintf("is of kind tcp and has the upstream %q, not tcp://HOST:PORT", s.Upstream)
-	case s.Kind != TCP && u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Sprintf("has the upstream %q, neither http:// nor https://", s.Upstream)
-	case u.User != nil, u.RawQuery != "", u.Fragment != "", s.Kind != TCP && u.Path != "" && u.Path != "/":
-		return fmt.Sprintf("has the upstream %q with more than a host and a port", s.Upstream)
 	}
 	return ""
 }
@@ -272,15 +231,5 @@ func (c *checker) records() {
 		if r.TTL < 0 || r.TTL > MaxTTL {
 			c.fault(path+".ttl", "want 0s to 24h", "record %q: ttl %v is out of range", r.Name, r.TTL)
 		}
-	}
-}
-
-func (c *checker) policy() {
-	s := c.m.Steering
-	if s.TTL != 0 && (s.TTL < time.Second || s.TTL > MaxTTL) {
-		c.fault("steering.ttl", "want 1s to 24h; 30s is the default", "ttl %v is out of range", s.TTL)
-	}
-	if s.Answers < 0 || s.Answers > MaxAnswers {
-		c.fault("steering.answers", fmt.Sprintf("want 1 to %d; %d is the default", MaxAnswers, DefaultAnswers), "%d addresses an answer are out of range", s.Answers)
 	}
 }

@@ -20,11 +20,16 @@ type Map struct {
 	Serial   Serial    `json:"serial"`            // higher replaces lower
 	Issued   time.Time `json:"issued,omitzero"`   // when the control role signed it
 	Regions  []Region  `json:"regions"`           // exactly one is Home
-	Nodes    []Node    `json:"nodes"`             // every node that has joined and is not gone for good
+	Nodes    []Node    `json:"nodes"`             // every node that is invited or has joined, and is not gone for good
 	Services []Service `json:"services"`          // what edges answer for, by host
 	Records  []Record  `json:"records,omitempty"` // further DNS records of the zone
 	Steering Steering  `json:"steering,omitzero"` // how names are answered
 	Ports    Ports     `json:"ports,omitzero"`    // where the public listens, if not on the usual ports
+	ACME     ACME      `json:"acme,omitzero"`     // who signs the edges' certificates, if a public authority does
+
+	// Authority is the certificate of the network's own authority in PEM. It
+	// signs the edges' certificates where ACME is not agreed to.
+	Authority string `json:"authority,omitempty"`
 }
 
 // Steering is the operators' policy for answers about services.
@@ -57,10 +62,41 @@ func (s Steering) EffectiveAnswers() int {
 	return s.Answers
 }
 
+// ACME names a public certificate authority and the account there (RFC 8555).
+// It is in force once its terms are agreed to.
+type ACME struct {
+	Agreed    bool   `json:"agreed,omitzero"`     // to the authority's terms of service (RFC 8555, 7.3.3)
+	Email     string `json:"email,omitempty"`     // where the authority writes to; may be empty
+	Directory string `json:"directory,omitempty"` // its directory's URL; empty means DefaultDirectory
+	// Roots are certificates, in PEM, that edges' certificates may come from
+	// beside the system's: for a staging or private authority.
+	Roots string `json:"roots,omitempty"`
+}
+
+// DefaultDirectory is Let's Encrypt's.
+const DefaultDirectory = "https://acme-v02.api.letsencrypt.org/directory"
+
+// EffectiveDirectory is Directory with its default filled in.
+func (a ACME) EffectiveDirectory() string {
+	if a.Directory == "" {
+		return DefaultDirectory
+	}
+	return a.Directory
+}
+
 // Ports are the public ports of all nodes; 0 means the usual one.
 type Ports struct {
+	HTTP  uint16 `json:"http,omitzero"`  // 0 means 80
 	HTTPS uint16 `json:"https,omitzero"` // 0 means 443
 	DNS   uint16 `json:"dns,omitzero"`   // 0 means 53
+}
+
+// EffectiveHTTP is the port that edges send plain HTTP to HTTPS from.
+func (p Ports) EffectiveHTTP() uint16 {
+	if p.HTTP == 0 {
+		return 80
+	}
+	return p.HTTP
 }
 
 // EffectiveHTTPS is the port that edges end TLS on.
@@ -119,20 +155,20 @@ func (m *Map) Node(id NodeID) (Node, bool) {
 	return m.Nodes[i], true
 }
 
-// Having ranges over the nodes that have a role and are not gone, in the
-// map's order: draining ones too, for they still serve.
+// Having ranges over the nodes that have a role and have joined, in the map's
+// order: draining ones too, for they still serve.
 func (m *Map) Having(role Role) iter.Seq[Node] {
 	return func(yield func(Node) bool) {
 		for _, n := range m.Nodes {
-			if n.State != Gone && n.Has(role) && !yield(n) {
+			if n.Joined() && n.Has(role) && !yield(n) {
 				return
 			}
 		}
 	}
 }
 
-// Origins are the nodes of the home region with the origin role that are not
-// gone, in the map's order; the first is the one to ask first.
+// Origins are the nodes of the home region with the origin role that have
+// joined, in the map's order; the first is the one to ask first.
 func (m *Map) Origins() []Node {
 	var out []Node
 	home, _ := m.Home()

@@ -18,6 +18,16 @@ func InZone(name, domain string) bool {
 	return ok && domain != "" && (rest == "" || strings.HasSuffix(rest, "."))
 }
 
+// SteeredName is the name in the zone of a domain whose answers name edges for
+// a host: the host itself if it is in the zone, else host.domain, which the
+// owner of the host's zone makes the host an alias of (RFC 1034, 3.6.2).
+func SteeredName(host, domain string) string {
+	if InZone(host, domain) {
+		return host
+	}
+	return host + "." + domain
+}
+
 // badLabel says what keeps s from being one label of a host name (RFC 1123,
 // 2.1) in lower case, or is empty.
 func badLabel(s string) string {

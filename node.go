@@ -27,7 +27,10 @@ func Roles() []Role { return []Role{RoleOrigin, RoleEdge, RoleDNS} }
 type State string
 
 // The states. The empty State is Active.
+//
+//	invited -> active <-> draining -> gone
 const (
+	Invited  State = "invited"  // may join under this name; has no keys yet
 	Active   State = "active"   // serves, and is named in answers
 	Draining State = "draining" // serves what still comes, but is no longer named
 	Gone     State = "gone"     // serves nothing; its keys are no longer accepted
@@ -58,6 +61,10 @@ type Node struct {
 
 // Has reports whether the node has the role.
 func (n Node) Has(r Role) bool { return slices.Contains(n.Roles, r) }
+
+// Joined reports whether the node is part of the network now: it has keys,
+// and they are accepted.
+func (n Node) Joined() bool { return n.State != Invited && n.State != Gone }
 
 // Listens are the addresses that the node's public listeners bind.
 func (n Node) Listens() []netip.Addr {

@@ -101,7 +101,7 @@ func (b *builder) authority() {
 	first := b.zone.Apex
 	listed := b.listed()
 	for i, n := range b.m.Nodes {
-		if n.EffectiveState() == landfall.Gone || !n.Has(landfall.RoleDNS) {
+		if !n.Joined() || !n.Has(landfall.RoleDNS) {
 			continue
 		}
 		name, err := ParseName(string(n.ID) + ".ns." + b.m.Domain)

@@ -142,7 +142,7 @@ func (c *Client) peers() (out []landfall.NodeID) {
 		}
 	}
 	for _, n := range c.Map().Nodes {
-		if n.State != landfall.Gone && n.ID != c.cfg.Self && n.ID != home {
+		if n.Joined() && n.ID != c.cfg.Self && n.ID != home {
 			out = append(out, n.ID)
 		}
 	}

@@ -127,8 +127,12 @@ func (c *Control) commit(ctx context.Context, old landfall.Serial, next *landfal
 
 // steps are the lawful changes of a node's state:
 //
-//	active <-> draining -> gone -> (no longer in the map)
+//	invited -> active <-> draining -> gone -> (no longer in the map)
+//
+// An invitation is taken back in one step: nobody came.
 var steps = map[[2]landfall.State]bool{
+	{landfall.Invited, landfall.Invited}:   true,
+	{landfall.Invited, landfall.Active}:    true,
 	{landfall.Active, landfall.Active}:     true,
 	{landfall.Active, landfall.Draining}:   true,
 	{landfall.Draining, landfall.Draining}: true,
@@ -148,7 +152,7 @@ func Lawful(old, next *landfall.Map) (faults []landfall.Fault) {
 		})
 	}
 	for _, o := range old.Nodes {
-		if _, ok := next.Node(o.ID); !ok && o.State != landfall.Gone {
+		if _, ok := next.Node(o.ID); !ok && o.Joined() {
 			faults = append(faults, landfall.Fault{
 				Path: "node",
 				Msg:  fmt.Sprintf("node %s is %s and cannot leave the map in one step", o.ID, o.EffectiveState()),
@@ -162,7 +166,7 @@ func Lawful(old, next *landfall.Map) (faults []landfall.Fault) {
 			faults = append(faults, landfall.Fault{
 				Path: fmt.Sprintf("node[%d].state", i),
 				Msg:  fmt.Sprintf("node %s cannot go from %s to %s", n.ID, o.EffectiveState(), n.EffectiveState()),
-				Cure: "active <-> draining -> gone is the way; a node that is gone joins anew under another name",
+				Cure: "invited -> active <-> draining -> gone is the way; a node that is gone joins anew under another name",
 			})
 		}
 	}

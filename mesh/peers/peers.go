@@ -31,7 +31,7 @@ func Of(m *landfall.Map, self landfall.NodeID, key landfall.PublicKey) []Peer {
 	var out []Peer
 	seen := map[landfall.PublicKey]bool{key: true}
 	for _, n := range m.Nodes {
-		if n.ID == self || n.State == landfall.Gone || n.Key.IsZero() || seen[n.Key] {
+		if n.ID == self || !n.Joined() || n.Key.IsZero() || seen[n.Key] {
 			continue
 		}
 		seen[n.Key] = true
