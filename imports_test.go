@@ -24,10 +24,10 @@ var folders = []string{"geodns", "edge", "mesh", "origin", "certs", "cmd"}
 // doors name, for each heavy dependency, the only packages whose non-test
 // code may import it.
 var doors = map[string][]string{
-	"github.com/miekg/dns":                    {"geodns", "geodns/zone"},
+	"github.com/miekg/dns":                    {"geodns", "geodns/zone", "cmd/internal/doctor", "cmd/lab"},
 	"github.com/oschwald/geoip2-golang/v2":    {"geodns/locate"},
 	"github.com/oschwald/maxminddb-golang/v2": {"geodns/locate"},
-	"github.com/maxmind/mmdbwriter":           {"cmd/internal/world"},
+	"github.com/maxmind/mmdbwriter":           {"cmd/internal/coarse", "cmd/lab"},
 	"golang.zx2c4.com/wireguard":              {"mesh/wg"},
 	"gvisor.dev/gvisor":                       {"mesh/wg"},
 	"github.com/gorilla/websocket":            {"origin/socket"},
@@ -35,6 +35,7 @@ var doors = map[string][]string{
 	"github.com/pelletier/go-toml/v2":         {"cmd/internal/config"},
 	"github.com/spf13/cobra":                  {"cmd/internal/cli"},
 	"github.com/spf13/pflag":                  {"cmd/internal/cli"},
+	"github.com/coreos/go-systemd/v22":        {"cmd/internal/systemd"},
 	"golang.org/x/crypto/acme":                {"certs"},
 	"github.com/rogpeppe/go-internal":         {},
 	"github.com/go-zookeeper/zk":              {"origin/coord/zookeeper"},

@@ -17,6 +17,7 @@ func top(m *landfall.Map) []field {
 		{key: "service", read: tables(&m.Services, "host", "host", service)},
 		{key: "record", read: tables(&m.Records, "record", "name", record)},
 		{key: "steering", read: section(steering(&m.Steering))},
+		{key: "acme", read: section(acme(&m.ACME))},
 		{key: "ports", read: section(ports(&m.Ports))},
 	}
 }
@@ -48,6 +49,9 @@ func service(s *landfall.Service) []field {
 		{key: "host", read: words(&s.Host)},
 		{key: "kind", read: oneOf(&s.Kind, "kind", landfall.HTTP, landfall.TCP)},
 		{key: "upstream", read: words(&s.Upstream)},
+		{key: "external", read: boolean(&s.External)},
+		{key: "port", read: number(&s.Port, 0, math.MaxUint16)},
+		{key: "proxy", read: oneOf(&s.Proxy, "proxy", landfall.ProxyV2, landfall.ProxyOff)},
 	}
 }
 
@@ -67,8 +71,18 @@ func steering(s *landfall.Steering) []field {
 	}
 }
 
+func acme(a *landfall.ACME) []field {
+	return []field{
+		{key: "agreed", read: boolean(&a.Agreed)},
+		{key: "email", read: words(&a.Email)},
+		{key: "directory", read: words(&a.Directory)},
+		{key: "roots", read: words(&a.Roots)},
+	}
+}
+
 func ports(p *landfall.Ports) []field {
 	return []field{
+		{key: "http", read: number(&p.HTTP, 0, math.MaxUint16)},
 		{key: "https", read: number(&p.HTTPS, 0, math.MaxUint16)},
 		{key: "dns", read: number(&p.DNS, 0, math.MaxUint16)},
 	}
@@ -88,6 +102,7 @@ func shelves() []shelf {
 		{"[[service]]", service(new(landfall.Service))},
 		{"[[record]]", record(new(landfall.Record))},
 		{"[steering]", steering(new(landfall.Steering))},
+		{"[acme]", acme(new(landfall.ACME))},
 		{"[ports]", ports(new(landfall.Ports))},
 	}
 }
@@ -96,6 +111,8 @@ func shelves() []shelf {
 // if that is known.
 func elsewhere(key string) string {
 	switch key {
+	case "authority", "serial", "issued":
+		return "is written by the network's control, not in this file"
 	case "state":
 		return "is changed by `landfall drain`, not in this file"
 	case "key", "sealing", "mesh", "endpoints":

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 
 	"landfall/cmd/internal/admin"
-	"landfall/cmd/internal/node"
 )
 
 // control serves the home node's control socket in the world's directory
@@ -33,18 +30,4 @@ func (w *World) control(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// coarseFile is the geographic database in a directory, made if it is not
-// there. One that is there is used as it is: an operator may have put it.
-func coarseFile(dir string) (string, error) {
-	name := filepath.Join(dir, "geo.mmdb")
-	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
-		return name, err
-	}
-	b, err := coarseDatabase()
-	if err != nil {
-		return "", err
-	}
-	return name, node.WriteFile(name, b, 0o644)
 }

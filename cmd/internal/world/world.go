@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
 	"landfall/mesh/wan"
@@ -180,7 +181,7 @@ func update(m, draft *landfall.Map) error {
 // the ports of this start, and nothing of what it serves.
 func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error {
 	boot := &landfall.Map{Network: draft.Network, Domain: draft.Domain, Regions: draft.Regions, Nodes: draft.Nodes}
-	geo, err := coarseFile(w.cfg.Dir)
+	geo, err := coarse.File(w.cfg.Dir)
 	if err != nil {
 		return err
 	}

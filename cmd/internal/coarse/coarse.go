@@ -1,16 +1,34 @@
-package world
+package coarse
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 
 	"landfall"
+	"landfall/cmd/internal/node"
 )
+
+// File is the geographic database in a directory, made if it is not there.
+// One that is there is used as it is: an operator may have put it.
+func File(dir string) (string, error) {
+	name := filepath.Join(dir, "geo.mmdb")
+	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+		return name, err
+	}
+	b, err := database()
+	if err != nil {
+		return "", err
+	}
+	return name, node.WriteFile(name, b, 0o644)
+}
 
 // registry is a regional internet registry and a point in the middle of the
 // part of the world that it serves.
@@ -46,8 +64,8 @@ func registries() []registry {
 	}
 }
 
-// coarseDatabase writes the registries as a database in MaxMind's format.
-func coarseDatabase() ([]byte, error) {
+// database writes the registries as a database in MaxMind's format.
+func database() ([]byte, error) {
 	tree, err := mmdbwriter.New(mmdbwriter.Options{
 		DatabaseType: "GeoLite2-City", // names the record's layout, which readers go by
 		Description:  map[string]string{"en": "Landfall's coarse map: one point for each regional registry. No MaxMind data."},

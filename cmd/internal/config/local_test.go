@@ -1,0 +1,40 @@
+package config
+
+import (
+	"crypto/ed25519"
+	"strings"
+	"testing"
+
+	"landfall"
+)
+
+func TestLocalReadsWhatItWrote(t *testing.T) {
+	pub, _, _ := ed25519.GenerateKey(nil)
+	for _, want := range []Local{
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: DefaultWireGuard},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 4500, Geo: `/srv/"geo".mmdb`},
+	} {
+		got, problems := ParseLocal("node.toml", []byte(want.String()))
+		if len(problems) > 0 || got != want {
+			t.Errorf("got %+v, %v\nwant %+v\nfrom %s", got, problems, want, want)
+		}
+	}
+}
+
+func TestLocalFaults(t *testing.T) {
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\n"))
+	var all strings.Builder
+	for _, p := range problems {
+		all.WriteString(p.Error() + "\n")
+	}
+	for _, want := range []string{
+		"node.toml:1:1: there is no node",
+		"node.toml:2:11: map_key is not the key of a network",
+		"node.toml:3:13: wireguard 0 is out of range",
+		`node.toml:4:1: unknown key "role"`,
+	} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("no %q among\n%s", want, &all)
+		}
+	}
+}
