@@ -98,6 +98,10 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		switch {
 		case m.Kind == zone.Outside: // where a CNAME led
 			return dns.RcodeSuccess
+		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):
+			r.authoritative = false
+			r.empty()
+			return dns.RcodeServerFailure
 		case m.Kind == zone.Missing:
 			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
 			return dns.RcodeNameError
@@ -118,6 +122,17 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		name = zone.Lower(cname.Data[0])
 	}
 	return dns.RcodeSuccess
+}
+
+// challenged reports whether what is at a name depends on challenges: an
+// alias stays what the map says. The node is nil if there is no such name.
+func challenged(name zone.Name, n *zone.Node) bool {
+	if n != nil {
+		if _, alias := n.Set(dns.TypeCNAME); alias {
+			return false
+		}
+	}
+	return name.HasLabel("_acme-challenge")
 }
 
 // node answers from what is at the name itself, and reports whether anything

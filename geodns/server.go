@@ -77,6 +77,7 @@ type Server struct {
 	zone       *zone.Zone
 	faults     []landfall.Fault
 	challenges map[string][]string
+	informed   bool // challenges are what the issuer wants now
 	down       map[landfall.NodeID]bool
 }
 
@@ -114,11 +115,20 @@ func (s *Server) SetMap(m *landfall.Map) {
 }
 
 // SetChallenges replaces the TXT records that prove our hold of names to a
-// certificate authority, by name (RFC 8555, 8.4).
-func (s *Server) SetChallenges(values map[string][]string) {
+// certificate authority, by name (RFC 8555, 8.4). Nil says that there are
+// none.
+func (s *Server) SetChallenges(values map[string][]string) { s.inform(values, true) }
+
+// SetChallengesUnknown says that nobody can tell which challenges there are,
+// as is so until the first SetChallenges. Questions for them then get
+// SERVFAIL: an authority asks again or elsewhere, where "no such name" would
+// end its order.
+func (s *Server) SetChallengesUnknown() { s.inform(nil, false) }
+
+func (s *Server) inform(values map[string][]string, informed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.challenges = maps.Clone(values)
+	s.challenges, s.informed = maps.Clone(values), informed
 	if s.m != nil {
 		s.rebuild(s.m)
 	}
@@ -161,7 +171,9 @@ func (s *Server) rebuild(m *landfall.Map) {
 // publish hands the next snapshot to the answers, with s.mu held.
 func (s *Server) publish() {
 	if s.zone != nil {
-		s.current.Store(newSnapshot(s.m, s.zone, s.locator, s.down, s.count.edge))
+		next := newSnapshot(s.m, s.zone, s.locator, s.down, s.count.edge)
+		next.uninformed = !s.informed
+		s.current.Store(next)
 	}
 }
 

@@ -21,6 +21,8 @@ type snapshot struct {
 	named   map[landfall.NodeID]*atomic.Uint64 // answers in which an edge came first
 	answers int
 	v4, v6  bool // whether any edge has such an address
+
+	uninformed bool // nobody can tell which challenges there are
 }
 
 func newSnapshot(m *landfall.Map, z *zone.Zone, locator Locator, down map[landfall.NodeID]bool, counter func(landfall.NodeID) *atomic.Uint64) *snapshot {

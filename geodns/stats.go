@@ -26,6 +26,7 @@ type Stats struct {
 	Conns     int64             `metric:"tcp_connections" help:"TCP connections open now."`
 	Serial    uint64            `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
 	Down      int64             `metric:"nodes_down" help:"Nodes taken to be down."`
+	Informed  int64             `metric:"challenges_known" help:"1 while the challenges of a certificate authority are known; else questions for them get SERVFAIL."`
 	LeftOut   int64             `metric:"records_left_out" help:"Records of the map that could not be served."`
 }
 
@@ -106,6 +107,9 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	if s.m != nil {
 		out.Serial = uint64(s.m.Serial)
+	}
+	if s.informed {
+		out.Informed = 1
 	}
 	for _, down := range s.down {
 		if down {

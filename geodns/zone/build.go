@@ -99,12 +99,12 @@ func (n *Node) add(rrtype uint16, ttl uint32, data ...[]byte) {
 func (b *builder) authority() {
 	apex := b.node(b.zone.Apex)
 	first := b.zone.Apex
-	listed := b.listed()
+	listed := listed(b.m)
 	for i, n := range b.m.Nodes {
 		if !n.Joined() || !n.Has(landfall.RoleDNS) {
 			continue
 		}
-		name, err := ParseName(string(n.ID) + ".ns." + b.m.Domain)
+		name, err := ParseName(ServerName(n.ID, b.m.Domain))
 		if err != nil {
 			b.fault(fmt.Sprintf("node[%d].id", i), "give the node a shorter name", "name server: %v", err)
 			continue
@@ -134,31 +134,23 @@ func (b *builder) authority() {
 	}))
 }
 
-// listed is the state of the name servers to list: Active, or Draining if
-// there is no other.
-func (b *builder) listed() landfall.State {
-	for n := range b.m.Having(landfall.RoleDNS) {
-		if n.EffectiveState() == landfall.Active {
-			return landfall.Active
-		}
-	}
-	return landfall.Draining
-}
-
 func (b *builder) services() {
 	for n := range b.m.Having(landfall.RoleEdge) {
 		b.zone.edges[n.ID] = addressesOf(n)
 	}
 	for i, s := range b.m.Services {
-		path := fmt.Sprintf("service[%d].host", i)
-		name, err := ParseName(s.Host)
+		path, host := fmt.Sprintf("service[%d].host", i), s.Host
+		if s.External { // its owner's zone has an alias of the name in ours
+			host = landfall.SteeredName(s.Host, b.m.Domain)
+		}
+		name, err := ParseName(host)
 		switch {
 		case err != nil || !name.Within(b.zone.Apex):
-			b.fault(path, "name it under "+b.m.Domain, "host %q is not a name of the zone", s.Host)
+			b.fault(path, "name it under "+b.m.Domain, "host %q is not a name of the zone", host)
 		case b.node(name).Steered != nil:
-			b.fault(path, "one host has one service", "host %q is already a service", s.Host)
+			b.fault(path, "one host has one service", "host %q is already a service", host)
 		case !b.node(name).Empty() && name != b.zone.Apex:
-			b.fault(path, "give the service another host", "host %q is a name server", s.Host)
+			b.fault(path, "give the service another host", "host %q is a name server", host)
 		default:
 			b.node(name).Steered = newSteered(s, b.m.Steering, b.m.Ports.EffectiveHTTPS())
 		}

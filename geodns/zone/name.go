@@ -51,6 +51,17 @@ func (n Name) Within(apex Name) bool {
 	return n == apex
 }
 
+// HasLabel reports whether one of the name's labels is the given one, in lower
+// case.
+func (n Name) HasLabel(label string) bool {
+	for ; len(n) > 1; n = n.parent() {
+		if n[1:1+int(n[0])] == Name(label) {
+			return true
+		}
+	}
+	return false
+}
+
 // parent is the name without its first label; the root has none.
 func (n Name) parent() Name { return n[1+int(n[0]):] }
 

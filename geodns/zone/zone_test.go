@@ -269,13 +269,15 @@ func TestServicesThatCannotBeNamedAreLeftOut(t *testing.T) {
 	m := testMap()
 	m.Services = append(m.Services,
 		landfall.Service{Host: "www.example.com"}, landfall.Service{Host: "chat.landfall.test"},
-		landfall.Service{Host: "fra1.ns.landfall.test"}, landfall.Service{Host: "landfall.test"}, landfall.Service{Host: "a..b"})
+		landfall.Service{Host: "fra1.ns.landfall.test"}, landfall.Service{Host: "landfall.test"}, landfall.Service{Host: "a..b"},
+		landfall.Service{Host: "fra1.ns", External: true}, landfall.Service{Host: strings.Repeat("long.", 49) + "test", External: true},
+		landfall.Service{Host: "www.example.com", External: true}, landfall.Service{Host: "www.example.com.landfall.test"})
 	_, faults := Build(m, nil)
 	var paths []string
 	for _, f := range faults {
 		paths = append(paths, f.Path)
 	}
-	if want := []string{"service[2].host", "service[3].host", "service[4].host", "service[5].host", "service[6].host"}; !slices.Equal(paths, want) {
+	if want := []string{"service[2].host", "service[3].host", "service[4].host", "service[5].host", "service[6].host", "service[7].host", "service[8].host", "service[10].host"}; !slices.Equal(paths, want) {
 		t.Errorf("faults at %q, want %q", paths, want)
 	}
 }
