@@ -1,10 +1,12 @@
 package wan
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,10 +17,17 @@ type Network struct {
 	seed  uint64
 	stats counters
 
-	mu    sync.RWMutex
-	paths map[way]*path
-	sites map[netip.AddrPort]Site
-	open  map[closer]struct{} // what Close has to end; nil once closed
+	mu       sync.RWMutex
+	paths    map[way]*path
+	sites    map[netip.AddrPort]Site
+	prefixes []placed            // the longest first
+	open     map[closer]struct{} // what Close has to end; nil once closed
+}
+
+// placed is where all addresses of a prefix are.
+type placed struct {
+	prefix netip.Prefix
+	site   Site
 }
 
 type way struct{ from, to Site }
@@ -74,6 +83,21 @@ func (n *Network) SetSite(addr netip.AddrPort, s Site) {
 	n.sites[unmap(addr)] = s
 }
 
+// SetPrefix says where all addresses of a prefix are, as far as neither
+// SetSite nor a longer prefix says otherwise.
+func (n *Network) SetPrefix(p netip.Prefix, s Site) {
+	p = p.Masked()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i, found := slices.BinarySearchFunc(n.prefixes, p, func(e placed, p netip.Prefix) int {
+		return cmp.Or(p.Bits()-e.prefix.Bits(), e.prefix.Addr().Compare(p.Addr()))
+	})
+	if !found {
+		n.prefixes = slices.Insert(n.prefixes, i, placed{prefix: p})
+	}
+	n.prefixes[i].site = s
+}
+
 // dropSite forgets where an address is.
 func (n *Network) dropSite(addr netip.AddrPort) {
 	n.mu.Lock()
@@ -86,11 +110,17 @@ func (n *Network) site(addr netip.AddrPort) (Site, bool) {
 	addr = unmap(addr)
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	s, ok := n.sites[addr]
-	if !ok {
-		s, ok = n.sites[netip.AddrPortFrom(addr.Addr(), 0)]
+	if s, ok := n.sites[addr]; ok {
+		return s, true
 	}
-	return s, ok
+	if s, ok := n.sites[netip.AddrPortFrom(addr.Addr(), 0)]; ok {
+		return s, true
+	}
+	i := slices.IndexFunc(n.prefixes, func(e placed) bool { return e.prefix.Contains(addr.Addr()) })
+	if i < 0 {
+		return "", false
+	}
+	return n.prefixes[i].site, true
 }
 
 // siteOf is where a dialled address is. A host that is a name, not an

@@ -143,7 +143,6 @@ func (c *PacketConn) write(b []byte, to netip.AddrPort, addr net.Addr) (int, err
 	if err := c.writable(now); err != nil {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: addr, Err: err}
 	}
-	stats := &c.wan.stats
 	site, ok := c.wan.site(to)
 	if !ok {
 		return c.straight(b, to, addr)
@@ -155,12 +154,8 @@ func (c *PacketConn) write(b []byte, to netip.AddrPort, addr net.Addr) (int, err
 		return c.straight(b, to, addr)
 	case fate == arrives:
 		c.hold(b, to, at, p)
-	case fate == lost:
-		stats.lost.Add(1)
-	case fate == full:
-		stats.full.Add(1)
-	case fate == cut:
-		stats.cut.Add(1)
+	default:
+		c.wan.stats.drop(fate)
 	}
 	return len(b), nil
 }

@@ -30,6 +30,18 @@ type counters struct {
 	late     lateness
 }
 
+// drop counts a packet that does not arrive.
+func (c *counters) drop(f fate) {
+	switch f {
+	case lost:
+		c.lost.Add(1)
+	case full:
+		c.full.Add(1)
+	case cut:
+		c.cut.Add(1)
+	}
+}
+
 // Stats returns the figures so far.
 func (n *Network) Stats() Stats {
 	c := &n.stats
