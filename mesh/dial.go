@@ -171,6 +171,8 @@ func (m *Mesh) stranger(id landfall.NodeID) error {
 	switch {
 	case !ok:
 		return faultf("node %s is unknown to map serial %d", id, m.current.Serial)
+	case n.State == landfall.Invited:
+		return faultf("node %s is invited but has not joined yet (map serial %d): run `landfall join` there", id, m.current.Serial)
 	case n.State == landfall.Gone:
 		return faultf("node %s is gone in map serial %d", id, m.current.Serial)
 	case n.Key.IsZero():

@@ -3,9 +3,50 @@ package mapsync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 
 	"landfall"
 )
+
+// Keep puts a signed map into the directory that is to be a Client's Cache,
+// for good, and returns the map: how a node that has just joined comes by its
+// first. A map that the key has not signed is an error and is not kept.
+func Keep(dir *os.Root, key landfall.MapKey, doc []byte) (*landfall.Map, error) {
+	m, err := Verify(doc, key)
+	if err != nil {
+		return nil, fmt.Errorf("keep map: %w", err)
+	}
+	s := shelf{rootDisk{dir}, key, cached}
+	if err := s.save(Signed{m.Serial, doc}); err != nil {
+		return nil, fmt.Errorf("keep map: %w", err)
+	}
+	return m, nil
+}
+
+// Newest is the newest good map in a Client's Cache; bad ones are passed over
+// and left where they are. Where there is no good one the error names what is
+// wrong with each, or is fs.ErrNotExist if there is none at all.
+func Newest(dir *os.Root, key landfall.MapKey) (*landfall.Map, error) {
+	s := shelf{rootDisk{dir}, key, cached}
+	serials, err := s.serials()
+	if err != nil {
+		return nil, fmt.Errorf("map directory: %w", err)
+	}
+	if len(serials) == 0 {
+		return nil, fmt.Errorf("map directory %s holds no map: %w", dir.Name(), fs.ErrNotExist)
+	}
+	var bad error
+	for _, n := range serials {
+		_, m, err := s.load(n)
+		if err == nil {
+			return m, nil
+		}
+		bad = errors.Join(bad, err)
+	}
+	return nil, bad
+}
 
 // shelf is the client's directory, if it has one.
 func (c *Client) shelf() (s shelf, ok bool) {

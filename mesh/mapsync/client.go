@@ -92,6 +92,12 @@ func (c *Client) Map() *landfall.Map {
 	return cmp.Or(m, c.cfg.Bootstrap)
 }
 
+// Newest is the newest map as it travels; the zero Signed before there is one.
+func (c *Client) Newest() Signed {
+	doc, _ := c.newest.get()
+	return doc
+}
+
 // Watch implements Source.
 func (c *Client) Watch(ctx context.Context, after landfall.Serial) (Signed, error) {
 	doc, _, err := c.newest.wait(ctx, after)

@@ -16,7 +16,14 @@ import (
 type ControlConfig struct {
 	Store Store
 	Key   SigningKey
-	Log   *slog.Logger // nil is silent
+
+	// Seen is the newest map that the network is known to have, such as
+	// Client.Newest. Where it is newer than the store's, the store went back
+	// (an old backup was put in place): it is adopted before anything is
+	// changed. nil looks at the store alone.
+	Seen func() Signed
+
+	Log *slog.Logger // nil is silent
 }
 
 // Control changes the map. Several may share one Store.
@@ -66,23 +73,59 @@ func (c *Control) Change(ctx context.Context, change func(*landfall.Map) error) 
 		if err != nil {
 			return nil, fmt.Errorf("change map: %w", err)
 		}
-		next := old.Clone()
-		if err := change(next); err != nil {
-			return nil, err
-		}
-		if same(old, next) {
-			return old, nil
-		}
-		if faults := Lawful(old, next); len(faults) > 0 {
-			return nil, &Faulty{old.Serial + 1, faults}
-		}
-		if err := c.commit(ctx, old.Serial, next); !errors.Is(err, ErrConflict) {
+		next, err := c.attempt(ctx, old, change)
+		if !errors.Is(err, ErrConflict) {
 			return next, err
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("change map: %w", err)
 		}
 	}
+}
+
+// ChangeFrom is Change by somebody who looked at the map with the serial
+// base: where there is a newer one by now it changes nothing, and the error
+// is an ErrConflict.
+func (c *Control) ChangeFrom(ctx context.Context, base landfall.Serial, change func(*landfall.Map) error) (*landfall.Map, error) {
+	old, err := c.newest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("change map: %w", err)
+	}
+	if old.Serial != base {
+		return nil, fmt.Errorf("change map serial %d: the newest is %d by now: look at it and decide anew: %w", base, old.Serial, ErrConflict)
+	}
+	return c.attempt(ctx, old, change)
+}
+
+// attempt makes and stores the map that follows old.
+func (c *Control) attempt(ctx context.Context, old *landfall.Map, change func(*landfall.Map) error) (*landfall.Map, error) {
+	next := old.Clone()
+	if err := change(next); err != nil {
+		return nil, err
+	}
+	if same(old, next) {
+		return old, nil
+	}
+	if faults := Lawful(old, next); len(faults) > 0 {
+		return nil, &Faulty{old.Serial + 1, faults}
+	}
+	if err := c.commit(ctx, old.Serial, next); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// Newest is the newest map, as it travels and as it reads.
+func (c *Control) Newest(ctx context.Context) (Signed, *landfall.Map, error) {
+	doc, err := c.current(ctx)
+	if err != nil {
+		return Signed{}, nil, fmt.Errorf("newest map: %w", err)
+	}
+	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
+	if err != nil {
+		return Signed{}, nil, fmt.Errorf("newest map: %w", err)
+	}
+	return doc, m, nil
 }
 
 // same reports whether two maps say the same, apart from serial and date.
@@ -96,12 +139,9 @@ func same(a, b *landfall.Map) bool {
 
 // newest is the map to be changed.
 func (c *Control) newest(ctx context.Context) (*landfall.Map, error) {
-	doc, err := c.cfg.Store.Get(ctx)
+	doc, err := c.current(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if doc.Serial == 0 {
-		return nil, errors.New("there is no map yet")
 	}
 	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
 	if err != nil {
