@@ -3,6 +3,8 @@ module landfall
 go 1.26.0
 
 require (
+	// What a service and systemd say to each other: readiness, watchdog, sockets.
+	github.com/coreos/go-systemd/v22 v22.7.0
 	// WebSockets at the origin: the field's most used implementation, complete in RFC 6455.
 	github.com/gorilla/websocket v1.5.3
 	// Writes the coarse geographic database of `landfall dev`, and test databases, in the real format.
