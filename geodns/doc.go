@@ -13,6 +13,6 @@
 // and waits for nobody. Who asks by UDP with an unproven address hears at most
 // so much in a second (geodns/limit, geodns/cookie). The package does not find
 // out where addresses are (geodns/locate), who is healthy (geodns/health) or
-// which challenges there are (geodns/challenge),
-// and it is no resolver: it answers for one zone and refuses the rest.
+// which challenges there are (geodns/challenge), and it is no resolver: it
+// answers for one zone and refuses the rest.
 package geodns

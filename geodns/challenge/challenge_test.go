@@ -262,6 +262,10 @@ func TestNobodyServesAnotherSet(t *testing.T) {
 	}
 }
 
+func upTo(rng *rand.Rand, most time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(int64(most)))
+}
+
 func storm(t *testing.T, seed uint64) {
 	w := newWorld(t, 20*ms, "nyc1", "sin1", "syd1")
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -271,13 +275,21 @@ func storm(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, uint64(s.id[0])))
 		weather.Go(func() {
 			for ctx.Err() == nil {
-				time.Sleep(time.Duration(rng.Int64N(int64(15 * time.Second))))
-				s.road.setDelay(time.Duration(rng.ExpFloat64() * float64(500*ms)))
-				if rng.IntN(2) == 0 {
+				time.Sleep(upTo(rng, 15*time.Second))
+				s.road.setDelay(time.Duration(rng.ExpFloat64() * float64(200*ms)))
+				switch rng.IntN(3) {
+				case 0:
 					s.road.cut()
 					time.Sleep(time.Duration(rng.ExpFloat64() * float64(8*time.Second)))
+				case 1: // lets through what has become old on the way, and nothing else
+					s.road.cut()
+					time.Sleep(upTo(rng, 5*time.Second))
 					s.road.heal()
+					time.Sleep(upTo(rng, 300*ms))
+					s.road.cut()
+					time.Sleep(Silence + upTo(rng, 5*time.Second))
 				}
+				s.road.heal()
 			}
 		})
 	}
