@@ -1,11 +1,13 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -32,6 +34,17 @@ type Locator interface {
 	Locate(addr netip.Addr) (landfall.Location, netip.Prefix)
 }
 
+// Handover takes over connections whose hello offers a protocol that is not
+// the edge's own (RFC 7301), whatever host it names.
+type Handover struct {
+	// TLS is what such handshakes are answered with: it brings a certificate.
+	// The protocol is added, and session tickets are not offered.
+	TLS *tls.Config
+	// Serve owns the connection, whose handshake is over, until it returns;
+	// then it is closed. It is cut when ctx ends: see Config.Grace.
+	Serve func(ctx context.Context, c *tls.Conn)
+}
+
 // DefaultGrace is how long requests may still take when the edge stops.
 const DefaultGrace = time.Second
 
@@ -54,6 +67,14 @@ type Config struct {
 	Locator      Locator      // nil: origins are not told where clients are
 	Log          *slog.Logger // nil discards
 
+	// Protocols are taken over on the port of HTTPS, by their name in ALPN. They
+	// need neither a map nor Certificates.
+	Protocols map[string]Handover
+	// Listen opens a port of its own for services of kind tcp, when a map asks
+	// for it; nil: such services are not served. It is called by one goroutine
+	// of Run, which closes what it returns.
+	Listen func(port uint16) ([]net.Listener, error)
+
 	// Grace is how long requests in flight may still take once the context of
 	// Run has ended; 0 means DefaultGrace. Streams that last longer are cut.
 	Grace time.Duration
@@ -75,10 +96,15 @@ type Config struct {
 // Server is one edge.
 type Server struct {
 	cfg     Config
+	log     *slog.Logger // names this node
 	forward *forward.Forwarder
+	hands   map[string]*handover // by protocol
 	guests  guests
 	gate    gate
 	tally   tally
+	streams streams
+	ports   atomic.Pointer[map[string]uint64] // of services of kind tcp: 1 open, 0 not
+	look    chan struct{}                     // tells keepPorts that the map is another
 
 	mu   sync.Mutex // guards replacing view
 	view atomic.Pointer[view]
@@ -97,15 +123,11 @@ func New(cfg Config) (*Server, error) {
 	case cfg.Connections < 0:
 		return nil, fmt.Errorf("edge: %d connections (want a positive number, or 0 for the default)", cfg.Connections)
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+	hands, err := handovers(cfg.Protocols)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Grace == 0 {
-		cfg.Grace = DefaultGrace
-	}
-	if cfg.Connections == 0 {
-		cfg.Connections = DefaultConnections()
-	}
+	cfg.fill()
 	fwd, err := forward.New(forward.Config{
 		Self:          cfg.Self,
 		Dialer:        cfg.Dialer,
@@ -117,10 +139,25 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, forward: fwd}
+	s := &Server{cfg: cfg, log: cfg.Log.With("node", cfg.Self), forward: fwd, hands: hands, look: make(chan struct{}, 1)}
+	s.ports.Store(&map[string]uint64{})
 	s.guests.init(cfg.Connections)
 	s.view.Store(newView(&landfall.Map{}, cfg.Self, nil, time.Time{}))
 	return s, nil
+}
+
+// fill puts the defaults in.
+func (c *Config) fill() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Grace == 0 {
+		c.Grace = DefaultGrace
+	}
+	if c.Connections == 0 {
+		c.Connections = DefaultConnections()
+	}
+	c.Between = cmp.Or(c.Between, forward.Mesh)
 }
 
 // SetMap replaces the network that the edge serves. Requests under way keep
@@ -131,6 +168,7 @@ func (s *Server) SetMap(m *landfall.Map) {
 	next := newView(m, s.cfg.Self, s.view.Load(), time.Now())
 	s.forward.SetTargets(next.targets)
 	s.view.Store(next)
+	s.lookAgain()
 }
 
 // view is all that the edge knows at one moment.

@@ -31,7 +31,7 @@ import (
 // may idle gets shorter as the room fills.
 type guests struct {
 	limit  int
-	serve  sync.WaitGroup // net/http's goroutines, one for each connection
+	serve  sync.WaitGroup // the goroutines that greet, or net/http's, one for each connection
 	total  atomic.Uint64
 	shed   atomic.Uint64
 	turned atomic.Uint64
@@ -200,12 +200,11 @@ func (g *guests) open() int {
 	return len(g.conns)
 }
 
-// track is the http.Server's ConnState. An upgraded connection is waited for
-// through the handler that took it.
+// track is the http.Server's ConnState; whoever handed it the connection has
+// counted that. An upgraded one is waited for through the handler that took
+// it.
 func (g *guests) track(nc net.Conn, s http.ConnState) {
 	switch s {
-	case http.StateNew:
-		g.serve.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		g.serve.Done()
 	}
@@ -223,13 +222,19 @@ func (g *guests) track(nc net.Conn, s http.ConnState) {
 	}
 }
 
-// guestBelow finds the guest under TLS.
+// engage counts a connection that is no HTTP as active, to its end.
+func (g *guests) engage(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rouse(c)
+}
+
+// guestBelow finds the guest, under TLS or not.
 func guestBelow(nc net.Conn) (*conn, bool) {
-	t, ok := nc.(*tls.Conn)
-	if !ok {
-		return nil, false
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
 	}
-	c, ok := t.NetConn().(*conn)
+	c, ok := nc.(*conn)
 	return c, ok
 }
 

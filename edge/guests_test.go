@@ -9,11 +9,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"landfall"
 )
 
 // line is a connection as far as guests look at it.
@@ -195,10 +194,8 @@ func (l tired) Accept() (net.Conn, error) {
 
 func TestAcceptErrorsAreTold(t *testing.T) {
 	var log bytes.Buffer
-	s := &Server{cfg: Config{Self: "nyc1", Log: slog.New(slog.NewTextHandler(&log, nil))}}
-	s.guests.init(10)
-	s.view.Store(newView(&landfall.Map{}, "nyc1", nil, time.Time{}))
-	l := &listener{Listener: tired{listen(t), make(chan error, 5)}, server: s}
+	var failed atomic.Uint64
+	l := &listener{Listener: tired{listen(t), make(chan error, 5)}, guests: hall(10), errors: &failed, log: slog.New(slog.NewTextHandler(&log, nil))}
 	defer l.Close()
 	for range 5 {
 		l.Listener.(tired).fail <- syscall.EMFILE
@@ -211,7 +208,7 @@ func TestAcceptErrorsAreTold(t *testing.T) {
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Fatal(err)
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || s.tally.unaccepted.Load() != 5 {
-		t.Errorf("%d warnings for %d errors:\n%s", n, s.tally.unaccepted.Load(), &log)
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || failed.Load() != 5 {
+		t.Errorf("%d warnings for %d errors:\n%s", n, failed.Load(), &log)
 	}
 }

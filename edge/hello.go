@@ -2,10 +2,37 @@ package edge
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"landfall/edge/route"
 )
+
+// handover is a Handover with what the handshake needs of it.
+type handover struct {
+	Handover
+	taken atomic.Uint64
+}
+
+// handovers checks what a configuration has of them.
+func handovers(protocols map[string]Handover) (map[string]*handover, error) {
+	hands := make(map[string]*handover, len(protocols))
+	for name, h := range protocols {
+		if name == "" || slices.Contains(ours(), name) || h.TLS == nil || h.Serve == nil {
+			return nil, fmt.Errorf("edge: protocol %q cannot be handed over (want a name of its own, TLS and Serve)", name)
+		}
+		h.TLS = h.TLS.Clone()
+		h.TLS.NextProtos = []string{name}
+		h.TLS.SessionTicketsDisabled = true // one from here is no word for a host
+		hands[name] = &handover{Handover: h}
+	}
+	return hands, nil
+}
+
+// ours are the protocols that the edge speaks, best first (RFC 7301).
+func ours() []string { return []string{"h2", "http/1.1"} }
 
 // tlsConfig serves the hosts of the map and nobody else. Curves are Go's
 // choice, which begins with the hybrid of X25519 and ML-KEM-768.
@@ -15,17 +42,26 @@ func (s *Server) tlsConfig() *tls.Config {
 	// internal_error. Tickets are off, or else one from a host that we do
 	// serve would get by without a certificate.
 	nobody := &tls.Config{MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}
+	c := s.servingConfig(ours()...)
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		switch own, known := s.wish(hello); {
+		case own != nil:
+			return own, nil
+		case known:
+			return nil, nil
+		}
+		s.tally.refused.Add(1)
+		s.log.Debug("handshake refused", "remote", hello.Conn.RemoteAddr(), "host", hello.ServerName)
+		return nobody, nil
+	}
+	return c
+}
+
+// servingConfig is for handshakes of hosts that are served.
+func (s *Server) servingConfig(protocols ...string) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"h2", "http/1.1"}, // RFC 7301
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			if s.serves(hello.ServerName) {
-				return nil, nil
-			}
-			s.tally.refused.Add(1)
-			s.cfg.Log.Debug("handshake refused", "node", s.cfg.Self, "remote", hello.Conn.RemoteAddr(), "host", hello.ServerName)
-			return nobody, nil
-		},
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     protocols,
 		GetCertificate: s.certificate,
 		VerifyConnection: func(c tls.ConnectionState) error {
 			s.tally.handshake(c.DidResume)
@@ -34,22 +70,58 @@ func (s *Server) tlsConfig() *tls.Config {
 	}
 }
 
-// serves reports whether the map has a service for a server name.
-func (s *Server) serves(name string) bool {
-	host, ok := route.Host(name)
+// wish finds out what a hello asks for, and notes it with the connection if
+// that is not HTTP. It answers with a configuration of its own where one is
+// needed, and whether the hello is for anything that is served.
+func (s *Server) wish(hello *tls.ClientHelloInfo) (own *tls.Config, known bool) {
+	c, ok := hello.Conn.(*conn)
 	if !ok {
-		return false
+		return nil, false
 	}
-	_, ok = s.view.Load().table.Find(host)
-	return ok
+	if c.port == 0 {
+		for _, name := range hello.SupportedProtos {
+			if h, ok := s.hands[name]; ok {
+				c.wish.handover = h
+				return h.TLS, true
+			}
+		}
+	}
+	host, _ := route.Host(hello.ServerName)
+	table := s.view.Load().table
+	if r, ok := table.Stream(c.port, host); ok {
+		c.wish.stream = &r
+		return s.servingConfig(transparent(hello.SupportedProtos)...), true
+	}
+	_, known = table.Find(host)
+	return nil, known && c.port == 0
+}
+
+// transparent chooses the protocol of a service of kind tcp, which is between
+// the client and the upstream: the client's first. The upstream is told, but
+// few listen; so of those who could do with HTTP/1.1 it is that, as any
+// upstream takes it for granted. A claim to answer for an authority (RFC
+// 8737) is not ours to make.
+func transparent(offered []string) []string {
+	for _, name := range append([]string{"http/1.1"}, offered...) {
+		if slices.Contains(offered, name) && name != "acme-tls/1" {
+			return []string{name}
+		}
+	}
+	return nil
 }
 
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	host, _ := route.Host(hello.ServerName)
+	if g, ok := hello.Conn.(*conn); ok && g.wish.stream != nil {
+		host = g.wish.stream.Service.Host // which alone on its port needs no name
+	}
+	if host == "" {
+		return nil, errors.New("no host to certify")
+	}
 	c, err := s.cfg.Certificates.Certificate(hello.Context(), host)
 	if err != nil {
 		s.tally.uncertified.Add(1)
-		s.cfg.Log.Warn("no certificate", "node", s.cfg.Self, "host", host, "err", err)
+		s.log.Warn("no certificate", "host", host, "err", err)
 		return nil, fmt.Errorf("certificate for %s: %w", host, err)
 	}
 	return c, nil

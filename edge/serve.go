@@ -2,9 +2,7 @@ package edge
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -43,15 +41,18 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	srv := s.httpServer(requests)
 	carry, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
+	open, shut := context.WithCancel(ctx)
+	defer shut()
+	d := &door{Server: s, requests: requests, config: s.tlsConfig(), lobby: newLobby(listeners)}
 	var forwarding, serving sync.WaitGroup
 	forwarding.Go(func() { s.forward.Run(carry) })
+	serving.Go(func() { srv.Serve(d.lobby) })
+	serving.Go(func() { d.keepPorts(open) })
 	broken := make(chan error, len(listeners))
-	config := s.tlsConfig() // one for all, so that they share their tickets
 	for _, l := range listeners {
 		serving.Go(func() {
-			err := srv.Serve(tls.NewListener(&listener{Listener: l, server: s}, config))
-			if !errors.Is(err, http.ErrServerClosed) {
-				broken <- fmt.Errorf("edge: accept on %s: %w", l.Addr(), err)
+			if err := d.accept(open, l, 0); err != nil {
+				broken <- err
 			}
 		})
 	}
@@ -60,6 +61,7 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	case err = <-broken:
 	case <-ctx.Done():
 	}
+	shut()
 	s.drain(srv, &serving, cut)
 	release()
 	forwarding.Wait()
@@ -99,7 +101,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") // RFC 9110, 15.5.6
 		s.refuse(w, r, http.StatusMethodNotAllowed, "This method is not for proxies like this one.")
-	case !wellFormed(r):
+	case !wellFormed(r, "https"):
 		s.refuse(w, r, http.StatusBadRequest, "The method or the target of the request has an unusual form.")
 	case r.URL.Path == HealthPath:
 		s.health(w, v)
@@ -197,7 +199,7 @@ func (s *Server) rescue(r *http.Request) {
 	}
 	if p != http.ErrAbortHandler {
 		s.tally.panics.Add(1)
-		s.cfg.Log.Error("request panicked", "node", s.cfg.Self, "remote", r.RemoteAddr, "err", p, "stack", string(debug.Stack()))
+		s.log.Error("request panicked", "remote", r.RemoteAddr, "err", p, "stack", string(debug.Stack()))
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -108,7 +108,7 @@ func (s *Server) share(w http.ResponseWriter, r *http.Request, serve func()) {
 	if err := s.guests.admit(c, began); err != nil {
 		w.Header().Set("Retry-After", "1")
 		s.refuse(w, r, http.StatusServiceUnavailable, "Too many requests from this address.")
-		s.cfg.Log.Debug("request refused", "node", s.cfg.Self, "remote", r.RemoteAddr, "err", err)
+		s.log.Debug("request refused", "remote", r.RemoteAddr, "err", err)
 		return
 	}
 	defer func() {

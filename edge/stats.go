@@ -1,6 +1,9 @@
 package edge
 
-import "sync/atomic"
+import (
+	"maps"
+	"sync/atomic"
+)
 
 // Stats are the counts of an edge.
 type Stats struct {
@@ -13,7 +16,15 @@ type Stats struct {
 	Refused     uint64            `metric:"handshakes_refused_total" help:"Handshakes for a host that no service has."`
 	Uncertified uint64            `metric:"handshakes_uncertified_total" help:"Handshakes for which there was no certificate."`
 	Misdirected uint64            `metric:"misdirected_total" help:"Requests answered 421."`
-	Panics      uint64            `metric:"panics_total" help:"Requests that met a bug."`
+	Panics      uint64            `metric:"panics_total" help:"Requests and connections that met a bug."`
+	Handed      map[string]uint64 `metric:"connections_handed_total" label:"protocol" help:"Connections handed over by the protocol of their hello."`
+
+	Streams      uint64            `metric:"streams_total" help:"Connections of services of kind tcp."`
+	StreamsOpen  int64             `metric:"streams_open" help:"Connections of services of kind tcp that have not ended."`
+	StreamBytes  map[string]uint64 `metric:"stream_bytes_total" label:"way" help:"Octets of services of kind tcp, up (from clients) or down."`
+	StreamFaults map[string]uint64 `metric:"stream_faults_total" label:"fault" help:"Connections of services of kind tcp that did not end in order, by who was to blame."`
+	Ports        map[string]uint64 `metric:"port_open" label:"port" help:"1 for each port of a service of kind tcp that is open, 0 for one that cannot be."`
+	PortErrors   uint64            `metric:"port_errors_total" help:"Attempts to open a port of a service of kind tcp that failed."`
 
 	Cancelling uint64            `metric:"connections_cancelling_total" help:"Connections closed because they cancelled too many requests."`
 	Throttled  map[string]uint64 `metric:"requests_refused_total" label:"why" help:"Requests answered 503: the address had its share of those under way, or had cancelled too many."`
@@ -37,6 +48,7 @@ type tally struct {
 	refused, uncertified atomic.Uint64
 	misdirected, panics  atomic.Uint64
 	unaccepted           atomic.Uint64
+	portErrors           atomic.Uint64
 }
 
 func (t *tally) handshake(resumed bool) {
@@ -73,6 +85,17 @@ func (s *Server) Stats() Stats {
 		Dials:       f.Dials,
 		SparesReady: f.SparesReady,
 		Serial:      uint64(v.serial),
+
+		Handed:       make(map[string]uint64),
+		Streams:      s.streams.total.Load(),
+		StreamsOpen:  s.streams.open.Load(),
+		StreamBytes:  map[string]uint64{"up": s.streams.traffic.Up.Load(), "down": s.streams.traffic.Down.Load()},
+		StreamFaults: s.streams.faults(),
+		Ports:        maps.Clone(*s.ports.Load()),
+		PortErrors:   s.tally.portErrors.Load(),
+	}
+	for name, h := range s.hands {
+		out.Handed[name] = h.taken.Load()
 	}
 	if !v.draining.IsZero() {
 		out.Draining = 1

@@ -17,13 +17,13 @@ const (
 )
 
 // wellFormed admits the origin form, and the absolute form (RFC 9112, 3.2.2)
-// if it is for what we are: HTTPS, without user information. HTTP/2 brings
+// if it is for what we are, a scheme, without user information. HTTP/2 brings
 // method and target as octets without the bounds of a request line (RFC 9113,
 // 8.3.1), but the origin gets them in one.
-func wellFormed(r *http.Request) bool {
+func wellFormed(r *http.Request, scheme string) bool {
 	u := r.URL
 	path, query, _ := strings.Cut(r.RequestURI, "?")
-	return u.Opaque == "" && u.User == nil && (u.Scheme == "" || u.Scheme == "https") &&
+	return u.Opaque == "" && u.User == nil && (u.Scheme == "" || u.Scheme == scheme) &&
 		r.Method != "" && within(r.Method, token) && path != "" && within(path, pathOctets) && within(query, queryOctets)
 }
 

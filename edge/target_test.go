@@ -89,7 +89,7 @@ func FuzzWellFormed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Method, r.RequestURI = method, target
-		if !wellFormed(r) {
+		if !wellFormed(r, "https") {
 			return
 		}
 		line := method + " " + target + " HTTP/1.1"

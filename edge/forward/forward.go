@@ -103,7 +103,7 @@ func (f *Forwarder) SetTargets(targets []landfall.Target) {
 	defer f.mu.Unlock()
 	old, next := *f.links.Load(), make(map[landfall.Target]*link)
 	for _, t := range targets {
-		for _, class := range []landfall.Class{landfall.Normal, landfall.Interactive} {
+		for _, class := range classes(t.Service) {
 			t.Class = class
 			if l, ok := old[t]; ok {
 				next[t] = l
@@ -117,6 +117,14 @@ func (f *Forwarder) SetTargets(targets []landfall.Target) {
 	case f.changed <- struct{}{}:
 	default: // Run has not yet seen the change before, and will see both
 	}
+}
+
+// classes are those that a service is asked for in.
+func classes(s landfall.MeshService) []landfall.Class {
+	if s == landfall.MeshTCP {
+		return []landfall.Class{landfall.Normal}
+	}
+	return []landfall.Class{landfall.Normal, landfall.Interactive}
 }
 
 // Run keeps spare connections to all targets until ctx ends. Requests should
@@ -171,6 +179,19 @@ func (f *Forwarder) Serve(w http.ResponseWriter, r *http.Request, hop Hop) {
 		return f.roundTrip(out, hop.Targets, class)
 	}
 	x.serve(w, r)
+}
+
+// Open connects to the first of the targets that can be reached, on a spare
+// connection where one waits. It is for what is no HTTP.
+func (f *Forwarder) Open(ctx context.Context, targets []landfall.Target) (net.Conn, error) {
+	err := error(&dialError{"home", errNoTarget})
+	for _, l := range f.order(targets, landfall.Normal) {
+		var c net.Conn
+		if c, err = l.connect(ctx, "", ""); err == nil || ctx.Err() != nil {
+			return c, err
+		}
+	}
+	return nil, err
 }
 
 // Unreachable says since when none of the targets could be dialled. A target

@@ -21,6 +21,10 @@ func network() *landfall.Map {
 			{Host: "chat.landfall.test", Upstream: landfall.UpstreamChat},
 			{Host: "shop.landfall.test", Kind: landfall.HTTP, Upstream: "http://127.0.0.1:3000"},
 			{Host: "mail.landfall.test", Kind: landfall.TCP, Upstream: "tcp://127.0.0.1:993"},
+			{Host: "cache.landfall.test", Kind: landfall.TCP, Port: 443, Upstream: "tcp://127.0.0.1:6379"},
+			{Host: "db.landfall.test", Kind: landfall.TCP, Port: 5432, Upstream: "tcp://127.0.0.1:5432"},
+			{Host: "a.landfall.test", Kind: landfall.TCP, Port: 8883, Upstream: "tcp://127.0.0.1:1883"},
+			{Host: "b.landfall.test", Kind: landfall.TCP, Port: 8883, Upstream: "tcp://127.0.0.1:1884"},
 			{Host: "*.apps.test", Upstream: "http://127.0.0.1:4000"},
 			{Host: "one.apps.test", Upstream: landfall.UpstreamChat},
 		},
@@ -57,6 +61,39 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestStream(t *testing.T) {
+	table := New(network())
+	for _, c := range []struct {
+		port       uint16
+		name, host string // empty host: not found
+	}{
+		{0, "mail.landfall.test", "mail.landfall.test"},
+		{0, "cache.landfall.test", "cache.landfall.test"}, // its port is that of HTTPS
+		{443, "cache.landfall.test", ""},
+		{0, "db.landfall.test", ""},
+		{0, "", ""},
+		{0, "chat.landfall.test", ""}, // kind http
+		{5432, "db.landfall.test", "db.landfall.test"},
+		{5432, "", "db.landfall.test"},
+		{5432, "mail.landfall.test", ""},
+		{8883, "a.landfall.test", "a.landfall.test"},
+		{8883, "b.landfall.test", "b.landfall.test"},
+		{8883, "", ""}, // which of the two?
+		{9999, "", ""},
+	} {
+		r, ok := table.Stream(c.port, c.name)
+		if r.Service.Host != c.host || ok != (c.host != "") {
+			t.Errorf("%q on %d: %q, %v; want %q", c.name, c.port, r.Service.Host, ok, c.host)
+		}
+		if ok && r.Targets[0] != (landfall.Target{Node: "fra1", Service: landfall.MeshTCP}) {
+			t.Errorf("%q on %d goes to %v", c.name, c.port, r.Targets)
+		}
+	}
+	if got := table.Ports(); !slices.Equal(got, []uint16{5432, 8883}) {
+		t.Errorf("ports %v", got)
+	}
+}
+
 func TestTargetsAreTheOriginsOfHomeThatAreNotGone(t *testing.T) {
 	got := New(network()).Targets()
 	want := []landfall.Target{
@@ -64,6 +101,8 @@ func TestTargetsAreTheOriginsOfHomeThatAreNotGone(t *testing.T) {
 		{Node: "fra3", Service: landfall.MeshChat},
 		{Node: "fra1", Service: landfall.MeshHTTP},
 		{Node: "fra3", Service: landfall.MeshHTTP},
+		{Node: "fra1", Service: landfall.MeshTCP},
+		{Node: "fra3", Service: landfall.MeshTCP},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("targets %v, want %v", got, want)

@@ -1,0 +1,196 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"landfall"
+)
+
+// How long a Front waits.
+const (
+	dialTimeout   = 5 * time.Second  // for an upstream
+	headerTimeout = 15 * time.Minute // for a header: edges hold silent streams ready
+)
+
+// Config is what a Front needs.
+type Config struct {
+	Self landfall.NodeID // said in logs; may be empty
+	Log  *slog.Logger    // nil discards
+	// Dial reaches the hosts of the upstreams; nil means net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Front is the home region's end of landfall.MeshTCP: it connects the streams
+// that edges open to the upstreams of their services. It believes what edges
+// say of clients: only the mesh may reach it.
+type Front struct {
+	cfg       Config
+	upstreams atomic.Pointer[map[string]upstream]
+	traffic   Traffic
+	tally     tally
+}
+
+// upstream is where the streams of one service go.
+type upstream struct {
+	url     string
+	address string
+	proxy   landfall.Proxy
+}
+
+// New checks the configuration. Until the first SetMap no service is known.
+func New(cfg Config) (*Front, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	f := &Front{cfg: cfg}
+	f.upstreams.Store(&map[string]upstream{})
+	return f, nil
+}
+
+// SetMap takes the upstreams from a map. Those that are no tcp://HOST:PORT
+// are left out; landfall.Map.Check says which. Open streams stay as they are.
+func (f *Front) SetMap(m *landfall.Map) {
+	next := make(map[string]upstream)
+	for _, s := range m.Services {
+		u, err := url.Parse(s.Upstream)
+		if s.Kind == landfall.TCP && err == nil && u.Scheme == "tcp" && u.Hostname() != "" && u.Port() != "" {
+			next[s.Host] = upstream{s.Upstream, u.Host, s.EffectiveProxy()}
+		}
+	}
+	f.upstreams.Store(&next)
+}
+
+// Serve accepts streams until ctx ends, then cuts those that are open and
+// returns when nothing of them is left. It closes l, and returns early only
+// if l breaks.
+func (f *Front) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cut := context.WithCancelCause(ctx)
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	defer cut(errors.New("this node is stopping"))
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			l.Close()
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("tunnel: accept on %s: %w", l.Addr(), err)
+		}
+		streams.Go(func() { f.serve(ctx, c) })
+	}
+}
+
+// serve carries one stream from its header to its end.
+func (f *Front) serve(ctx context.Context, c net.Conn) {
+	h, err := f.greet(ctx, c)
+	if err != nil {
+		Abort(c)
+		if !silent(err) {
+			f.tally.headers.Add(1)
+			f.cfg.Log.Warn("stream refused", "node", f.cfg.Self, "remote", c.RemoteAddr(), "err", err)
+		}
+		return
+	}
+	f.tally.streams.Add(1)
+	f.tally.open.Add(1)
+	defer f.tally.open.Add(-1)
+	log := f.cfg.Log.With("node", f.cfg.Self, "service", h.Host, "request", h.ID)
+	up, ok := (*f.upstreams.Load())[h.Host]
+	if !ok {
+		f.tally.unknown.Add(1)
+		log.Warn("stream for a service that is not in the map", "remote", h.Client)
+		f.refuse(ctx, c, unknown)
+		return
+	}
+	to, err := f.dial(ctx, up, h)
+	if err != nil {
+		f.tally.unreachable.Add(1)
+		log.Warn("upstream not reached", "upstream", up.url, "err", err, "cure", "start the application, or correct the service's upstream")
+		f.refuse(ctx, c, unreachable)
+		return
+	}
+	if _, err := c.Write([]byte{byte(accepted)}); err != nil {
+		Abort(c)
+		Abort(to)
+		return
+	}
+	if err := Splice(ctx, c, to, &f.traffic); err != nil {
+		f.ended(ctx, log.With("upstream", up.url), err)
+	}
+}
+
+// greet reads the header, however long the edge keeps the stream in reserve.
+func (f *Front) greet(ctx context.Context, c net.Conn) (Header, error) {
+	stop := context.AfterFunc(ctx, func() { Abort(c) })
+	defer stop()
+	if err := c.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
+		return Header{}, err
+	}
+	h, err := ReadHeader(c)
+	if err != nil {
+		return Header{}, err
+	}
+	return h, c.SetReadDeadline(time.Time{})
+}
+
+// dial connects to an upstream and tells it who the client is.
+func (f *Front) dial(ctx context.Context, up upstream, h Header) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	to, err := f.cfg.Dial(ctx, "tcp", up.address)
+	if err != nil || up.proxy == landfall.ProxyOff {
+		return to, err
+	}
+	until, _ := ctx.Deadline()
+	_ = to.SetWriteDeadline(until)
+	if _, err := to.Write(h.Append(nil)); err != nil {
+		to.Close()
+		return nil, fmt.Errorf("send the PROXY header: %w", err)
+	}
+	return to, to.SetWriteDeadline(time.Time{})
+}
+
+// refuse says why there will be no stream. It waits for the edge to close it:
+// a reset, which closing over unread octets would be, might overtake the
+// verdict.
+func (f *Front) refuse(ctx context.Context, c net.Conn, v verdict) {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+		return
+	}
+	if _, err := c.Write([]byte{byte(v)}); err == nil {
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// ended notes how a stream broke.
+func (f *Front) ended(ctx context.Context, log *slog.Logger, err error) {
+	level := slog.LevelDebug
+	switch b, broken := errors.AsType[*Broken](err); {
+	case ctx.Err() != nil:
+		f.tally.stopped.Add(1)
+	case broken && !b.Near:
+		level = slog.LevelWarn
+		f.tally.upstream.Add(1)
+	default:
+		f.tally.edge.Add(1)
+	}
+	log.Log(context.Background(), level, "stream broken", "err", err)
+}
