@@ -1,0 +1,140 @@
+package lab
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is a server, a user's machine, or whatever else has an address.
+type Host struct {
+	Server
+	lab  *Lab
+	room *room
+	dir  string
+	work sync.WaitGroup // what goes on until the host is empty
+
+	mu      sync.Mutex
+	running map[*Process]struct{}
+}
+
+// The folders that each host has for itself, with their place in its
+// directory. All others are the machine's, shared by all hosts.
+var private = [...]struct{ at, in string }{
+	{"/var/lib", "lib"}, {"/run", "run"}, {"/etc/chromium", "chromium"},
+	{"/etc/resolv.conf", "resolv.conf"}, {"/etc/hosts", "hosts"}, {authorities, "authorities.pem"},
+}
+
+const authorities = "/etc/ssl/certs/ca-certificates.crt"
+
+// furnish makes the host's files and puts them in their places.
+func (h *Host) furnish() error {
+	for _, d := range []string{"lib", "run", "home", "tmp", "chromium/policies/managed"} {
+		if err := os.MkdirAll(filepath.Join(h.dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{
+		"resolv.conf":     "nameserver 127.0.0.1\n",
+		"hosts":           "127.0.0.1 localhost " + h.Name + "\n::1 localhost\n",
+		"authorities.pem": "",
+	} {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return h.room.do(func() error {
+		for _, p := range private {
+			err := unix.Mount(filepath.Join(h.dir, p.in), p.at, "", unix.MS_BIND, "")
+			if errors.Is(err, os.ErrNotExist) && p.in == "chromium" {
+				continue // not installed
+			}
+			if err != nil {
+				return fmt.Errorf("put %s in its place: %w", p.at, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Home is the host's own folder for everything; programs start there.
+func (h *Host) Home() string { return filepath.Join(h.dir, "home") }
+
+// File is where a file of a host lies outside, given its name on the host,
+// such as /var/lib/landfall/node.toml.
+func (h *Host) File(name string) string {
+	for _, p := range private {
+		if rest, err := filepath.Rel(p.at, name); err == nil && filepath.IsLocal(rest) {
+			return filepath.Join(h.dir, p.in, rest)
+		}
+	}
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(h.Home(), name)
+}
+
+// trust adds an authority to the system's, for TLS libraries and for
+// Chromium, which has a store of its own and a policy that adds to it.
+func (h *Host) trust(text []byte) error {
+	file := filepath.Join(h.dir, "authorities.pem")
+	if err := appendTo(file, text); err != nil {
+		return err
+	}
+	all, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var policy struct{ CACertificates []string }
+	for block, rest := pem.Decode(all); block != nil; block, rest = pem.Decode(rest) {
+		policy.CACertificates = append(policy.CACertificates, base64.StdEncoding.EncodeToString(block.Bytes))
+	}
+	b, err := json.Marshal(policy)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(h.dir, "chromium/policies/managed/lab.json"), b, 0o644)
+}
+
+// Crash kills all that runs on the host, as if its power had failed; its
+// files stay as they are.
+func (h *Host) Crash() {
+	h.mu.Lock()
+	running := h.running
+	h.running = nil
+	h.mu.Unlock()
+	for p := range running {
+		p.Kill()
+	}
+}
+
+// empty kills what runs on the host, children that left their parents too,
+// and returns when nothing is left.
+func (h *Host) empty() error {
+	h.Crash()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		left, err := inhabitants(h.room.net)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			h.work.Wait()
+			return nil
+		}
+		for _, pid := range left {
+			unix.Kill(pid, unix.SIGKILL) // it may be gone already
+		}
+		<-tick.C
+	}
+	return fmt.Errorf("host %s: programs outlive SIGKILL", h.Name)
+}

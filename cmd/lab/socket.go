@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// dialTimeout is how long a client tries one address before the next.
+const dialTimeout = 3 * time.Second
+
+// Do runs f in the host's network, to make sockets there. They work from
+// everywhere afterwards. f must not leave the making to other goroutines.
+func (h *Host) Do(f func() error) error { return h.room.enter(f) }
+
+// Dial connects from the host to an address.
+func (h *Host) Dial(ctx context.Context, network string, to netip.AddrPort) (c net.Conn, err error) {
+	err = h.Do(func() error {
+		c, err = new(net.Dialer).DialContext(ctx, network, to.String())
+		return err
+	})
+	return c, err
+}
+
+// Listen listens on the host.
+func (h *Host) Listen(network string, on netip.AddrPort) (l net.Listener, err error) {
+	err = h.Do(func() error {
+		l, err = net.Listen(network, on.String())
+		return err
+	})
+	return l, err
+}
+
+// DialName connects to a name as the host's resolver knows it, or to an
+// address: to the first that answers, in the resolver's order.
+func (h *Host) DialName(ctx context.Context, network, address string) (net.Conn, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.LookupPort(network, service)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]netip.Addr, 1)
+	if addrs[0], err = netip.ParseAddr(host); err != nil {
+		if addrs, err = h.Resolve(ctx, host); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range addrs {
+		var c net.Conn
+		try, cancel := context.WithTimeout(ctx, dialTimeout)
+		c, err = h.Dial(try, network, netip.AddrPortFrom(a, uint16(port)))
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("host %s: reach %s: %w", h.Name, host, err)
+}
+
+// HTTPClient is a client on the host that trusts what the host trusts now and
+// makes a new connection for each request: each begins with DNS, as a new
+// user's does.
+func (h *Host) HTTPClient() (*http.Client, error) {
+	text, err := os.ReadFile(h.File(authorities))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	return &http.Client{Transport: &http.Transport{
+		DialContext:       h.DialName,
+		TLSClientConfig:   &tls.Config{RootCAs: roots},
+		ForceAttemptHTTP2: true,
+		DisableKeepAlives: true,
+	}}, nil
+}
