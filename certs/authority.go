@@ -1,13 +1,15 @@
 package certs
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,9 +78,11 @@ func (a *Authority) openKey(dir *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("authority's key: %w", err)
 	}
-	if a.key, err = parseKey(b); err != nil {
+	key, err := parseKey(b)
+	if err != nil {
 		return fmt.Errorf("%s: %w (bring it back from a backup, or remove it and %s and trust a new root)", name, err, rootFile)
 	}
+	a.key = key
 	return nil
 }
 
@@ -129,7 +133,7 @@ func (a *Authority) check(now time.Time) error {
 func (a *Authority) makeRoot(dir *os.Root, network string) error {
 	now := time.Now()
 	template := &x509.Certificate{
-		Subject:               pkix.Name{Organization: []string{"Landfall"}, CommonName: "Landfall development authority of " + network},
+		Subject:               pkix.Name{Organization: []string{"Landfall"}, CommonName: "Landfall authority of " + network},
 		NotBefore:             now.Add(-skew),
 		NotAfter:              now.Add(RootLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -151,7 +155,7 @@ func (a *Authority) makeRoot(dir *os.Root, network string) error {
 	if a.root, err = x509.ParseCertificate(der); err != nil {
 		return fmt.Errorf("authority's root: %w", err)
 	}
-	return writeFile(dir, rootFile, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}), 0o644)
+	return writeFile(dir, rootFile, formatChain(der), 0o644)
 }
 
 // Root is the certificate to trust.
@@ -160,11 +164,24 @@ func (a *Authority) Root() *x509.Certificate { return a.root }
 // Path is the file with the certificate to trust, in PEM.
 func (a *Authority) Path() string { return a.path }
 
+// PEM is the certificate to trust, as landfall.Map.Authority takes it.
+func (a *Authority) PEM() string { return string(formatChain(a.root.Raw)) }
+
+// Name implements Signer: another root has another name.
+func (a *Authority) Name() string {
+	sum := sha256.Sum256(a.root.Raw)
+	return "own authority " + hex.EncodeToString(sum[:4])
+}
+
+// Revoke implements Signer: nobody asks this authority for a list of what it
+// took back.
+func (a *Authority) Revoke(context.Context, *x509.Certificate) error { return ErrNoRevocation }
+
 // Sign makes a certificate for the key of a request and for hosts, whatever
 // hosts the request itself names. The request's signature, which proves that
 // the key is the asker's, is checked. The result is in PEM, leaf first, and
 // without the root, which whoever trusts it has.
-func (a *Authority) Sign(csr *x509.CertificateRequest, hosts []string) ([]byte, error) {
+func (a *Authority) Sign(_ context.Context, csr *x509.CertificateRequest, hosts []string) ([]byte, error) {
 	if err := csr.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("signing request: %w", err)
 	}
@@ -173,7 +190,8 @@ func (a *Authority) Sign(csr *x509.CertificateRequest, hosts []string) ([]byte, 
 	}
 	for _, h := range hosts {
 		if !landfall.InZone(h, a.domain) {
-			return nil, fmt.Errorf("host %q is not in %s, the only domain this authority signs for", h, a.domain)
+			return nil, &Refusal{Host: h, Words: "not in " + a.domain + ", the only domain that this authority signs for",
+				Cure: "agree to the terms of a public one: agreed = true under [acme] in network.toml"}
 		}
 	}
 	now := time.Now()
@@ -189,7 +207,7 @@ func (a *Authority) Sign(csr *x509.CertificateRequest, hosts []string) ([]byte, 
 	if err != nil {
 		return nil, fmt.Errorf("sign for %v: %w", hosts, err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}), nil
+	return formatChain(der), nil
 }
 
 func earlier(a, b time.Time) time.Time {

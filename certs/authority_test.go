@@ -74,8 +74,8 @@ func TestAuthorityRefusesWhatDoesNotFit(t *testing.T) {
 
 func TestAuthoritySignsForItsDomainOnly(t *testing.T) {
 	a := openAuthority(t, t.TempDir())
-	request, _ := csr(t, newKey(t, elliptic.P256()), x509.CertificateRequest{DNSNames: []string{"ignored.test"}})
-	chain, err := a.Sign(request, []string{"chat.landfall.test", "landfall.test"})
+	request := csr(t, newKey(t, elliptic.P256()), x509.CertificateRequest{DNSNames: []string{"ignored.test"}})
+	chain, err := a.Sign(t.Context(), request, []string{"chat.landfall.test", "landfall.test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,12 +94,12 @@ func TestAuthoritySignsForItsDomainOnly(t *testing.T) {
 		t.Errorf("life %v, CA %v", life, leaf.IsCA)
 	}
 	for _, hosts := range [][]string{nil, {"other.test"}, {"chat.landfall.test", "evillandfall.test"}} {
-		if _, err := a.Sign(request, hosts); err == nil {
+		if _, err := a.Sign(t.Context(), request, hosts); err == nil {
 			t.Errorf("signed for %v", hosts)
 		}
 	}
 	request.Signature[len(request.Signature)-1] ^= 1
-	if _, err := a.Sign(request, []string{"chat.landfall.test"}); err == nil {
+	if _, err := a.Sign(t.Context(), request, []string{"chat.landfall.test"}); err == nil {
 		t.Error("signed for a key that the asker may not have")
 	}
 }

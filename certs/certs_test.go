@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +30,10 @@ func network(hosts ...string) *landfall.Map {
 	return m
 }
 
-func openRoot(t *testing.T, dir string) *os.Root {
+// rootOf is a fresh directory.
+func rootOf(t testing.TB) *os.Root { return openRoot(t, t.TempDir()) }
+
+func openRoot(t testing.TB, dir string) *os.Root {
 	t.Helper()
 	r, err := os.OpenRoot(dir)
 	if err != nil {
@@ -50,8 +52,8 @@ func openAuthority(t *testing.T, dir string) *Authority {
 	return a
 }
 
-// csr is a signing request, in both forms.
-func csr(t *testing.T, key any, template x509.CertificateRequest) (*x509.CertificateRequest, string) {
+// csr is a signing request.
+func csr(t *testing.T, key any, template x509.CertificateRequest) *x509.CertificateRequest {
 	t.Helper()
 	der, err := x509.CreateCertificateRequest(rand.Reader, &template, key)
 	if err != nil {
@@ -61,7 +63,7 @@ func csr(t *testing.T, key any, template x509.CertificateRequest) (*x509.Certifi
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, string(pem.EncodeToMemory(&pem.Block{Type: pemRequest, Bytes: der}))
+	return r
 }
 
 func newKey(t *testing.T, c elliptic.Curve) *ecdsa.PrivateKey {

@@ -6,12 +6,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
+
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".new-"
 
 // writeFile replaces a file as a whole: whatever happens meanwhile, a reader
 // finds the old content or the new, and after a crash too.
 func writeFile(dir *os.Root, name string, b []byte, mode fs.FileMode) error {
-	temp := "." + name + "." + rand.Text()
+	temp := tempPrefix + rand.Text()
 	err := writeSynced(dir, temp, b, mode)
 	if err == nil {
 		err = dir.Rename(temp, name)
@@ -59,4 +63,25 @@ func syncDir(dir *os.Root) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// sweep removes what a process that was killed was about to write, and
+// returns the names of the other files, sorted.
+func sweep(dir *os.Root) ([]string, error) {
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir.Name(), err)
+	}
+	var files []string
+	for _, e := range entries {
+		switch {
+		case strings.HasPrefix(e.Name(), tempPrefix):
+			if err := dir.Remove(e.Name()); err != nil {
+				return nil, fmt.Errorf("%s: %w", dir.Name(), err)
+			}
+		case e.Type().IsRegular():
+			files = append(files, e.Name())
+		}
+	}
+	return files, nil
 }

@@ -1,17 +1,24 @@
-// Package certs gives the edges their certificates from an authority of the
-// network's own.
+// Package certs has certificates ordered once, at home, and sends them sealed
+// to the edges.
 //
-// A certificate signing request (RFC 2986) goes in over the mesh, from a
-// Source at an edge to the Issuer at home; a certificate for the hosts of the
-// map comes out, signed by the Authority. The private key never leaves the
-// edge that made it.
+// The services of the map go in; what comes out at each edge is the
+// certificate to show for a host (edge.Certificates). On the way:
 //
-//	Source (each edge) --CSR--> Issuer (home) -> Authority
-//	   |    <----- chain -----
-//	   +-> disk, and edge.Certificates
+//	Map -> Keeper -> Signer: Authority, or ACME ---> Challenges (TXT records)
+//	         |  \-> disk at home
+//	       Server  ~~ long poll, sealed ~~>  Source -> edge.Certificates
+//	       (home)                            (edge) \-> disk, still sealed
 //
-// The Authority is for development and for the needs of the mesh: only who
-// has been told to trust its root does, and for the network's domain alone.
-// The package asks no public authority and knows nothing of the mesh: the way
-// to the Issuer, and who calls it, are handed in.
+// The Keeper makes the keys, has each group of hosts signed, renews in time
+// and in moderation, and revokes. The Server seals all of it to the edge that
+// asks (HPKE, RFC 9180, to the keys that the map has of it). The Source
+// unseals, shows only what users of the network trust (Roots), and starts from
+// its disk while home is dark.
+//
+// The Authority is the network's own: only who has been told to trust its root
+// does, and for the network's domain alone. ACME is a public one (RFC 8555).
+//
+// The package knows nothing of the mesh, of maps' ways, or of name servers: the
+// way home, who calls, and the setter of TXT records are handed in. It makes no
+// wildcard certificates. Why things are as they are: DESIGN.md.
 package certs

@@ -3,14 +3,14 @@ package certs
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"slices"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,183 +18,151 @@ import (
 	"landfall"
 )
 
-// pairFile holds the edge's chain and its private key.
-const pairFile = "edge.pem"
-
-// How a Source asks.
-const (
-	askTimeout = 15 * time.Second
-	retryMin   = 100 * time.Millisecond // the mesh may need a moment at the start
-	retryMax   = time.Minute
-	maxChain   = 256 << 10
-)
+// bundleFile holds the last bundle, sealed as it came.
+const bundleFile = "bundle.sealed"
 
 // SourceConfig is what a Source needs.
 type SourceConfig struct {
-	Dir *os.Root // where the certificate and its key are kept
-	// Dial opens a stream to the Issuer.
+	Dir     *os.Root // where the sealed bundle is kept
+	Network string   // the network's name
+	Self    landfall.NodeID
+	Key     *SealingPrivate // what bundles for this node are sealed to
+	// Dial opens a stream to the Server.
 	Dial func(context.Context) (net.Conn, error)
-	// Roots are the authorities that users trust. A certificate of another is
-	// not shown to them: an old one is replaced, a new one refused. nil takes
-	// any.
-	Roots *x509.CertPool
-	Log   *slog.Logger // nil discards
+	Log  *slog.Logger // nil discards
 }
 
-// Source holds one edge's certificate for all hosts of the map that lie in
-// its domain, and renews it in time. It starts from disk while no Issuer can
-// be reached.
+// Source holds one edge's certificates. They come from the Server at home; the
+// last ones that came are kept on disk, sealed, so that an edge starts while
+// home is dark.
 type Source struct {
 	cfg  SourceConfig
-	now  atomic.Pointer[tls.Certificate]
-	ask  http.Client
-	full chan struct{} // closed when now first covers all hosts
+	http *http.Transport
+	use  atomic.Pointer[table]
+	full chan struct{} // closed when use first covers all hosts of the domain
 
-	mu     sync.Mutex // guards hosts and opened
-	hosts  []string
-	opened bool // full is closed
+	next    atomic.Pointer[landfall.Map]
+	changed chan struct{} // tells Run that next was replaced
+	heard   atomic.Int64  // when home answered last, UnixNano; 0 never
 
-	changed chan struct{} // tells Run that hosts was replaced
+	// Run's own.
+	now    *landfall.Map
+	latest *bundle // the newest that came; nil before the first
+	said   string  // of its certificates that are not used
 
-	renewals, failures atomic.Uint64
+	received, failures, refused atomic.Uint64
 }
 
 // NewSource checks the configuration.
 func NewSource(cfg SourceConfig) (*Source, error) {
-	if cfg.Dir == nil || cfg.Dial == nil {
-		return nil, errors.New("certs: a source needs a Dir and a Dial")
+	if cfg.Dir == nil || cfg.Dial == nil || cfg.Key == nil || cfg.Network == "" || cfg.Self == "" {
+		return nil, errors.New("certs: a source needs a Dir, a Network, a Self, a Key and a Dial")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Source{cfg: cfg, full: make(chan struct{}), changed: make(chan struct{}, 1)}
-	s.ask = http.Client{Timeout: askTimeout, Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return cfg.Dial(ctx) },
-		DisableKeepAlives: true, // the next time is a month away
-	}}
+	s.use.Store(&table{})
+	s.http = &http.Transport{
+		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return cfg.Dial(ctx) },
+		DisableCompression:     true,
+		IdleConnTimeout:        MaxWait,
+		MaxResponseHeaderBytes: 16 << 10,
+	}
 	return s, nil
 }
 
-// SetMap says which hosts the certificate is for: those of all services in
-// the map's domain. For others the authority cannot vouch.
+// SetMap says which hosts there are, and whom users trust.
 func (s *Source) SetMap(m *landfall.Map) {
-	var hosts []string
-	for _, v := range m.Services {
-		if landfall.InZone(v.Host, m.Domain) {
-			hosts = append(hosts, v.Host)
-		}
-	}
-	slices.Sort(hosts)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hosts = slices.Compact(hosts)
-	s.announce()
+	s.next.Store(m)
 	select {
 	case s.changed <- struct{}{}:
 	default: // Run has not yet seen the change before, and will see both
 	}
 }
 
-// Certificate fits edge.Certificates.
+// Certificate fits edge.Certificates. A certificate that has ended is not
+// shown: no client would take it.
 func (s *Source) Certificate(_ context.Context, host string) (*tls.Certificate, error) {
-	c := s.now.Load()
+	c := (*s.use.Load())[host]
 	if c == nil {
-		return nil, errors.New("no certificate yet: the issuer has not answered")
+		return nil, fmt.Errorf("no certificate for %q yet (landfall certs list at home tells why)", host)
 	}
-	if err := c.Leaf.VerifyHostname(host); err != nil {
-		return nil, err
+	if end := c.Leaf.NotAfter; time.Now().After(end) {
+		return nil, fmt.Errorf("certificate for %q ended at %s (landfall certs list at home tells why there is no other)", host, end.UTC().Format(time.RFC3339))
 	}
 	return c, nil
 }
 
-// Ready is closed once there is a certificate for all hosts of the map.
+// Ready is closed once there are certificates for all hosts of the map that
+// lie in its domain. Those outside depend on others.
 func (s *Source) Ready() <-chan struct{} { return s.full }
 
-// announce closes full if it is time; mu is held.
-func (s *Source) announce() {
-	if !s.opened && len(s.hosts) > 0 && covers(s.now.Load(), s.hosts) {
-		s.opened = true
-		close(s.full)
-	}
-}
-
-// Run reads the certificate from disk and renews it until ctx ends. A file
-// that cannot be read is an error and is left as it is.
+// Run starts from disk and follows home until ctx ends. A file that cannot be
+// read is an error and is left as it is.
 func (s *Source) Run(ctx context.Context) error {
-	if err := s.load(); err != nil {
+	have, err := s.load()
+	if err != nil {
 		return err
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for retry := retryMin; ; {
+	arrived := make(chan *bundle)
+	var work sync.WaitGroup
+	work.Go(func() { s.follow(ctx, have, arrived) })
+	defer work.Wait()
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.changed:
-		case <-timer.C:
+			s.now = s.next.Load()
+		case s.latest = <-arrived:
 		}
-		pause, err := s.tend(ctx, time.Now())
-		if err != nil {
-			pause = retry/2 + mathrand.N(retry)
-			retry = min(2*retry, retryMax)
-			s.lament(ctx, pause, err)
-		} else {
-			retry = retryMin
-		}
-		timer.Reset(pause)
+		s.adopt(time.Now())
 	}
 }
 
-func (s *Source) lament(ctx context.Context, pause time.Duration, err error) {
-	if ctx.Err() == nil {
-		s.failures.Add(1)
-		s.cfg.Log.Warn("certificate not renewed", "retry", pause, "err", err)
+// load takes up what an earlier run kept, and says which version it is. That
+// it was vouched for was made sure of before it was kept.
+func (s *Source) load() (version string, err error) {
+	if _, err := sweep(s.cfg.Dir); err != nil {
+		return "", fmt.Errorf("certificates: %w", err)
 	}
-}
-
-// tend gets a new certificate if one is due, and says when to look again.
-func (s *Source) tend(ctx context.Context, now time.Time) (time.Duration, error) {
-	s.mu.Lock()
-	hosts := s.hosts
-	s.mu.Unlock()
-	c := s.now.Load()
-	if len(hosts) == 0 {
-		return time.Hour, nil // SetMap wakes us
+	sealed, err := s.cfg.Dir.ReadFile(bundleFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	if !covers(c, hosts) || !now.Before(due(c.Leaf)) {
-		var err error
-		if c, err = s.renew(ctx, hosts); err != nil {
-			return 0, err
-		}
+	if err != nil {
+		return "", fmt.Errorf("certificates: %w", err)
 	}
-	return max(due(c.Leaf).Sub(now), time.Minute), nil
-}
-
-// due is when a certificate should be renewed: at two thirds of its life, or
-// up to a twentieth before, by its serial number, so that not all edges come
-// at once.
-func due(leaf *x509.Certificate) time.Time {
-	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	early := life / 20 * time.Duration(leaf.SerialNumber.Bit(0)+2*leaf.SerialNumber.Bit(1)+4*leaf.SerialNumber.Bit(2)) / 8
-	return leaf.NotBefore.Add(life*2/3 - early)
-}
-
-func covers(c *tls.Certificate, hosts []string) bool {
-	return c != nil && !slices.ContainsFunc(hosts, func(h string) bool { return c.Leaf.VerifyHostname(h) != nil })
+	b, err := s.open(sealed)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w (remove it to have it sent again from home)", filepath.Join(s.cfg.Dir.Name(), bundleFile), err)
+	}
+	s.use.Store(new(b.table(nil)))
+	return b.version, nil
 }
 
 // SourceStats are the counts of a Source.
 type SourceStats struct {
-	Renewals uint64 `metric:"renewals_total" help:"Certificates obtained."`
-	Failures uint64 `metric:"failures_total" help:"Attempts that brought no certificate."`
-	Expiry   int64  `metric:"expiry_seconds" help:"When the certificate ends, in seconds since 1970; 0 if there is none."`
+	Received uint64             `metric:"bundles_received_total" help:"Bundles of certificates that came from home."`
+	Failures uint64             `metric:"failures_total" help:"Questions to home without a good answer."`
+	Refused  uint64             `metric:"refused_total" help:"Certificates that nobody vouches for whom users trust."`
+	Silent   float64            `metric:"home_silent_seconds" help:"Time since home answered; -1 if it never did."`
+	Days     map[string]float64 `metric:"days_left" label:"host" help:"Days until the certificate of a host ends; negative if it has."`
 }
 
 // Stats returns the counts so far.
 func (s *Source) Stats() SourceStats {
-	out := SourceStats{Renewals: s.renewals.Load(), Failures: s.failures.Load()}
-	if c := s.now.Load(); c != nil {
-		out.Expiry = c.Leaf.NotAfter.Unix()
+	out := SourceStats{
+		Received: s.received.Load(), Failures: s.failures.Load(), Refused: s.refused.Load(),
+		Silent: -1, Days: map[string]float64{},
+	}
+	now := time.Now()
+	if at := s.heard.Load(); at != 0 {
+		out.Silent = now.Sub(time.Unix(0, at)).Seconds()
+	}
+	for host, c := range *s.use.Load() {
+		out.Days[host] = c.Leaf.NotAfter.Sub(now).Hours() / 24
 	}
 	return out
 }

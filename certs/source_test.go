@@ -1,18 +1,12 @@
 package certs
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,276 +14,261 @@ import (
 	"landfall"
 )
 
-// home is an issuer that can be out of reach.
-type home struct {
-	handler http.Handler
-
-	mu   sync.Mutex
-	down bool
-	asks int
-}
-
-func (h *home) set(down bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.down = down
-}
-
-func (h *home) asked() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.asks
-}
-
-func (h *home) dial(context.Context) (net.Conn, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.asks++
-	if h.down {
-		return nil, fmt.Errorf("no path to fra1")
-	}
-	near, far := net.Pipe()
-	l := &once{conn: make(chan net.Conn, 1)}
-	l.conn <- far
-	go http.Serve(l, h.handler)
-	return near, nil
-}
-
-// once is a listener with one connection.
-type once struct{ conn chan net.Conn }
-
-func (o *once) Accept() (net.Conn, error) {
-	select {
-	case c := <-o.conn:
-		return c, nil
-	default:
-		return nil, net.ErrClosed
-	}
-}
-func (o *once) Close() error   { return nil }
-func (o *once) Addr() net.Addr { return &net.TCPAddr{} }
-
-func newHome(t *testing.T, a *Authority, m *landfall.Map) (*home, *Issuer) {
-	t.Helper()
-	i, err := NewIssuer(IssuerConfig{Signer: a, Caller: func(*http.Request) (landfall.NodeID, bool) { return "nyc1", true }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.SetMap(m)
-	return &home{handler: i}, i
-}
-
-// runSource starts a source; what it returns stops it.
-func runSource(t *testing.T, dir string, h *home, m *landfall.Map) (*Source, func()) {
-	t.Helper()
-	s, err := NewSource(SourceConfig{Dir: openRoot(t, dir), Dial: h.dial})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.SetMap(m)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
-	return s, stop
-}
-
-func serial(t *testing.T, s *Source, host string) string {
-	t.Helper()
-	c, err := s.Certificate(t.Context(), host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.Leaf.SerialNumber.String()
-}
-
-func TestSourceGetsKeepsAndRenews(t *testing.T) {
+func TestSourceFollowsHomeAndStartsWithoutIt(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := network("chat.landfall.test", "shop.landfall.test", "far.other.test")
-		a := openAuthority(t, t.TempDir())
-		h, issuer := newHome(t, a, m)
+		a, key := wideAuthority(t), newSealing(t)
+		m := sealed(withExternal(network("chat.landfall.test", "shop.landfall.test"), "app.other.test"), key, a)
+		n := newNotary(a, "one")
+		k, _ := runKeeper(t, t.TempDir(), n, m)
+		h := newHome(t, k, m)
 		h.set(true)
-		s, stop := runSource(t, dir, h, m)
+		s, stop := runSource(t, dir, key, h, m)
 		time.Sleep(time.Minute)
-		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil {
-			t.Error("a certificate out of nowhere")
+		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil || !strings.Contains(err.Error(), "landfall certs list") {
+			t.Errorf("a certificate out of nowhere: %v", err)
 		}
-		if n := h.asked(); n < 6 || n > 20 {
-			t.Errorf("asked %d times in a minute without an issuer", n)
+		if d := h.dialed(); d < 6 || d > 20 {
+			t.Errorf("asked %d times in a minute without home", d)
 		}
 		h.set(false)
 		start := time.Now()
 		<-s.Ready()
+		synctest.Wait()
 		if d := time.Since(start); d > 2*retryMax {
-			t.Errorf("ready %v after the issuer was back", d)
+			t.Errorf("ready %v after home was back", d)
 		}
 		first := serial(t, s, "chat.landfall.test")
-		if serial(t, s, "shop.landfall.test") != first {
-			t.Error("two certificates for two hosts")
+		if serial(t, s, "shop.landfall.test") != first || serial(t, s, "app.other.test") == first {
+			t.Error("the wrong certificates")
 		}
-		if _, err := s.Certificate(t.Context(), "far.other.test"); err == nil {
-			t.Error("a certificate outside of the domain")
+		if _, err := s.Certificate(t.Context(), "who.landfall.test"); err == nil {
+			t.Error("a certificate for a host without a service")
 		}
-		if got := contents(t, dir); !strings.HasPrefix(got, "edge.pem -rw-------") || strings.Count(got, "BEGIN") != 2 {
-			t.Errorf("directory:\n%s", got)
+		got := contents(t, dir)
+		if !strings.HasPrefix(got, "bundle.sealed -rw-------") || strings.Contains(got, "PRIVATE") || strings.Contains(got, "CERTIFICATE") {
+			t.Errorf("directory:\n%.200q", got)
 		}
 
-		// Nothing happens before it is due, and then it does in time.
-		time.Sleep(LeafLife / 2)
-		if serial(t, s, "chat.landfall.test") != first {
-			t.Error("renewed too early")
+		// What home has is in use at once.
+		if err := k.Renew(t.Context(), []string{"chat.landfall.test"}, Wanted); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(LeafLife / 4)
+		start = time.Now()
+		synctest.Wait()
 		second := serial(t, s, "chat.landfall.test")
-		if second == first {
-			t.Error("not renewed when due")
+		if second == first || time.Since(start) != 0 {
+			t.Error("not in use at once")
 		}
 
-		// A new service needs a new certificate.
-		m = network("chat.landfall.test", "shop.landfall.test", "wiki.landfall.test")
-		issuer.SetMap(m)
-		s.SetMap(m)
-		time.Sleep(time.Second)
-		third := serial(t, s, "wiki.landfall.test")
-
-		// A start without an issuer lives on what is on disk.
+		// A start without home lives on what is on disk; the same bundle is not
+		// sent again.
 		stop()
 		h.set(true)
-		s, _ = runSource(t, dir, h, m)
+		s, stop = runSource(t, dir, key, h, m)
 		<-s.Ready()
-		if got := serial(t, s, "chat.landfall.test"); got != third {
-			t.Errorf("after the restart: %s, want %s", got, third)
+		if got := serial(t, s, "chat.landfall.test"); got != second {
+			t.Errorf("after the restart: %s, want %s", got, second)
 		}
-		if st := s.Stats(); st.Renewals != 0 || st.Failures != 0 || st.Expiry == 0 {
+		h.set(false)
+		time.Sleep(10 * time.Minute)
+		if st := s.Stats(); st.Received != 0 || st.Silent > 60 || st.Days["app.other.test"] < 40 {
 			t.Errorf("%+v", st)
 		}
-		// The issuer is down when renewal is due: the old one serves on.
-		time.Sleep(LeafLife*2/3 + time.Hour)
-		if got := serial(t, s, "chat.landfall.test"); got != third {
-			t.Error("renewed without an issuer")
+		// An edge that nobody visits is renewed too.
+		stop()
+		time.Sleep(time.Until(infoOf(t, k, "chat.landfall.test").Next) - time.Hour)
+		s, _ = runSource(t, dir, key, h, m)
+		time.Sleep(2 * time.Hour)
+		if got := serial(t, s, "chat.landfall.test"); got == second {
+			t.Error("not renewed")
+		}
+	})
+}
+
+func TestSourceNeverShowsWhatHasEnded(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a, key := openAuthority(t, t.TempDir()), newSealing(t)
+		m := sealed(network("chat.landfall.test"), key, a)
+		k, _ := runKeeper(t, t.TempDir(), a, m)
+		h := newHome(t, k, m)
+		s, stop := runSource(t, dir, key, h, m)
+		<-s.Ready()
+		synctest.Wait()
+		stop()
+		h.set(true)
+		time.Sleep(LeafLife - 2*time.Hour)
+		s, _ = runSource(t, dir, key, h, m)
+		time.Sleep(time.Hour)
+		serial(t, s, "chat.landfall.test")
+		time.Sleep(2 * time.Hour)
+		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil || !strings.Contains(err.Error(), "ended at 2000-02-17") {
+			t.Errorf("%v", err)
+		}
+		if st := s.Stats(); st.Days["chat.landfall.test"] > 0 {
+			t.Errorf("%+v", st)
 		}
 		h.set(false)
 		time.Sleep(2 * retryMax)
-		if got := serial(t, s, "chat.landfall.test"); got == third {
-			t.Error("not renewed although the issuer is back")
+		serial(t, s, "chat.landfall.test")
+	})
+}
+
+// What users do not trust is not put in the place of what they do; and once
+// the map says that they trust it, it is.
+func TestSourceKeepsTheOldUntilTheNewIsVouchedFor(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		old, fresh, key := wideAuthority(t), wideAuthority(t), newSealing(t)
+		m := sealed(network("chat.landfall.test"), key, old)
+		k, _ := runKeeper(t, t.TempDir(), old, m)
+		h := newHome(t, k, m)
+		s, stop := runSource(t, dir, key, h, m)
+		<-s.Ready()
+		first := serial(t, s, "chat.landfall.test")
+		disk := contents(t, dir)
+
+		m2 := sealed(network("chat.landfall.test"), key, fresh)
+		k2, _ := runKeeper(t, t.TempDir(), fresh, m2)
+		h.set(true)
+		h2 := newHome(t, k2, m2)
+		stop()
+		s, stop = runSource(t, dir, key, h2, m) // with the map before
+		time.Sleep(time.Minute)
+		if serial(t, s, "chat.landfall.test") != first || contents(t, dir) != disk || s.Stats().Refused != 1 {
+			t.Errorf("took what nobody vouches for: %+v", s.Stats())
+		}
+		s.SetMap(m2)
+		synctest.Wait()
+		if serial(t, s, "chat.landfall.test") == first || contents(t, dir) == disk {
+			t.Error("did not take what the map vouches for now")
+		}
+		stop()
+		// With nothing before, what nobody vouches for is not shown at all.
+		s, _ = runSource(t, t.TempDir(), key, h2, m)
+		time.Sleep(time.Minute)
+		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil {
+			t.Error("showed what nobody vouches for")
+		}
+	})
+}
+
+// Home that lost its certificates takes none away from the edges.
+func TestSourceGivesUpNothingForNothing(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		a, key := wideAuthority(t), newSealing(t)
+		m := sealed(withExternal(network("chat.landfall.test"), "app.other.test"), key, a)
+		k, stopKeeper := runKeeper(t, t.TempDir(), a, m)
+		h := newHome(t, k, m)
+		s, _ := runSource(t, dir, key, h, m)
+		<-s.Ready()
+		synctest.Wait()
+		app, received := serial(t, s, "app.other.test"), s.Stats().Received
+		stopKeeper()
+		n := newNotary(a, "one")
+		n.set("app.other.test", &Refusal{Words: "no"})
+		empty, _ := runKeeper(t, t.TempDir(), n, m)
+		h2 := newHome(t, empty, m)
+		h.mu.Lock()
+		h.server = h2.server
+		h.mu.Unlock()
+		h.set(true)
+		h.set(false)
+		time.Sleep(2 * time.Minute)
+		if got := s.Stats(); got.Received != received+1 || serial(t, s, "app.other.test") != app {
+			t.Errorf("%+v", got)
+		}
+		without := sealed(network("chat.landfall.test"), key, a)
+		s.SetMap(without)
+		synctest.Wait()
+		if _, err := s.Certificate(t.Context(), "app.other.test"); err == nil {
+			t.Error("kept what the map does not have")
 		}
 	})
 }
 
 func TestSourceLeavesAFileItCannotReadAlone(t *testing.T) {
-	m := network("chat.landfall.test")
-	h, _ := newHome(t, openAuthority(t, t.TempDir()), m)
-	for _, content := range []string{"", "half a certif", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, pairFile), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		before := contents(t, dir)
-		s, err := NewSource(SourceConfig{Dir: openRoot(t, dir), Dial: h.dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.SetMap(m)
-		if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, pairFile)) {
-			t.Errorf("%q: %v", content, err)
-		}
-		if contents(t, dir) != before || h.asked() != 0 {
-			t.Errorf("%q: it was overwritten", content)
-		}
-	}
-}
-
-func TestSourceRefusesABadAnswer(t *testing.T) {
-	a := openAuthority(t, t.TempDir())
-	key := newKey(t, elliptic.P256())
-	request, _ := csr(t, key, x509.CertificateRequest{})
-	chain, err := a.Sign(request, []string{"chat.landfall.test"})
+	key := newSealing(t)
+	other, err := seal(someBundle(t, openAuthority(t, t.TempDir()), "chat.landfall.test"), "test", "sin1", key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name  string
-		chain []byte
-		key   *ecdsa.PrivateKey
-		host  string
-		at    time.Time
-		want  string
-	}{
-		{"good", chain, key, "chat.landfall.test", time.Now(), ""},
-		{"empty", nil, key, "chat.landfall.test", time.Now(), "no certificate"},
-		{"another key", chain, newKey(t, elliptic.P256()), "chat.landfall.test", time.Now(), "does not belong"},
-		{"another host", chain, key, "shop.landfall.test", time.Now(), "not for [shop.landfall.test]"},
-		{"not yet valid", chain, key, "chat.landfall.test", time.Now().Add(-2 * skew), "do the clocks agree"},
-		{"soon over", chain, key, "chat.landfall.test", time.Now().Add(LeafLife * 9 / 10), "do the clocks agree"},
-	} {
-		_, err := accept(c.chain, c.key, []string{c.host}, c.at)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+	junk, err := seal([]byte("{"), "test", "nyc1", key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"", "half a bund", sealedMagic, string(other), string(junk)} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, bundleFile), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before, h := contents(t, dir), &home{down: true}
+		s, err := NewSource(SourceConfig{Dir: openRoot(t, dir), Network: "test", Self: "nyc1", Key: key, Dial: h.dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, bundleFile)) || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%.20q: %v", content, err)
+		}
+		if contents(t, dir) != before || h.dialed() != 0 {
+			t.Errorf("%.20q: it was overwritten", content)
 		}
 	}
 }
 
-// A source that starts with the certificate of an authority that is no more
-// asks for another, and takes none from an authority that nobody trusts.
-func TestSourceShowsOnlyWhatIsTrusted(t *testing.T) {
-	dir, m := t.TempDir(), network("chat.landfall.test")
+func TestReadyWaitsForTheDomainOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old, now := openAuthority(t, t.TempDir()), openAuthority(t, t.TempDir())
-		h, _ := newHome(t, old, m)
-		_, stop := runSource(t, dir, h, m)
+		a, key := openAuthority(t, t.TempDir()), newSealing(t)
+		m := sealed(withExternal(network("chat.landfall.test"), "app.other.test"), key, a)
+		k, _ := runKeeper(t, t.TempDir(), a, m)
+		s, _ := runSource(t, t.TempDir(), key, newHome(t, k, m), m)
 		synctest.Wait()
-		stop()
-		roots := x509.NewCertPool()
-		roots.AddCert(now.Root())
-		run := func(h *home) (*Source, func()) {
-			s, err := NewSource(SourceConfig{Dir: openRoot(t, dir), Dial: h.dial, Roots: roots})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.SetMap(m)
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- s.Run(ctx) }()
-			return s, func() { cancel(); <-ended }
+		select {
+		case <-s.Ready():
+		default:
+			t.Error("waits for a host whose zone is another's")
 		}
-		s, stop := run(h)
-		time.Sleep(time.Second)
-		if _, err := s.Certificate(t.Context(), "chat.landfall.test"); err == nil {
-			t.Error("took a certificate of an authority that nobody trusts")
-		}
-		stop()
-		h, _ = newHome(t, now, m)
-		s, stop = run(h)
-		defer stop()
-		time.Sleep(time.Second)
-		c, err := s.Certificate(t.Context(), "chat.landfall.test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: time.Now()}); err != nil {
-			t.Error(err)
+		if got := infoOf(t, k, "app.other.test"); !strings.Contains(got.Err, "agreed = true") {
+			t.Errorf("%+v", got)
 		}
 	})
 }
 
-// A real handshake between a source's certificate and who trusts the root.
-func TestClientThatTrustsTheRootIsServed(t *testing.T) {
-	m := network("chat.landfall.test")
-	a := openAuthority(t, t.TempDir())
-	h, _ := newHome(t, a, m)
-	s, _ := runSource(t, t.TempDir(), h, m)
-	select {
-	case <-s.Ready():
-	case <-time.After(10 * time.Second):
-		t.Fatal("no certificate")
+func TestConfigurationsAreChecked(t *testing.T) {
+	dir, key := rootOf(t), newSealing(t)
+	h := &home{}
+	for _, c := range []SourceConfig{
+		{Network: "test", Self: "nyc1", Key: key, Dial: h.dial},
+		{Dir: dir, Self: "nyc1", Key: key, Dial: h.dial},
+		{Dir: dir, Network: "test", Key: key, Dial: h.dial},
+		{Dir: dir, Network: "test", Self: "nyc1", Dial: h.dial},
+		{Dir: dir, Network: "test", Self: "nyc1", Key: key},
+	} {
+		if _, err := NewSource(c); err == nil {
+			t.Errorf("%+v is enough", c)
+		}
 	}
+	if _, err := NewKeeper(KeeperConfig{Dir: dir}); err == nil {
+		t.Error("a keeper without a signer")
+	}
+	if _, err := NewServer(ServerConfig{}); err == nil {
+		t.Error("a server without a keeper")
+	}
+	if _, err := NewACME(ACMEConfig{Dir: dir, Domain: "landfall.test", Policy: landfall.ACME{Agreed: true}}); err == nil {
+		t.Error("ACME without challenges")
+	}
+}
+
+// A real handshake between a source's certificate and who trusts the root, in
+// real time.
+func TestClientThatTrustsTheRootIsServed(t *testing.T) {
+	a, key := openAuthority(t, t.TempDir()), newSealing(t)
+	m := sealed(network("chat.landfall.test"), key, a)
+	k, _ := runKeeper(t, t.TempDir(), a, m)
+	s, _ := runSource(t, t.TempDir(), key, newHome(t, k, m), m)
+	within(t, "certificate", s.Ready())
 	near, far := net.Pipe()
 	defer near.Close()
 	go tls.Server(far, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -299,6 +278,9 @@ func TestClientThatTrustsTheRootIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if a.PEM() != string(b) {
+		t.Error("the map would have another root than the file")
+	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(b)
 	if err := tls.Client(near, &tls.Config{RootCAs: pool, ServerName: "chat.landfall.test"}).Handshake(); err != nil {
@@ -306,12 +288,29 @@ func TestClientThatTrustsTheRootIsServed(t *testing.T) {
 	}
 }
 
-func FuzzReadPair(f *testing.F) {
-	f.Add([]byte(""))
-	f.Add([]byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, err := readPair(b); err == nil && !samePublic(c.Leaf.PublicKey, c.PrivateKey.(*ecdsa.PrivateKey).Public()) {
-			t.Error("a pair that does not fit")
+func TestRootsAreThoseThatUsersTrust(t *testing.T) {
+	a := openAuthority(t, t.TempDir())
+	own, err := Roots(&landfall.Map{Authority: a.PEM()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := Roots(&landfall.Map{Authority: a.PEM(), ACME: landfall.ACME{Agreed: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := Roots(&landfall.Map{ACME: landfall.ACME{Agreed: true, Roots: a.PEM()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		pool *x509.CertPool
+		want bool
+	}{"own": {own, true}, "public": {public, false}, "private": {private, true}} {
+		if _, err := a.Root().Verify(x509.VerifyOptions{Roots: c.pool}); (err == nil) != c.want {
+			t.Errorf("%s: %v", name, err)
 		}
-	})
+	}
+	if _, err := Roots(&landfall.Map{Authority: "junk"}); err == nil {
+		t.Error("junk is trusted")
+	}
 }
