@@ -17,6 +17,7 @@ type Config struct {
 	Places map[wan.Site]landfall.Place // where hosts may stand
 	Links  []Link                      // between places; others are reached at once
 	Hosts  []Server                    // at least one
+	Path   string                      // a folder whose programs hosts find before those of PATH; may be empty
 	Seed   uint64                      // decides losses and jitter; see wan.New
 	Log    *slog.Logger                // nil means silence
 }

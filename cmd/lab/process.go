@@ -22,7 +22,7 @@ const grace = 20 * time.Second
 // Program is what a host is to run.
 type Program struct {
 	Name  string     // for its log; empty means the last part of Args[0]
-	Args  []string   // the program, found in PATH, and its arguments
+	Args  []string   // the program, found in Config.Path or PATH, and its arguments
 	Env   []string   // beside PATH, HOME and LANG
 	Dir   string     // empty means the host's home
 	Files []*os.File // inherited as descriptors 3, 4 and so on
@@ -99,17 +99,38 @@ func (h *Host) Feed(ctx context.Context, in io.Reader, args ...string) (string, 
 // command is a program to start in the room. It leads a group of its own, and
 // dies with the room and with ctx.
 func (h *Host) command(ctx context.Context, p Program) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, p.Args[0], p.Args[1:]...)
+	path := os.Getenv("PATH")
+	if own := h.lab.config.Path; own != "" {
+		path = own + string(filepath.ListSeparator) + path
+	}
+	cmd := exec.CommandContext(ctx, find(p.Args[0], h.lab.config.Path), p.Args[1:]...)
 	cmd.Cancel = func() error { return kill(cmd, unix.SIGKILL) }
 	cmd.Dir = p.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = h.Home()
 	}
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.Home(), "LANG=C.UTF-8"}, p.Env...)
+	cmd.Env = append([]string{"PATH=" + path, "HOME=" + h.Home(), "LANG=C.UTF-8"}, p.Env...)
 	cmd.ExtraFiles = p.Files
 	cmd.WaitDelay = time.Second // for pipes that children keep open
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
+}
+
+// find is a program in a folder, if it is there, or else its name for PATH.
+func find(name, folder string) string {
+	if folder == "" || filepath.Base(name) != name {
+		return name
+	}
+	if file := filepath.Join(folder, name); access(file) {
+		return file
+	}
+	return name
+}
+
+// access reports whether a file is a program.
+func access(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // kill signals a program and the children that stayed with it.

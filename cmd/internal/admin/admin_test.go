@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"landfall"
 )
 
 type someStats struct {
@@ -81,26 +80,6 @@ func TestControlSocketInADeepDirectory(t *testing.T) {
 	}
 }
 
-func TestDrainReachesTheNodeAndItsErrorsComeBack(t *testing.T) {
-	c := serve(t, t.TempDir(), Config{Self: "fra1", Drain: func(_ context.Context, n landfall.NodeID, undo bool) (landfall.Serial, error) {
-		if n != "nyc1" {
-			return 0, errors.New(`there is no node "x&y"`)
-		}
-		if undo {
-			return 3, nil
-		}
-		return 2, nil
-	}})
-	for undo, want := range map[bool]landfall.Serial{false: 2, true: 3} {
-		if got, err := c.Drain(t.Context(), "nyc1", undo); err != nil || got != want {
-			t.Errorf("undo %v: serial %d, %v", undo, got, err)
-		}
-	}
-	if _, err := c.Drain(t.Context(), "x&y", false); err == nil || err.Error() != `there is no node "x&y"` {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestNothingRunningIsSaidSo(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := NewClient(dir).Overview(t.Context()); !errors.Is(err, ErrNotRunning) {
@@ -139,13 +118,12 @@ func TestHealthSaysWhatIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestPeersMayLookButNotDrain(t *testing.T) {
-	s := New(Config{Self: "fra1", Drain: func(context.Context, landfall.NodeID, bool) (landfall.Serial, error) {
-		t.Error("drained by a peer")
-		return 0, nil
-	}})
+func TestPeersMayLookButNotChange(t *testing.T) {
+	s := New(Config{Self: "fra1", Control: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("asked by a peer")
+	})})
 	w := httptest.NewRecorder()
-	s.Public().ServeHTTP(w, httptest.NewRequest("POST", "/drain?node=nyc1", nil))
+	s.Public().ServeHTTP(w, httptest.NewRequest("POST", "/state", nil))
 	if w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("got %d", w.Code)
 	}

@@ -18,10 +18,10 @@ type Config struct {
 	Status func() Status
 	// Overview asks all nodes; nil where that is not offered.
 	Overview func(context.Context) Overview
-	// Drain takes a node out of the answers, or with undo takes it in again;
-	// nil where the map is not controlled from here.
-	Drain func(ctx context.Context, node landfall.NodeID, undo bool) (landfall.Serial, error)
-	Log   *slog.Logger // nil: no log
+	// Control answers what only an operator on this machine may ask beside
+	// that; nil: nothing.
+	Control http.Handler
+	Log     *slog.Logger // nil: no log
 }
 
 // Server answers for one node.
@@ -65,13 +65,17 @@ func (s *Server) Public() http.Handler {
 // Local is Public and what only an operator on this machine may do.
 func (s *Server) Local() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", s.Public())
+	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("GET /health", s.health)
 	if s.cfg.Overview != nil {
 		mux.HandleFunc("GET /overview", func(w http.ResponseWriter, r *http.Request) {
 			s.answer(w, s.cfg.Overview(r.Context()))
 		})
 	}
-	mux.HandleFunc("POST /drain", s.drain)
+	if s.cfg.Control != nil {
+		mux.Handle("/", s.cfg.Control)
+	}
 	return mux
 }
 
@@ -98,25 +102,6 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintf(w, "ok %s %d\n", st.Node, st.Serial)
-}
-
-// Drained is the answer to a drain.
-type Drained struct {
-	Serial landfall.Serial `json:"serial"`
-}
-
-func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Drain == nil {
-		http.Error(w, "the map is not controlled from this node: ask a node of the home region", http.StatusMisdirectedRequest)
-		return
-	}
-	q := r.URL.Query()
-	serial, err := s.cfg.Drain(r.Context(), landfall.NodeID(q.Get("node")), q.Get("undo") == "true")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
-		return
-	}
-	s.answer(w, Drained{serial})
 }
 
 func (s *Server) answer(w http.ResponseWriter, v any) {

@@ -1,21 +1,20 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"landfall"
 )
 
 // socketName is the control socket's name in a state directory.
@@ -49,6 +48,25 @@ func Listen(dir string) (net.Listener, error) {
 	// directory removes the socket, Close cannot.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return l, nil
+}
+
+// Serve answers on the control socket of a state directory until ctx ends.
+func Serve(ctx context.Context, dir string, h http.Handler) error {
+	l, err := Listen(dir)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(done); srv.Close() })
+	err = srv.Serve(l)
+	if !stop() {
+		<-done
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }
 
 // shortAddr names the socket through an open directory, because an address of
@@ -87,7 +105,7 @@ func NewClient(dir string) *Client {
 
 // Overview asks for the whole network.
 func (c *Client) Overview(ctx context.Context) (o Overview, err error) {
-	return o, c.call(ctx, http.MethodGet, "/overview", nil, &o)
+	return o, c.Get(ctx, "/overview", &o)
 }
 
 // Metrics copies the metrics of the node in the text exposition format.
@@ -98,25 +116,22 @@ func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
 	})
 }
 
-// Drain takes a node out of the answers, or with undo takes it in again, and
-// returns the serial of the map that says so.
-func (c *Client) Drain(ctx context.Context, node landfall.NodeID, undo bool) (landfall.Serial, error) {
-	q := url.Values{"node": {string(node)}}
-	if undo {
-		q.Set("undo", "true")
+// Get asks for a JSON document.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
+	return c.do(ctx, http.MethodGet, path, nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
+}
+
+// Post sends a JSON document and reads the answer.
+func (c *Client) Post(ctx context.Context, path string, what, into any) error {
+	b, err := json.Marshal(what)
+	if err != nil {
+		return err
 	}
-	var d Drained
-	err := c.call(ctx, http.MethodPost, "/drain", q, &d)
-	return d.Serial, err
+	return c.do(ctx, http.MethodPost, path, bytes.NewReader(b), func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
 }
 
-func (c *Client) call(ctx context.Context, method, path string, q url.Values, into any) error {
-	return c.do(ctx, method, path, q, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
-}
-
-func (c *Client) do(ctx context.Context, method, path string, q url.Values, read func(io.Reader) error) error {
-	u := url.URL{Scheme: "http", Host: "landfall", Path: path, RawQuery: q.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://landfall"+path, body)
 	if err != nil {
 		return err
 	}

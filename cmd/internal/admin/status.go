@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -23,6 +24,31 @@ type Status struct {
 	Up      []landfall.NodeID `json:"up,omitempty"`      // edges its name server may name
 	Down    []landfall.NodeID `json:"down,omitempty"`    // edges its name server sees down
 	Error   string            `json:"error,omitempty"`   // why nothing else is known of it
+	// Clock is when the node gave this status, by its own clock.
+	Clock time.Time `json:"clock,omitzero"`
+	// Certificates are those that an edge shows.
+	Certificates []Certificate `json:"certificates,omitempty"`
+	// Notes are what an operator should know although the node serves.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Certificate is one of the fleet's, as it is at home or at an edge.
+type Certificate struct {
+	Hosts  []string  `json:"hosts"`
+	Issuer string    `json:"issuer,omitempty"`
+	From   time.Time `json:"from,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // zero: there is none yet
+	Serial string    `json:"serial,omitempty"`
+	State  string    `json:"state,omitempty"` // at home: good, ordering, waiting, ended, missing or damaged
+	Error  string    `json:"error,omitempty"` // why the last attempt to get a new one failed
+	Next   time.Time `json:"next,omitzero"`   // when a new one is tried for
+	// Revoking counts older ones that the authority is still to be told of.
+	Revoking int `json:"revoking,omitzero"`
+}
+
+// Days are whole days left at a moment; negative once it is over.
+func (c Certificate) Days(now time.Time) int {
+	return int(math.Floor(c.Until.Sub(now).Hours() / 24))
 }
 
 // Path is how one node reaches another.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"landfall"
 	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
 )
 
 func drainCommand() Command {
@@ -26,17 +28,18 @@ Returns when every node has the map. --undo takes the node in again.`,
 			f.Bool(&undo, "undo", "take the node in again")
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
-			c, err := running(env, dir)
-			if err != nil {
-				return err
-			}
+			c := running(env, dir)
 			return drain(ctx, env.Stdout, c, landfall.NodeID(args[0]), undo)
 		},
 	}
 }
 
-func drain(ctx context.Context, out io.Writer, c *admin.Client, node landfall.NodeID, undo bool) error {
-	serial, err := c.Drain(ctx, node, undo)
+func drain(ctx context.Context, out io.Writer, c *control.Client, node landfall.NodeID, undo bool) error {
+	to := landfall.Draining
+	if undo {
+		to = landfall.Active
+	}
+	serial, err := c.SetState(ctx, node, to)
 	if err != nil {
 		return asked(err)
 	}
@@ -58,8 +61,9 @@ func drain(ctx context.Context, out io.Writer, c *admin.Client, node landfall.No
 // spreadTimeout is how long drain waits for nodes that may be down.
 const spreadTimeout = 5 * time.Second
 
-// spread waits until every node serves by a map, and tells which do not.
-func spread(ctx context.Context, c *admin.Client, serial landfall.Serial) ([]string, error) {
+// spread waits until every node but some serves by a map, and tells which do
+// not.
+func spread(ctx context.Context, c *control.Client, serial landfall.Serial, but ...landfall.NodeID) ([]string, error) {
 	deadline := time.Now().Add(spreadTimeout)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -68,7 +72,7 @@ func spread(ctx context.Context, c *admin.Client, serial landfall.Serial) ([]str
 		if err != nil {
 			return nil, err
 		}
-		late := behind(o, serial)
+		late := behind(o, serial, but)
 		if len(late) == 0 || time.Now().After(deadline) {
 			return late, nil
 		}
@@ -80,9 +84,9 @@ func spread(ctx context.Context, c *admin.Client, serial landfall.Serial) ([]str
 	}
 }
 
-func behind(o admin.Overview, serial landfall.Serial) (late []string) {
+func behind(o admin.Overview, serial landfall.Serial, but []landfall.NodeID) (late []string) {
 	for _, n := range o.Nodes {
-		if n.Serial < serial {
+		if n.Serial < serial && n.State != landfall.Invited && !slices.Contains(but, n.Node) {
 			late = append(late, string(n.Node))
 		}
 	}

@@ -11,3 +11,13 @@ func (e *Env) log(verbose bool) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
 }
+
+// serviceLog is the logger of a service: with the operators' lines, or if
+// verbose with ours too.
+func (e *Env) serviceLog(verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+}

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
+	"landfall/cmd/internal/server"
 )
 
 // dirVariable names the state directory where --dir does not.
@@ -11,18 +13,12 @@ const dirVariable = "LANDFALL_DIR"
 
 // runningFlag declares --dir for commands that ask a running node.
 func runningFlag(f *Flags, dir *string) {
-	f.Name(dir, "dir", "state directory `DIR` of what runs; $"+dirVariable+" if not given")
+	f.Name(dir, "dir", "state directory `DIR` of what runs; $"+dirVariable+" if not given, else "+server.DefaultDir)
 }
 
 // running is a client of what runs in a state directory.
-func running(env *Env, dir string) (*admin.Client, error) {
-	if dir == "" {
-		dir = env.Getenv(dirVariable)
-	}
-	if dir == "" {
-		return nil, Usagef("which network? Give its state directory with --dir DIR, as `landfall dev` prints it, or in $%s", dirVariable)
-	}
-	return admin.NewClient(env.Path(dir)), nil
+func running(env *Env, dir string) *control.Client {
+	return control.NewClient(stateDir(env, dir))
 }
 
 // asked marks an error of asking what runs: nothing runs there, or it said no.

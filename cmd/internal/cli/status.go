@@ -31,10 +31,7 @@ with the round-trip time measured now and the share of probes lost.`,
 			if asJSON && metrics {
 				return Usagef("--json and --metrics exclude each other")
 			}
-			c, err := running(env, dir)
-			if err != nil {
-				return err
-			}
+			c := running(env, dir)
 			if metrics {
 				return asked(c.Metrics(ctx, env.Stdout))
 			}

@@ -8,19 +8,22 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"landfall"
 	"landfall/certs"
 	"landfall/cmd/internal/admin"
 	"landfall/edge/forward"
+	"landfall/edge/tunnel"
+	"landfall/geodns/challenge"
+	"landfall/mesh/join"
 	"landfall/mesh/mapsync"
 	"landfall/origin"
 )
 
-// Home is what only the home region has: the control of the map, the
-// authority for certificates, the chat and its data.
+// Home is what only the home region has: the control of the map and of who
+// joins, the keeper of certificates, the chat and its data, and the way to
+// the upstreams.
 type Home struct {
 	Authority *certs.Authority
 	Control   *mapsync.Control
@@ -28,43 +31,53 @@ type Home struct {
 	MapKey    landfall.MapKey
 
 	store     *mapsync.DirStore
-	issuer    *certs.Issuer
+	book      *join.Book   // of invitations
+	joins     *join.Server // where new nodes prove theirs
+	keeper    *certs.Keeper
+	accounts  *os.Root // at public authorities
 	upstreams *forward.Upstreams
+	tunnel    *tunnel.Front
+	log       *slog.Logger
 	close     []func() error
+
+	// Made by bind.
+	bundles    *certs.Server
+	challenges *challenge.Book
 }
 
 // OpenHome opens the home region's part of a state directory, and makes at
 // first start what is not there yet.
 func OpenHome(self landfall.NodeID, state *State, network, domain string, log *slog.Logger) (*Home, error) {
-	h := &Home{}
-	if err := h.open(self, state, network, domain, log); err != nil {
+	h := &Home{log: log}
+	if err := h.open(self, state, network, domain); err != nil {
 		return nil, errors.Join(fmt.Errorf("node %s: %w", self, err), h.Close())
 	}
 	return h, nil
 }
 
-func (h *Home) open(self landfall.NodeID, state *State, network, domain string, log *slog.Logger) error {
-	if err := h.openControl(state.Dir, log); err != nil {
+func (h *Home) open(self landfall.NodeID, state *State, network, domain string) error {
+	if err := h.openControl(state.Dir); err != nil {
 		return err
 	}
-	dir, err := h.root(state.Dir, "authority")
-	if err != nil {
+	if err := h.openCerts(state.Dir, network, domain); err != nil {
 		return err
 	}
-	if h.Authority, err = certs.OpenAuthority(dir, network, domain); err != nil {
+	var err error
+	if h.upstreams, err = forward.NewUpstreams(forward.UpstreamsConfig{Self: self, Log: h.log}); err != nil {
 		return err
 	}
-	if h.upstreams, err = forward.NewUpstreams(forward.UpstreamsConfig{Self: self, Log: log}); err != nil {
+	if h.tunnel, err = tunnel.New(tunnel.Config{Self: self, Log: h.log}); err != nil {
 		return err
 	}
-	if h.Chat, err = origin.New(origin.Config{Dir: filepath.Join(state.Dir, "chat"), Domain: domain, Log: log}); err != nil {
+	if h.Chat, err = origin.New(origin.Config{Dir: filepath.Join(state.Dir, "chat"), Domain: domain, Log: h.log}); err != nil {
 		return err
 	}
 	h.close = append(h.close, h.Chat.Close)
 	return nil
 }
 
-func (h *Home) openControl(dir string, log *slog.Logger) error {
+// openControl opens what the map is changed by, and who may join.
+func (h *Home) openControl(dir string) error {
 	keys, err := h.root(dir, "control")
 	if err != nil {
 		return err
@@ -74,7 +87,7 @@ func (h *Home) openControl(dir string, log *slog.Logger) error {
 		return err
 	}
 	h.MapKey = key.Public()
-	maps, err := h.root(dir, "control/maps")
+	maps, err := h.root(dir, controlMaps)
 	if err != nil {
 		return err
 	}
@@ -82,8 +95,46 @@ func (h *Home) openControl(dir string, log *slog.Logger) error {
 		return err
 	}
 	h.close = append(h.close, h.store.Close)
-	h.Control, err = mapsync.NewControl(mapsync.ControlConfig{Store: h.store, Key: key, Log: log})
+	if h.Control, err = mapsync.NewControl(mapsync.ControlConfig{Store: h.store, Key: key, Log: h.log}); err != nil {
+		return err
+	}
+	invitations, err := h.root(dir, "control/invitations")
+	if err != nil {
+		return err
+	}
+	if h.book, err = join.NewBook(join.BookConfig{Control: h.Control, Key: h.MapKey, Dir: invitations, Log: h.log}); err != nil {
+		return err
+	}
+	h.joins, err = join.NewServer(join.ServerConfig{Book: h.book, Key: key, Log: h.log})
 	return err
+}
+
+// openCerts opens the authority and what it signed.
+func (h *Home) openCerts(dir, network, domain string) error {
+	authority, err := h.root(dir, "authority")
+	if err != nil {
+		return err
+	}
+	if h.Authority, err = certs.OpenAuthority(authority, network, domain); err != nil {
+		return err
+	}
+	if h.accounts, err = h.root(dir, "authority/accounts"); err != nil {
+		return err
+	}
+	kept, err := h.root(dir, "authority/certificates")
+	if err != nil {
+		return err
+	}
+	h.keeper, err = certs.NewKeeper(certs.KeeperConfig{Dir: kept, Signer: h.signer, Log: h.log})
+	return err
+}
+
+// signer is who signs the edges' certificates under a map.
+func (h *Home) signer(m *landfall.Map) (certs.Signer, error) {
+	if !m.ACME.Agreed {
+		return h.Authority, nil
+	}
+	return certs.NewACME(certs.ACMEConfig{Dir: h.accounts, Policy: m.ACME, Domain: m.Domain, Challenges: h.challenges, Log: h.log})
 }
 
 func (h *Home) root(dir, name string) (*os.Root, error) {
@@ -103,57 +154,38 @@ func (h *Home) Close() error {
 	return errors.Join(errs...)
 }
 
-// bind lets the issuer know its callers by their addresses on the mesh.
-func (h *Home) bind(caller func(*http.Request) (landfall.NodeID, bool), log *slog.Logger) (err error) {
-	h.issuer, err = certs.NewIssuer(certs.IssuerConfig{Signer: h.Authority, Caller: caller, Log: log})
+// bind lets the parts know their callers by their addresses on the mesh.
+func (h *Home) bind(caller func(*http.Request) (landfall.NodeID, bool)) (err error) {
+	if h.challenges, err = challenge.NewBook(challenge.BookConfig{Caller: caller, Log: h.log}); err != nil {
+		return err
+	}
+	h.bundles, err = certs.NewServer(certs.ServerConfig{Keeper: h.keeper, Caller: caller, Log: h.log})
 	return err
 }
 
 func (h *Home) setMap(m *landfall.Map) {
-	h.issuer.SetMap(m)
+	h.challenges.SetMap(m)
+	h.bundles.SetMap(m)
+	h.keeper.SetMap(m)
 	h.upstreams.SetMap(m)
+	h.tunnel.SetMap(m)
+}
+
+// start runs what has work of its own.
+func (h *Home) start(ctx context.Context, g *group) {
+	g.start(ctx, "chat", h.Chat.Run)
+	g.start(ctx, "upstreams", h.upstreams.Run)
+	g.start(ctx, "keeper", h.keeper.Run)
 }
 
 func (h *Home) register(a *admin.Server) {
 	a.Register("chat", func() any { return h.Chat.Stats() })
 	a.Register("upstreams", func() any { return h.upstreams.Stats() })
-	a.Register("issuer", func() any { return h.issuer.Stats() })
-}
-
-// drainer changes a node's state in the map, where there is a control.
-func (n *Node) drainer() func(context.Context, landfall.NodeID, bool) (landfall.Serial, error) {
-	if n.cfg.Home == nil {
-		return nil
-	}
-	return func(ctx context.Context, id landfall.NodeID, undo bool) (landfall.Serial, error) {
-		m, err := n.cfg.Home.Control.Change(ctx, func(m *landfall.Map) error { return setDraining(m, id, undo) })
-		if err != nil {
-			return 0, err
-		}
-		return m.Serial, nil
-	}
-}
-
-// setDraining takes a node out of the answers, or in again.
-func setDraining(m *landfall.Map, id landfall.NodeID, undo bool) error {
-	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == id })
-	if i < 0 {
-		return fmt.Errorf("there is no node %q (the nodes are %s)", id, names(m.Nodes))
-	}
-	if m.Nodes[i].EffectiveState() == landfall.Gone {
-		return fmt.Errorf("node %s is gone: it has to join again", id)
-	}
-	if undo {
-		m.Nodes[i].State = landfall.Active
-		return nil
-	}
-	m.Nodes[i].State = landfall.Draining
-	for n := range m.Having(landfall.RoleEdge) {
-		if n.EffectiveState() == landfall.Active {
-			return nil
-		}
-	}
-	return fmt.Errorf("node %s is the last edge that is not draining: nobody would be left to name", id)
+	a.Register("tunnel", func() any { return h.tunnel.Stats() })
+	a.Register("keeper", func() any { return h.keeper.Stats() })
+	a.Register("bundles", func() any { return h.bundles.Stats() })
+	a.Register("challenges", func() any { return h.challenges.Stats() })
+	a.Register("join", func() any { return h.joins.Stats() })
 }
 
 func names(nodes []landfall.Node) string {

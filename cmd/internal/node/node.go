@@ -14,6 +14,7 @@ import (
 	"landfall"
 	"landfall/certs"
 	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
 	"landfall/edge"
 	"landfall/geodns/locate"
 	"landfall/mesh"
@@ -25,6 +26,8 @@ import (
 type Sockets struct {
 	WireGuard net.PacketConn
 	HTTPS     []net.Listener
+	HTTP      []net.Listener // sends browsers on to HTTPS
+	Join      []net.Listener // for new nodes, at a home that is no edge
 	DNSUDP    []*net.UDPConn
 	DNSTCP    []net.Listener
 }
@@ -42,9 +45,9 @@ type Config struct {
 	Bootstrap *landfall.Map
 	// Home is what only a node with the origin role has; nil elsewhere.
 	Home *Home
-	// Roots are the authorities whose certificates edges must show to be
-	// named; nil means the system's.
-	Roots *x509.CertPool
+	// Changed hears of each map that is applied, before the parts do; nil is
+	// nobody.
+	Changed func(*landfall.Map)
 	// Geo is the file of the geographic database; edges and name servers
 	// need it.
 	Geo string
@@ -56,16 +59,18 @@ type Node struct {
 	cfg     Config
 	log     *slog.Logger
 	started time.Time
-	roots   []*os.Root    // open directories
-	applied atomic.Uint64 // serial of the map that all parts serve by; 0 before the first
+	roots   []*os.Root                    // open directories
+	applied atomic.Uint64                 // serial of the map that all parts serve by; 0 before the first
+	trust   atomic.Pointer[x509.CertPool] // who vouches for edges
 
-	mesh   *mesh.Mesh
-	maps   *mapsync.Client
-	table  *locate.Table
-	source *certs.Source // nil unless an edge
-	edge   *edge.Server  // nil unless an edge
-	dns    *DNS          // nil unless a name server
-	admin  *admin.Server
+	mesh     *mesh.Mesh
+	maps     *mapsync.Client
+	table    *locate.Table
+	source   *certs.Source  // nil unless an edge
+	edge     *edge.Server   // nil unless an edge
+	redirect *edge.Redirect // nil unless an edge
+	dns      *DNS           // nil unless a name server
+	admin    *admin.Server
 }
 
 // New puts a node's parts together; nothing of it runs yet. The sockets
@@ -84,7 +89,7 @@ func New(cfg Config) (*Node, error) {
 }
 
 func (n *Node) build() (err error) {
-	n.admin = admin.New(admin.Config{Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Drain: n.drainer(), Log: n.log})
+	n.admin = admin.New(admin.Config{Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Control: control.Handler(n.Map, n.operators(), n.log), Log: n.log})
 	if n.mesh, err = mesh.New(mesh.Config{
 		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.cfg.Log,
 	}); err != nil {
@@ -100,25 +105,23 @@ func (n *Node) build() (err error) {
 			return err
 		}
 	}
-	if n.isEdge() {
-		if err := n.buildEdge(); err != nil {
-			return err
-		}
-	}
 	if n.isDNS() {
 		if n.dns, err = NewDNS(DNSConfig{
 			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Table: n.table,
-			Probe: HTTPSProbe(n.Map, n.cfg.Roots), Log: n.log,
+			Probe: HTTPSProbe(n.Map, n.trust.Load), Challenges: n.dialChallenges, Log: n.log,
 		}); err != nil {
 			return err
 		}
 		n.dns.register(n.admin)
 	}
 	if h := n.cfg.Home; h != nil {
-		if err := h.bind(n.caller, n.log); err != nil {
+		if err := h.bind(n.caller); err != nil {
 			return err
 		}
 		h.register(n.admin)
+	}
+	if n.isEdge() {
+		return n.buildEdge()
 	}
 	return nil
 }
@@ -149,7 +152,7 @@ func (n *Node) closeRoots() {
 }
 
 func (n *Node) buildMaps() error {
-	cache, err := n.root("maps")
+	cache, err := n.root(mapCache)
 	if err != nil {
 		return err
 	}
@@ -182,8 +185,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.start(ctx, "mesh", n.mesh.Run)
 	g.start(ctx, "map", n.maps.Run)
 	if h := n.cfg.Home; h != nil {
-		g.start(ctx, "chat", h.Chat.Run)
-		g.start(ctx, "upstreams", h.upstreams.Run)
+		h.start(ctx, g)
 	}
 	for _, l := range listeners {
 		g.start(ctx, string(l.service), l.run)
@@ -191,6 +193,12 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.isEdge() {
 		g.start(ctx, "certificates", n.source.Run)
 		g.start(ctx, "edge", n.runEdge)
+	}
+	if ls := n.cfg.Sockets.HTTP; len(ls) > 0 {
+		g.start(ctx, "redirect", func(ctx context.Context) error { return n.redirect.Run(ctx, ls...) })
+	}
+	for _, l := range n.cfg.Sockets.Join {
+		g.start(ctx, "join", func(ctx context.Context) error { return n.cfg.Home.joins.Run(ctx, l) })
 	}
 	if n.isDNS() {
 		g.start(ctx, "votes", n.exchangeVotes)
@@ -211,16 +219,21 @@ func (n *Node) applier() func(*landfall.Map) {
 		if first {
 			m, first = withEndpoints(m, n.cfg.Bootstrap), false
 		}
+		if n.cfg.Changed != nil && m.Serial > 0 {
+			n.cfg.Changed(m)
+		}
 		n.mesh.SetMap(m)
 		if m.Serial == 0 {
 			return // to find the network by, not to serve by
 		}
+		n.setTrust(m)
 		if h := n.cfg.Home; h != nil {
 			h.setMap(m)
 		}
 		if n.isEdge() {
 			n.source.SetMap(m)
 			n.edge.SetMap(m)
+			n.redirect.SetMap(m)
 		}
 		if n.isDNS() {
 			n.dns.SetMap(m)
@@ -243,6 +256,16 @@ func withEndpoints(m, bootstrap *landfall.Map) *landfall.Map {
 		}
 	}
 	return m
+}
+
+// setTrust makes those whom a map names the authorities that vouch for edges.
+func (n *Node) setTrust(m *landfall.Map) {
+	roots, err := certs.Roots(m)
+	if err != nil {
+		n.log.Error("authorities not known: edges are judged by those of the map before", "serial", m.Serial, "err", err)
+		return
+	}
+	n.trust.Store(roots)
 }
 
 // Map is the newest map the node has.

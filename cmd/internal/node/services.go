@@ -31,7 +31,8 @@ func (n *Node) listen() ([]service, error) {
 	if h := n.cfg.Home; h != nil {
 		offers[landfall.MeshChat] = h.Chat.EdgeHandler()
 		offers[landfall.MeshHTTP] = h.upstreams
-		offers[landfall.MeshCerts] = h.issuer
+		offers[landfall.MeshCerts] = h.bundles
+		offers[landfall.MeshACME] = h.challenges
 	}
 	maps := mapsync.NewServer(n.maps)
 	n.admin.Register("map_server", func() any { return maps.Stats() })
@@ -48,11 +49,19 @@ func (n *Node) listen() ([]service, error) {
 		}
 		l = n.guard(name, l)
 		out = append(out, service{name, func(ctx context.Context) error {
-			if name == landfall.MeshMap {
+			if slices.Contains([]landfall.MeshService{landfall.MeshMap, landfall.MeshCerts, landfall.MeshACME}, name) {
 				handler = ending(ctx, handler) // those who wait for news
 			}
 			return ServeHTTP(ctx, l, handler, patience)
 		}})
+	}
+	if h := n.cfg.Home; h != nil {
+		l, err := n.mesh.Listen(landfall.MeshTCP)
+		if err != nil {
+			return nil, err
+		}
+		l = n.guard(landfall.MeshTCP, l)
+		out = append(out, service{landfall.MeshTCP, func(ctx context.Context) error { return h.tunnel.Serve(ctx, l) }})
 	}
 	return out, nil
 }
@@ -108,9 +117,9 @@ func (n *Node) caller(r *http.Request) (landfall.NodeID, bool) { return n.mesh.P
 // node may reach those that are not named.
 func guests(name landfall.MeshService) []landfall.Role {
 	switch name {
-	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts:
+	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts, landfall.MeshTCP:
 		return []landfall.Role{landfall.RoleEdge}
-	case landfall.MeshProbes:
+	case landfall.MeshProbes, landfall.MeshACME:
 		return []landfall.Role{landfall.RoleDNS}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"landfall"
+	"landfall/certs"
 )
 
 // The files of a node's state directory that this package owns.
@@ -25,13 +26,16 @@ const (
 	lockFile    = "lock"
 	keyFile     = "node.key"
 	sealingFile = "sealing.key"
+	mapCache    = "maps"         // the last good maps
+	controlMaps = "control/maps" // at home: all maps
 )
 
 // State is a node's directory, held by this process alone.
 type State struct {
 	Dir     string
-	Key     landfall.PrivateKey // WireGuard
-	Sealing landfall.SealingKey // public halves; the secret ones stay in the file
+	Key     landfall.PrivateKey   // WireGuard
+	Secret  *certs.SealingPrivate // what others encrypt to us
+	Sealing landfall.SealingKey   // its public half
 
 	lock *os.File
 }
@@ -131,9 +135,10 @@ func (s *State) load() error {
 	if text, err = secret(filepath.Join(s.Dir, sealingFile), newSealing); err != nil {
 		return err
 	}
-	if s.Sealing, err = sealingKey(text); err != nil {
+	if s.Secret, err = sealingKey(text); err != nil {
 		return fmt.Errorf("%s: %w (put back a good copy; a new key means joining again)", filepath.Join(s.Dir, sealingFile), err)
 	}
+	s.Sealing = s.Secret.Public()
 	return nil
 }
 
@@ -146,22 +151,22 @@ func newSealing() string {
 	return sealingPrefix + hex.EncodeToString(b)
 }
 
-// sealingKey is the public half of what newSealing wrote.
-func sealingKey(text string) (landfall.SealingKey, error) {
+// sealingKey is the key that newSealing wrote.
+func sealingKey(text string) (*certs.SealingPrivate, error) {
 	digits, ok := strings.CutPrefix(text, sealingPrefix)
 	b, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(b) != 32+mlkem.SeedSize {
-		return landfall.SealingKey{}, fmt.Errorf("want %q and %d hexadecimal digits", sealingPrefix, 2*(32+mlkem.SeedSize))
+		return nil, fmt.Errorf("want %q and %d hexadecimal digits", sealingPrefix, 2*(32+mlkem.SeedSize))
 	}
 	x, err := ecdh.X25519().NewPrivateKey(b[:32])
 	if err != nil {
-		return landfall.SealingKey{}, err
+		return nil, err
 	}
 	kem, err := mlkem.NewDecapsulationKey768(b[32:])
 	if err != nil {
-		return landfall.SealingKey{}, err
+		return nil, err
 	}
-	return landfall.SealingKey{X25519: [32]byte(x.PublicKey().Bytes()), MLKEM: kem.EncapsulationKey().Bytes()}, nil
+	return certs.NewSealingPrivate(x, kem)
 }
 
 // secret reads a file that only its owner may read, or writes what make
@@ -203,4 +208,11 @@ func WriteFile(name string, b []byte, perm os.FileMode) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeKeys makes a node's keys in a directory, or reads those that are there.
+// It takes no lock: the caller holds it.
+func MakeKeys(dir string) (*State, error) {
+	s := &State{Dir: dir}
+	return s, s.load()
 }

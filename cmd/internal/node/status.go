@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,10 +25,13 @@ func (n *Node) Status() admin.Status {
 	self, _ := m.Node(n.cfg.Self)
 	s := admin.Status{
 		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network, Version: n.cfg.Version,
-		Serial: landfall.Serial(n.applied.Load()), Started: n.started, Waiting: n.waiting(m),
+		Serial: landfall.Serial(n.applied.Load()), Started: n.started, Clock: time.Now(), Waiting: n.waiting(m),
 	}
 	for _, p := range n.mesh.Paths() {
 		s.Paths = append(s.Paths, admin.Path{Peer: p.Peer, Endpoint: p.Endpoint.String(), RTT: admin.Milliseconds(p.RTT), Loss: p.Loss, Alive: p.Alive})
+	}
+	if n.isEdge() {
+		s.Certificates = n.certificates(m)
 	}
 	if n.isDNS() {
 		for e := range m.Having(landfall.RoleEdge) {
@@ -41,12 +45,31 @@ func (n *Node) Status() admin.Status {
 	return s
 }
 
+// certificates are those that the edge shows for the services of a map.
+func (n *Node) certificates(m *landfall.Map) (out []admin.Certificate) {
+	for _, s := range m.Services {
+		c, err := n.source.Certificate(context.Background(), s.Host)
+		if err != nil {
+			out = append(out, admin.Certificate{Hosts: []string{s.Host}, Error: err.Error()})
+			continue
+		}
+		one := admin.Certificate{
+			Hosts: c.Leaf.DNSNames, Issuer: c.Leaf.Issuer.CommonName, From: c.Leaf.NotBefore, Until: c.Leaf.NotAfter,
+			Serial: fmt.Sprintf("%x", c.Leaf.SerialNumber),
+		}
+		if !slices.ContainsFunc(out, func(o admin.Certificate) bool { return o.Serial == one.Serial }) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // waiting tells what keeps the node from serving.
 func (n *Node) waiting(m *landfall.Map) (out []string) {
 	if n.applied.Load() == 0 {
 		return []string{"a map"}
 	}
-	if n.isEdge() {
+	if n.isEdge() && len(m.Services) > 0 {
 		select {
 		case <-n.source.Ready():
 		default:
@@ -72,6 +95,10 @@ func (n *Node) Overview(ctx context.Context) admin.Overview {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for _, peer := range m.Nodes {
+		if !peer.Joined() {
+			o.Nodes = append(o.Nodes, admin.Status{Node: peer.ID, Region: peer.Region, Roles: peer.Roles, State: peer.EffectiveState()})
+			continue
+		}
 		asking.Go(func() {
 			s := n.statusOf(ctx, client, peer)
 			mu.Lock()

@@ -74,7 +74,7 @@ func (n *Node) client(service landfall.MeshService, idle int) *http.Client {
 			if err != nil {
 				return nil, err
 			}
-			return n.mesh.Dial(ctx, landfall.Target{Node: landfall.NodeID(host), Service: service, Class: landfall.Control})
+			return n.dialService(ctx, landfall.NodeID(host), service)
 		},
 	}}
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"landfall"
-	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
 )
 
 // resolver starts unbound, as a caching resolver that sends client subnets to
@@ -147,7 +147,7 @@ func drainSeenAfter(t *testing.T, w *World, id landfall.NodeID) time.Duration {
 	m := w.Map()
 	n, _ := m.Node(id)
 	begin := time.Now()
-	if _, err := admin.NewClient(w.cfg.Dir).Drain(t.Context(), id, false); err != nil {
+	if _, err := control.NewClient(w.cfg.Dir).SetState(t.Context(), id, landfall.Draining); err != nil {
 		t.Fatal(err)
 	}
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
@@ -148,6 +149,7 @@ func (w *World) openHome(draft *landfall.Map) (err error) {
 	if w.home, err = node.OpenHome(w.homeID, w.states[i], draft.Network, draft.Domain, w.cfg.Log); err != nil {
 		return err
 	}
+	draft.Authority = w.home.Authority.PEM()
 	if _, err := w.home.Control.Begin(ctx, draft); err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error
 		return err
 	}
 	cfg := node.Config{
-		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Roots: w.roots, Geo: geo, Log: w.cfg.Log,
+		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Geo: geo, Log: w.cfg.Log,
 		Sockets: node.Sockets{WireGuard: far, HTTPS: own.https, DNSUDP: own.dnsUDP, DNSTCP: own.dnsTCP},
 	}
 	if n.ID == w.homeID {
@@ -218,7 +220,7 @@ func (w *World) Run(ctx context.Context) error {
 		})
 	}
 	running.Go(func() {
-		err := w.control(ctx)
+		err := admin.Serve(ctx, w.cfg.Dir, w.nodes[w.homeID].Admin().Local())
 		cancel(err)
 		errs <- err
 	})

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/control"
+)
+
+func removeCommand() Command {
+	var dir string
+	var now, compromised bool
+	return Command{
+		Path:  "remove",
+		Args:  "NODE",
+		Short: "Take a node out of the network for good",
+		Long: `Drains NODE, waits until no resolver can still have its addresses, and then
+takes its keys out of the map: nobody in the network talks to it any more. Can
+be called again if it was interrupted. The server itself is left as it is:
+"systemctl disable --now landfall" there ends what still runs.
+
+--compromised is for a node that may be in somebody else's hands. It does not
+wait; it orders new certificates with new keys for the whole network, and has
+the old ones revoked.
+
+Of an invited node it takes the invitation back.`,
+		Flags: func(f *Flags) {
+			runningFlag(f, &dir)
+			f.Bool(&now, "now", "do not wait for resolvers to forget the node")
+			f.Bool(&compromised, "compromised", "cut the node off at once, and replace and revoke certificates")
+		},
+		Run: func(ctx context.Context, env *Env, args []string) error {
+			c := running(env, dir)
+			r := removal{c: c, out: env.Stdout, node: landfall.NodeID(args[0]), wait: !now && !compromised}
+			if err := r.run(ctx); err != nil {
+				return asked(err)
+			}
+			if !compromised {
+				return nil
+			}
+			return r.replaceCertificates(ctx)
+		},
+	}
+}
+
+// removal takes one node out, from wherever in its life it is.
+type removal struct {
+	c    *control.Client
+	out  io.Writer
+	node landfall.NodeID
+	wait bool
+}
+
+func (r removal) run(ctx context.Context) error {
+	m, err := r.c.Map(ctx)
+	if err != nil {
+		return err
+	}
+	n, ok := m.Node(r.node)
+	if !ok {
+		return fmt.Errorf("there is no node %q in map serial %d", r.node, m.Serial)
+	}
+	switch n.EffectiveState() {
+	case landfall.Invited:
+		return r.step(ctx, "", "the invitation of %s is taken back")
+	case landfall.Active:
+		if err := r.step(ctx, landfall.Draining, "%s is draining: no name server names it any more"); err != nil {
+			return err
+		}
+		fallthrough
+	case landfall.Draining:
+		if r.wait {
+			if err := r.forget(ctx, m.Steering.EffectiveTTL()); err != nil {
+				return err
+			}
+		}
+		if err := r.step(ctx, landfall.Gone, "%s is gone: its keys are not accepted any more"); err != nil {
+			return err
+		}
+	}
+	return r.step(ctx, "", "%s is out of the map; a new server may join under its name")
+}
+
+// step moves the node on, and waits until the others know.
+func (r removal) step(ctx context.Context, to landfall.State, said string) error {
+	serial, err := r.c.SetState(ctx, r.node, to)
+	if err != nil {
+		return err
+	}
+	late, err := spread(ctx, r.c, serial, r.node)
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf(said, r.node) + fmt.Sprintf(" (map serial %d)", serial)
+	if len(late) > 0 {
+		line += "; these nodes have yet to hear of it: " + strings.Join(late, ", ")
+	}
+	_, err = fmt.Fprintln(r.out, line)
+	return err
+}
+
+// forget waits until no resolver can have the node's addresses any more.
+func (r removal) forget(ctx context.Context, ttl time.Duration) error {
+	fmt.Fprintf(r.out, "waiting %v, until resolvers have forgotten its addresses (Ctrl-C, and \"landfall remove %s\" goes on later)\n", ttl, r.node)
+	timer := time.NewTimer(ttl)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (r removal) replaceCertificates(ctx context.Context) error {
+	fmt.Fprintln(r.out, "ordering new certificates with new keys, and revoking the old ones")
+	if err := r.c.Renew(ctx, control.Renewal{Revoke: true}); err != nil {
+		return asked(fmt.Errorf("the node is cut off, but its certificates are still good: %w (try again with `landfall certs renew --revoke`)", err))
+	}
+	_, err := fmt.Fprintln(r.out, "every edge has new certificates; the old ones are worth nothing")
+	return err
+}

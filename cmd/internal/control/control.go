@@ -1,0 +1,64 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+)
+
+// Operator does what operators ask for.
+type Operator interface {
+	// SetState moves a node along its life; the empty State leaves it out of
+	// the map.
+	SetState(ctx context.Context, node landfall.NodeID, to landfall.State) (landfall.Serial, error)
+	// Invite lets a server join under a name.
+	Invite(ctx context.Context, i Invitation) (Invited, error)
+	// Apply makes the declared part of a map that of the network's.
+	Apply(ctx context.Context, a Application) (Applied, error)
+	// Certificates lists the certificates of the fleet.
+	Certificates(ctx context.Context) ([]admin.Certificate, error)
+	// Renew orders certificates anew, with fresh keys.
+	Renew(ctx context.Context, r Renewal) error
+}
+
+// Invitation says who may join and as what.
+type Invitation struct {
+	Node   landfall.NodeID   `json:"node"`
+	Region landfall.RegionID `json:"region"`
+	Place  *landfall.Place   `json:"place,omitempty"` // of the region; needed if it is new
+	Roles  []landfall.Role   `json:"roles"`
+	Valid  time.Duration     `json:"valid"` // how long the token can be used
+}
+
+// Invited is the answer to an Invitation.
+type Invited struct {
+	Network string    `json:"network"`
+	Token   string    `json:"token"` // secret
+	Expires time.Time `json:"expires"`
+	// NewRegion tells that the region was added, for the operator's file.
+	NewRegion bool            `json:"new_region,omitempty"`
+	Serial    landfall.Serial `json:"serial"`
+}
+
+// Application is a map that an operator declared.
+type Application struct {
+	// Base is the serial of the map that the operator compared with; the
+	// application fails if there is a newer one. 0 takes any.
+	Base     landfall.Serial `json:"base"`
+	Declared *landfall.Map   `json:"declared"`
+}
+
+// Applied is the answer to an Application.
+type Applied struct {
+	Serial landfall.Serial `json:"serial"`
+	// Kept are regions that the file does not have but nodes stand in.
+	Kept []landfall.RegionID `json:"kept,omitempty"`
+}
+
+// Renewal says which certificates to order anew.
+type Renewal struct {
+	Hosts  []string `json:"hosts,omitempty"`  // empty: all
+	Revoke bool     `json:"revoke,omitempty"` // the old ones: their keys may be in wrong hands
+}

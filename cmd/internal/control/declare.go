@@ -1,0 +1,35 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"landfall"
+)
+
+// Declare takes over into a map what operators declare in a file, and leaves
+// what nodes brought with them. Regions that the file does not have but that
+// nodes stand in are kept, and returned.
+func Declare(m, declared *landfall.Map) (kept []landfall.RegionID, err error) {
+	switch {
+	case declared.Network != m.Network:
+		return nil, fmt.Errorf("the file describes the network %q, and this is %q: a network keeps its name", declared.Network, m.Network)
+	case declared.Domain != m.Domain:
+		return nil, fmt.Errorf("the file has the domain %q, and the network answers for %q: its delegation and its authority are made for that; a new domain is a new network", declared.Domain, m.Domain)
+	case len(declared.Nodes) > 0:
+		return nil, errors.New("the file has [[node]] entries: nodes join and bring their own (`landfall invite`); take the entries out")
+	}
+	next := declared.Clone()
+	for _, r := range m.Regions {
+		inUse := slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool { return n.Region == r.ID })
+		if _, there := declared.Region(r.ID); !there && inUse {
+			r.Home = false // if it was, the file says now which one is
+			next.Regions = append(next.Regions, r)
+			kept = append(kept, r.ID)
+		}
+	}
+	m.Regions, m.Services, m.Records = next.Regions, next.Services, next.Records
+	m.Steering, m.Ports, m.ACME = next.Steering, next.Ports, next.ACME
+	return kept, nil
+}

@@ -1,0 +1,70 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// certificates judges how long those of the node are good, and whether each
+// host has one.
+func (p *patient) certificates(_ context.Context, n *notes) {
+	now := p.Now()
+	covered := map[string]bool{}
+	for _, c := range p.Certificates {
+		judgeCertificate(n, c, now)
+		for _, h := range c.Hosts {
+			covered[h] = covered[h] || now.Before(c.NotAfter)
+		}
+	}
+	if !p.Certified {
+		return
+	}
+	for _, s := range p.Map.Services {
+		if !covered[s.Host] {
+			n.fail("landfall certs renew "+s.Host, "no certificate is for %s", s.Host)
+		}
+	}
+}
+
+// judgeCertificate knows that a third of a certificate's life is left when it
+// is renewed.
+func judgeCertificate(n *notes, c Certificate, now time.Time) {
+	life, left := c.NotAfter.Sub(c.NotBefore), c.NotAfter.Sub(now)
+	names := strings.Join(c.Hosts, ", ")
+	why := ""
+	if c.Error != "" {
+		why = ": " + c.Error
+	}
+	cure := "landfall certs renew " + first(c.Hosts)
+	switch {
+	case len(c.Hosts) == 0:
+		n.warn("landfall certs list", "a certificate of %s names no host", c.Issuer)
+	case now.Before(c.NotBefore):
+		n.fail("timedatectl set-ntp true", "the certificate of %s is not valid before %s, by this clock", names, c.NotBefore.Format(time.RFC3339))
+	case left <= 0:
+		n.fail(cure, "the certificate of %s expired %s ago%s", names, ago(-left), why)
+	case left < life/10:
+		n.fail(cure, "the certificate of %s expires in %s, and is not renewed%s", names, ago(left), why)
+	case left < life/4 || why != "":
+		n.warn(cure, "the certificate of %s has %s left, and is not renewed%s", names, ago(left), why)
+	default:
+		n.ok("the certificate of %s by %s is good for %s", names, c.Issuer, ago(left))
+	}
+}
+
+func first(hosts []string) string {
+	if len(hosts) == 0 {
+		return "--all"
+	}
+	return slices.Min(hosts)
+}
+
+// ago is a time in days where it is long.
+func ago(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return strings.TrimSuffix((d.Round(24*time.Hour)/24).String(), "h0m0s") + " days"
+	}
+	return d.Round(time.Minute).String()
+}

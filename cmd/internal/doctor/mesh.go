@@ -1,0 +1,64 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+)
+
+// lossWarn is the share of lost packets from which a path is told.
+const lossWarn = 0.05
+
+// mesh judges the paths to the other nodes.
+func (p *patient) mesh(ctx context.Context, n *notes) {
+	if p.Overview != nil {
+		n.list = append(n.list, judgeMesh(p.Map, p.Self, p.Overview(ctx))...)
+	}
+}
+
+func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Finding {
+	n := notes{check: "mesh"}
+	paths := map[landfall.NodeID]admin.Path{}
+	errs := map[landfall.NodeID]string{}
+	for _, s := range o.Nodes {
+		errs[s.Node] = s.Error
+		if s.Node != self {
+			continue
+		}
+		for _, path := range s.Paths {
+			paths[path.Peer] = path
+		}
+	}
+	for _, peer := range m.Nodes {
+		if peer.ID == self || !peer.Joined() {
+			continue
+		}
+		path, known := paths[peer.ID]
+		switch {
+		case !known || !path.Alive:
+			n.fail(openWireGuard(m, self, peer), "no WireGuard path to %s is alive", peer.ID)
+		case errs[peer.ID] != "":
+			n.fail(fmt.Sprintf("on %s: systemctl status landfall", peer.ID), "%s is reached over the mesh, but does not tell its status: %s", peer.ID, errs[peer.ID])
+		case path.Loss >= lossWarn:
+			n.warn("mtr "+host(path.Endpoint), "the path to %s loses %.0f %% of what is sent (%s, %v)", peer.ID, 100*path.Loss, path.Endpoint, time.Duration(path.RTT).Round(time.Millisecond/10))
+		default:
+			n.ok("%s is %v away by %s", peer.ID, time.Duration(path.RTT).Round(time.Millisecond/10), path.Endpoint)
+		}
+	}
+	return n.list
+}
+
+// openWireGuard is what a firewall has to let through for a path.
+func openWireGuard(m *landfall.Map, self landfall.NodeID, peer landfall.Node) string {
+	own, _ := m.Node(self)
+	cure := fmt.Sprintf("on %s: systemctl status landfall", peer.ID)
+	for _, n := range []landfall.Node{peer, own} {
+		if len(n.Endpoints) > 0 {
+			cure += fmt.Sprintf("\non %s: ufw allow %d/udp; let it through the firewall of the server's provider as well", n.ID, n.Endpoints[0].Port())
+		}
+	}
+	return cure
+}

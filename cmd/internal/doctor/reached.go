@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"landfall"
+)
+
+// reached judges what the other nodes reach of this one.
+func (p *patient) reached(_ context.Context, n *notes) {
+	if p.Reports == nil {
+		return
+	}
+	n.list = append(n.list, judgeReports(p.Map, p.self, p.reports)...)
+}
+
+// door is one thing that others should find open.
+type door struct {
+	addr    netip.AddrPort
+	network string
+	what    string
+}
+
+func (d door) String() string {
+	return fmt.Sprintf("%s %d at %v", d.network, d.addr.Port(), d.addr.Addr())
+}
+
+func judgeReports(m *landfall.Map, self landfall.Node, reports []Report) []Finding {
+	n := notes{check: "reach"}
+	want := tries(m, self)
+	var from []string
+	seen := map[door][]tried{}
+	for _, r := range reports {
+		if r.To != self.ID || r.Error != "" {
+			n.warn(fmt.Sprintf("on %s: systemctl status landfall", r.From), "%s cannot say what it reaches of us: %s", r.From, cmp.Or(r.Error, "it looked at another node"))
+			continue
+		}
+		from = append(from, string(r.From))
+		for _, t := range r.Tries {
+			d := door{t.Addr, t.Network, t.What}
+			seen[d] = append(seen[d], tried{r.From, t})
+		}
+	}
+	if len(from) == 0 {
+		if len(want) > 0 {
+			n.warn("landfall invite NAME --region REGION", "nobody but this node could try to reach it")
+		}
+		return n.list
+	}
+	var open []string
+	for _, w := range want {
+		d := door{w.Addr, w.Network, w.What}
+		if judgeDoor(&n, d, seen[d]) {
+			open = append(open, d.String())
+		}
+	}
+	if len(open) > 0 {
+		n.ok("%s reach %s", strings.Join(from, ", "), strings.Join(open, ", "))
+	}
+	return n.list
+}
+
+// tried is a try and who made it.
+type tried struct {
+	by landfall.NodeID
+	Try
+}
+
+// judgeDoor tells who does not find a door open, and reports whether all do.
+func judgeDoor(n *notes, d door, all []tried) bool {
+	all = slices.DeleteFunc(all, func(t tried) bool { return t.Fault == NoRoute })
+	if len(all) == 0 {
+		n.warn("", "nobody could try %v: no other node has a way to such an address", d)
+		n.list[len(n.list)-1].Cure = "try from elsewhere: " + byHand(d)
+		return false
+	}
+	failed := map[Fault][]tried{}
+	for _, t := range all {
+		if t.Fault != "" {
+			failed[t.Fault] = append(failed[t.Fault], t)
+		}
+	}
+	for _, f := range slices.Sorted(maps.Keys(failed)) {
+		level, who := Warn, make([]string, 0, len(all)) // some reach it: a path, not a door
+		for _, t := range failed[f] {
+			who = append(who, string(t.by))
+		}
+		if len(failed[f]) == len(all) || f == Wrong {
+			level = Fail
+		}
+		words, cure := explain(d, f)
+		n.add(level, cure, "%s (%s): %s; tried by %s: %s", d, d.what, words, strings.Join(who, ", "), failed[f][0].Error)
+	}
+	return len(failed) == 0
+}
+
+// explain says what a fault means, and what to do.
+func explain(d door, f Fault) (words, cure string) {
+	port := fmt.Sprintf("%d/%s", d.addr.Port(), d.network)
+	switch {
+	case f == Silent && d.network == "udp":
+		return "nothing comes back", fmt.Sprintf("ufw allow %s; let it through the firewall of the server's provider as well; then: systemctl status landfall", port)
+	case f == Silent:
+		return "nothing comes back: a firewall swallows it", fmt.Sprintf("ufw allow %s; let it through the firewall of the server's provider as well", port)
+	case f == Refused:
+		return "nobody listens there", fmt.Sprintf("systemctl status landfall; ss -lnp 'sport = :%d'", d.addr.Port())
+	case d.what == "dns":
+		return "another name server answers there", fmt.Sprintf("ss -lnp 'sport = :%d'", d.addr.Port())
+	}
+	return "no handshake for its host", "landfall certs list; " + byHand(d)
+}
+
+// byHand is how to try a door from any machine.
+func byHand(d door) string {
+	switch {
+	case d.what == "dns" && d.network == "udp":
+		return fmt.Sprintf("dig -p %d @%v SOA .", d.addr.Port(), d.addr.Addr())
+	case d.what == "dns":
+		return fmt.Sprintf("dig +tcp -p %d @%v SOA .", d.addr.Port(), d.addr.Addr())
+	case d.what == "http":
+		return fmt.Sprintf("curl -v http://%v/", d.addr)
+	}
+	return fmt.Sprintf("openssl s_client -connect %v", d.addr)
+}

@@ -1,0 +1,152 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"landfall"
+	"landfall/certs"
+	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
+	"landfall/mesh/join"
+)
+
+// operator does at home what operators ask for.
+type operator struct{ node *Node }
+
+// operators is who answers them; nil where the map is not controlled.
+func (n *Node) operators() control.Operator {
+	if n.cfg.Home == nil {
+		return nil
+	}
+	return operator{n}
+}
+
+// SetState implements control.Operator.
+func (o operator) SetState(ctx context.Context, id landfall.NodeID, to landfall.State) (landfall.Serial, error) {
+	if n, ok := o.node.Map().Node(id); ok && n.State == landfall.Invited && to == "" {
+		return o.withdraw(ctx, id)
+	}
+	m, err := o.node.cfg.Home.Control.Change(ctx, func(m *landfall.Map) error { return setState(m, id, to) })
+	if err != nil {
+		return 0, err
+	}
+	return m.Serial, nil
+}
+
+func (o operator) withdraw(ctx context.Context, id landfall.NodeID) (landfall.Serial, error) {
+	if err := o.node.cfg.Home.book.Withdraw(ctx, id); err != nil {
+		return 0, err
+	}
+	doc, err := o.node.cfg.Home.store.Get(ctx)
+	return doc.Serial, err
+}
+
+// setState moves a node along its life, or with the empty State out of the
+// map. What steps there are, mapsync.Lawful knows.
+func setState(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
+	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == id })
+	if i < 0 {
+		return fmt.Errorf("there is no node %q (the nodes are %s)", id, names(m.Nodes))
+	}
+	was := m.Nodes[i].EffectiveState()
+	switch {
+	case to == "":
+		m.Nodes = slices.Delete(m.Nodes, i, i+1)
+		return nil
+	case was == landfall.Invited:
+		return fmt.Errorf("node %s is invited and has not joined: `landfall remove %s` takes the invitation back", id, id)
+	case was == landfall.Gone && to != landfall.Gone:
+		return fmt.Errorf("node %s is gone: it has to join again", id)
+	}
+	m.Nodes[i].State = to
+	if to == landfall.Active || was != landfall.Active {
+		return nil
+	}
+	return stillServed(m, m.Nodes[i])
+}
+
+// stillServed refuses to lose the last node of a kind that the network cannot
+// do without.
+func stillServed(m *landfall.Map, leaving landfall.Node) error {
+	for role, loss := range map[landfall.Role]string{
+		landfall.RoleEdge: "edge that is not draining: nobody would be left to name",
+		landfall.RoleDNS:  "name server that is not draining: nobody would be left to ask",
+	} {
+		left := slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool {
+			return n.EffectiveState() == landfall.Active && n.Has(role)
+		})
+		if leaving.Has(role) && !left {
+			return fmt.Errorf("node %s is the last %s", leaving.ID, loss)
+		}
+	}
+	return nil
+}
+
+// Apply implements control.Operator.
+func (o operator) Apply(ctx context.Context, a control.Application) (control.Applied, error) {
+	if a.Declared == nil {
+		return control.Applied{}, errors.New("no map to apply")
+	}
+	var out control.Applied
+	m, err := o.node.cfg.Home.Control.Change(ctx, func(m *landfall.Map) (err error) {
+		if a.Base != 0 && a.Base != m.Serial {
+			return fmt.Errorf("the map has changed meanwhile, from serial %d to %d: look at `landfall map diff` again", a.Base, m.Serial)
+		}
+		out.Kept, err = control.Declare(m, a.Declared)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Serial = m.Serial
+	return out, nil
+}
+
+// Invite implements control.Operator.
+func (o operator) Invite(ctx context.Context, i control.Invitation) (control.Invited, error) {
+	_, known := o.node.Map().Region(i.Region)
+	token, err := o.node.cfg.Home.book.Invite(ctx, join.Invitation{
+		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Endpoints: o.endpoints(),
+	})
+	if err != nil {
+		return control.Invited{}, err
+	}
+	return control.Invited{Network: token.Network, Token: token.Reveal(), Expires: token.Expires, NewRegion: !known}, nil
+}
+
+// endpoints are where new servers reach the control: the home region's nodes
+// at their port of HTTPS.
+func (o operator) endpoints() (out []string) {
+	m := o.node.Map()
+	for _, n := range m.Origins() {
+		for _, a := range n.Advertised {
+			out = append(out, netip.AddrPortFrom(a, m.Ports.EffectiveHTTPS()).String())
+		}
+	}
+	return out
+}
+
+// Certificates implements control.Operator.
+func (o operator) Certificates(context.Context) (out []admin.Certificate, err error) {
+	for _, i := range o.node.cfg.Home.keeper.List() {
+		out = append(out, admin.Certificate{
+			Hosts: i.Hosts, Issuer: cmp.Or(i.Issuer, i.Authority), From: i.NotBefore, Until: i.NotAfter,
+			Serial: i.Serial, State: i.State, Error: i.Err, Next: i.Next, Revoking: i.Revoking,
+		})
+	}
+	return out, nil
+}
+
+// Renew implements control.Operator.
+func (o operator) Renew(ctx context.Context, r control.Renewal) error {
+	reason := certs.Wanted
+	if r.Revoke {
+		reason = certs.KeyCompromise
+	}
+	return o.node.cfg.Home.keeper.Renew(ctx, r.Hosts, reason)
+}

@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"landfall"
+	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/node"
+)
+
+// Founding is what a network begins with.
+type Founding struct {
+	Dir  string // the state directory; what is there must be empty
+	File string // the network.toml to write; must not be there with other content
+
+	// Map is what is declared: name, domain, the home region, services, ACME.
+	Map       *landfall.Map
+	Node      landfall.NodeID // the first node, in the home region
+	Roles     []landfall.Role
+	Addresses []netip.Addr // that users reach it by; empty: found out
+	WireGuard uint16
+	Geo       string
+
+	Log *slog.Logger
+}
+
+// Init founds a network and returns its first map. Killed at any moment, it
+// leaves what was there before or the whole network, and can be called again.
+func Init(ctx context.Context, f Founding) (*landfall.Map, error) {
+	if err := f.vacant(); err != nil {
+		return nil, err
+	}
+	advertised, bound, err := settle(f.Addresses, outward())
+	if err != nil {
+		return nil, err
+	}
+	// Before anything is written: is it a network at all?
+	draft := f.Map.Clone()
+	draft.Nodes = []landfall.Node{{ID: f.Node, Roles: f.Roles, Advertised: advertised, Bound: bound}}
+	home, _ := draft.Home()
+	draft.Nodes[0].Region = home.ID
+	if faults := draft.Check(); len(faults) > 0 {
+		var errs []error
+		for _, fault := range faults {
+			errs = append(errs, fault)
+		}
+		return nil, errors.Join(errs...)
+	}
+	var m *landfall.Map
+	err = f.inWorkshop(func(dir string) (err error) {
+		m, err = f.build(ctx, dir, draft)
+		return err
+	})
+	return m, err
+}
+
+// vacant makes sure that nothing is in the way.
+func (f Founding) vacant() error {
+	if l, err := ReadLocal(f.Dir); err == nil {
+		return fmt.Errorf("%s is already node %s of the network %s: choose another directory with --dir", f.Dir, l.Node, l.Network)
+	}
+	entries, err := os.ReadDir(f.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("state directory %s is not empty (it has %s): choose another with --dir", f.Dir, entries[0].Name())
+	}
+	b, err := os.ReadFile(f.File)
+	if err == nil && string(b) != config.Write(f.Map, true) {
+		return fmt.Errorf("%s is already there: move it away, or work in another directory", f.File)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// inWorkshop has a directory filled beside the one that is wanted, and moves
+// it there in one step.
+func (f Founding) inWorkshop(fill func(dir string) error) error {
+	parent := filepath.Dir(f.Dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	workshop := filepath.Join(parent, "."+filepath.Base(f.Dir)+".init")
+	// Whoever holds the lock of the workshop is at work in it; one without a
+	// holder was left by an init that was killed.
+	lock, err := node.Lock(workshop)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := empty(workshop); err != nil {
+		return err
+	}
+	if err := handOver(workshop, f.Dir); err != nil {
+		return err
+	}
+	if err := asOwner(workshop, func() error { return fill(workshop) }); err != nil {
+		return errors.Join(err, os.RemoveAll(workshop))
+	}
+	// The file first: with it alone, init can be called again; a network
+	// without it would have lost its manual.
+	if err := node.WriteFile(f.File, []byte(config.Write(f.Map, true)), 0o644); err != nil {
+		return errors.Join(err, os.RemoveAll(workshop))
+	}
+	if err := os.Rename(workshop, f.Dir); err != nil {
+		return errors.Join(fmt.Errorf("state directory: %w", err), os.RemoveAll(workshop))
+	}
+	d, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// empty removes what an init before us left behind, but the lock.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == "lock" {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOver gives the workshop to the owner of the directory that it will
+// replace, such as the package's service user.
+func handOver(workshop, dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) || os.Geteuid() != 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return errors.Join(
+		os.Chown(workshop, int(owner.Uid), int(owner.Gid)),
+		os.Chown(filepath.Join(workshop, "lock"), int(owner.Uid), int(owner.Gid)),
+	)
+}
+
+// build makes keys, authority and first map in a directory, and node.toml
+// last.
+func (f Founding) build(ctx context.Context, dir string, draft *landfall.Map) (*landfall.Map, error) {
+	keys, err := node.MakeKeys(dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &draft.Nodes[0]
+	n.Key, n.Sealing, n.Mesh = keys.Key.Public(), keys.Sealing, landfall.MeshAddr(draft.Network, n.ID)
+	for _, a := range n.Advertised {
+		n.Endpoints = append(n.Endpoints, netip.AddrPortFrom(a, f.WireGuard))
+	}
+	m, key, err := node.Found(ctx, dir, n.ID, draft, f.Log)
+	if err != nil {
+		return nil, err
+	}
+	return m, writeLocal(dir, config.Local{Network: draft.Network, Node: n.ID, MapKey: key, WireGuard: f.WireGuard, Geo: f.Geo})
+}
+
+// DelegationLines are what the parent zone has to say, so that resolvers find
+// the network's name servers (RFC 1034, 4.2.1).
+func DelegationLines(m *landfall.Map) string {
+	var b strings.Builder
+	for n := range m.Having(landfall.RoleDNS) {
+		fmt.Fprintf(&b, "%s. NS %s.ns.%s.\n", m.Domain, n.ID, m.Domain)
+	}
+	for n := range m.Having(landfall.RoleDNS) {
+		for _, a := range n.Advertised {
+			kind := "A"
+			if a.Is6() {
+				kind = "AAAA"
+			}
+			fmt.Fprintf(&b, "%s.ns.%s. %s %v\n", n.ID, m.Domain, kind, a)
+		}
+	}
+	return b.String()
+}

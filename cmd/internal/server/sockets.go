@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"landfall"
+	"landfall/cmd/internal/node"
+	"landfall/cmd/internal/systemd"
+)
+
+// binder opens the sockets of one node, or takes those that were handed in.
+type binder struct {
+	ctx    context.Context
+	handed *systemd.Sockets
+	errs   []error
+}
+
+// bind opens what a node listens on by its entry in the map. All that is
+// wrong is told at once, and then nothing stays open.
+func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard uint16, handed *systemd.Sockets) (node.Sockets, error) {
+	b := &binder{ctx: ctx, handed: handed}
+	at := func(port uint16) (out []netip.AddrPort) {
+		for _, a := range self.Listens() {
+			out = append(out, netip.AddrPortFrom(a, port))
+		}
+		return out
+	}
+	var s node.Sockets
+	// One socket for both families: which addresses a peer is reached by is
+	// for the mesh to find out.
+	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), wireguard)}) {
+		s.WireGuard = c
+	}
+	switch https := at(m.Ports.EffectiveHTTPS()); {
+	case self.Has(landfall.RoleEdge):
+		s.HTTPS = b.tcp(systemd.HTTPS, https)
+		s.HTTP = b.tcp(systemd.HTTP, at(m.Ports.EffectiveHTTP()))
+	case self.Has(landfall.RoleOrigin):
+		s.Join = b.tcp(systemd.HTTPS, https)
+	}
+	if self.Has(landfall.RoleDNS) {
+		s.DNSTCP = b.tcp(systemd.DNS, at(m.Ports.EffectiveDNS()))
+		for _, c := range b.udp(systemd.DNS, at(m.Ports.EffectiveDNS())) {
+			s.DNSUDP = append(s.DNSUDP, c.(*net.UDPConn))
+		}
+	}
+	if err := errors.Join(append(b.errs, handed.Unused())...); err != nil {
+		closeSockets(s)
+		return node.Sockets{}, err
+	}
+	return s, nil
+}
+
+func (b *binder) tcp(name string, want []netip.AddrPort) []net.Listener {
+	got, rest, err := b.handed.Listeners(name, want)
+	if err != nil {
+		b.errs = append(b.errs, err)
+	}
+	for _, at := range rest {
+		l, err := new(net.ListenConfig).Listen(b.ctx, "tcp", at.String())
+		if err != nil {
+			b.fault(name, at.String(), err)
+			continue
+		}
+		got = append(got, l)
+	}
+	return got
+}
+
+func (b *binder) udp(name string, want []netip.AddrPort) []net.PacketConn {
+	got, rest, err := b.handed.Packets(name, want)
+	if err != nil {
+		b.errs = append(b.errs, err)
+	}
+	for _, at := range rest {
+		where := at.String()
+		if at.Addr().IsUnspecified() {
+			where = fmt.Sprintf(":%d", at.Port()) // without IPv6 in the kernel, IPv4 alone
+		}
+		c, err := new(net.ListenConfig).ListenPacket(b.ctx, "udp", where)
+		if err != nil {
+			b.fault(name, where, err)
+			continue
+		}
+		got = append(got, c)
+	}
+	return got
+}
+
+// fault says what is wrong with an address, and what to do.
+func (b *binder) fault(what, where string, err error) {
+	cure := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		cure = ": something else listens there: `ss -lnptu` tells what; stop it, or choose another port in [ports] of network.toml"
+		if what == "mesh" {
+			cure = ": something else listens there: `ss -lnpu` tells what; stop it, or join with --wireguard-port"
+		}
+		if what == "dns" {
+			cure = ": something else answers DNS there: `ss -lnptu` tells what; if it is systemd-resolved, DNSStubListener=no in /etc/systemd/resolved.conf stops that"
+		}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		cure = ": this server does not have that address any more: give it back, or remove the node and join again"
+	case errors.Is(err, syscall.EACCES):
+		cure = ": ports below 1024 need CAP_NET_BIND_SERVICE: run as the systemd unit does, or as root"
+	}
+	b.errs = append(b.errs, fmt.Errorf("%s on %s: %w%s", what, where, err, cure))
+}
+
+func closeSockets(s node.Sockets) {
+	for _, ls := range [][]net.Listener{s.HTTPS, s.HTTP, s.Join, s.DNSTCP} {
+		for _, l := range ls {
+			l.Close()
+		}
+	}
+	for _, c := range s.DNSUDP {
+		c.Close()
+	}
+	if s.WireGuard != nil {
+		s.WireGuard.Close()
+	}
+}
