@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func first(hosts []string) string {
 // ago is a time in days where it is long.
 func ago(d time.Duration) string {
 	if d >= 48*time.Hour {
-		return strings.TrimSuffix((d.Round(24*time.Hour)/24).String(), "h0m0s") + " days"
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
 	}
 	return d.Round(time.Minute).String()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -167,12 +166,4 @@ func roots(a landfall.ACME) *x509.CertPool {
 	}
 	pool.AppendCertsFromPEM([]byte(a.Roots))
 	return pool
-}
-
-// on says where to type a cure, where that is another node.
-func (p *patient) on(id landfall.NodeID, command string) string {
-	if id == p.Self {
-		return command
-	}
-	return fmt.Sprintf("on %s: %s", id, command)
 }

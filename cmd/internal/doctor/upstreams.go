@@ -82,6 +82,8 @@ func judgeUpstream(s landfall.Service, status int, err error) []Finding {
 	switch {
 	case isTLS && strings.HasPrefix(string(plain.RecordHeader[:]), "HTTP/"), err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		n.fail("write http:// for https:// "+edit, "%s speaks plain HTTP, not TLS", s.Upstream)
+	case err != nil && strings.Contains(err.Error(), `malformed HTTP response "\x15`): // a TLS alert (RFC 8446, 5.1)
+		n.fail("write https:// for http:// "+edit, "%s speaks TLS", s.Upstream)
 	case err != nil && strings.Contains(err.Error(), "malformed HTTP"):
 		n.fail(`write kind = "tcp" and upstream = "tcp://HOST:PORT", or the URL of a web server, `+edit, "%s does not speak HTTP: %v", s.Upstream, err)
 	case err != nil && faultOf(err) == Silent:
