@@ -28,12 +28,18 @@ func (p *proxy) init(self landfall.NodeID, l *slog.Logger, dial Fault) {
 	p.buffers.pool.New = func() any { return new(make([]byte, 32<<10)) }
 }
 
+// retryAfter is in seconds, what a dark region or a restart takes.
+const retryAfter = "5"
+
 // exchange is one request and its answer on their way.
 type exchange struct {
 	*proxy
 	id      string
 	edge    bool // the client is outside: say who we are
 	goodbye bool
+
+	service, upstream string // at home: for the log
+
 	rewrite func(*httputil.ProxyRequest)
 	carry   func(*http.Request) (*http.Response, error)
 
@@ -91,7 +97,7 @@ func (x *exchange) answered(res *http.Response) error {
 
 // fail answers for an origin that has not.
 func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f := judge(r.Context(), err, x.up, x.dial)
+	f := judge(r.Context(), err, x.up, x.dial, r.Host)
 	x.blame(f)
 	if f.status == 0 {
 		panic(http.ErrAbortHandler)
@@ -101,7 +107,7 @@ func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Connection", "close")
 	}
 	if f.unsent {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", retryAfter)
 	}
 	Answer{Status: f.status, Say: f.say, Fault: f.fault, Node: x.self, ID: x.id}.WriteTo(w, r)
 }
@@ -126,7 +132,14 @@ func (x *exchange) blame(f failure) {
 	if f.fault == Client {
 		level = slog.LevelDebug
 	}
-	x.log.Log(context.Background(), level, "request failed", "node", x.self, "request", x.id, "fault", f.fault, "status", f.status, "err", f.err)
+	about := []any{"node", x.self, "request", x.id, "fault", f.fault, "status", f.status, "err", f.err}
+	if x.service != "" {
+		about = append(about, "service", x.service, "upstream", x.upstream)
+	}
+	if f.cure != "" {
+		about = append(about, "cure", f.cure)
+	}
+	x.log.Log(context.Background(), level, "request failed", about...)
 }
 
 // download is the body of an answer. It notes how reading it ends.

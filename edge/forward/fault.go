@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"syscall"
+
+	"landfall"
 )
 
 // Fault is who is to blame for a request that was not answered in full.
@@ -24,17 +26,18 @@ type failure struct {
 	status int    // 0: nobody is there to be answered
 	say    string // one sentence
 	unsent bool   // the origin has seen nothing of it: the client may try again
+	cure   string // what the operator may do; may be empty
 	err    error
 }
 
 // judge finds out whose fault it is that no answer came; between is whose it
-// is when the target could not be reached.
-func judge(ctx context.Context, err error, up *upload, between Fault) failure {
+// is when the target could not be reached, and host was asked for.
+func judge(ctx context.Context, err error, up *upload, between Fault, host string) failure {
 	if context.Cause(ctx) == ErrStopping {
 		return failure{fault: Ours, status: http.StatusServiceUnavailable, say: "This edge is stopping.", err: err}
 	}
 	if _, unsent := errors.AsType[*dialError](err); unsent && ctx.Err() == nil {
-		return judgeDial(err, between)
+		return judgeDial(err, between, host)
 	}
 	// A body that breaks off ends the request's context, perhaps before upload
 	// has heard of it.
@@ -42,9 +45,12 @@ func judge(ctx context.Context, err error, up *upload, between Fault) failure {
 		return judgeUpload(broken)
 	}
 	f := failure{err: err}
+	foreign, garbled := errors.AsType[*foreignError](err)
 	switch {
 	case ctx.Err() != nil:
 		f.fault = Client
+	case garbled:
+		f.fault, f.status, f.say, f.cure = Origin, http.StatusBadGateway, behind(host)+" does not answer in HTTP.", foreign.cure
 	case lostPath(err):
 		f.fault, f.status, f.say = between, http.StatusBadGateway, "The way to the origin was lost."
 	case timedOut(err):
@@ -55,13 +61,26 @@ func judge(ctx context.Context, err error, up *upload, between Fault) failure {
 	return f
 }
 
-func judgeDial(err error, between Fault) failure {
-	f := failure{fault: between, status: http.StatusServiceUnavailable, say: "The origin cannot be reached.", unsent: true, err: err}
+// judgeDial is about requests that were never sent. Between an edge and home
+// that is a dark region, which comes back; at home it is an application that
+// is down.
+func judgeDial(err error, between Fault, host string) failure {
+	f := failure{fault: between, status: http.StatusServiceUnavailable, say: "This edge is up, but the home region cannot be reached from it just now. Please try again in a moment.", unsent: true, err: err}
 	if timedOut(err) {
-		f.status, f.say = http.StatusGatewayTimeout, "The origin could not be reached in time."
+		f.status, f.say = http.StatusGatewayTimeout, "This edge is up, but the home region could not be reached from it in time. Please try again in a moment."
+	}
+	if between != Origin {
+		return f
+	}
+	f.status, f.say, f.cure = http.StatusBadGateway, behind(host)+" cannot be reached just now.", "start the application, or correct the service's upstream"
+	if foreign, ok := errors.AsType[*foreignError](err); ok {
+		f.say, f.cure = behind(host)+" does not answer in TLS that can be trusted.", foreign.cure
 	}
 	return f
 }
+
+// behind names what failed to whoever knows it by its host.
+func behind(host string) string { return "The application behind " + landfall.CanonicalHost(host) }
 
 func judgeUpload(err error) failure {
 	f := failure{fault: Client, status: http.StatusBadRequest, say: "The request broke off.", err: err}

@@ -223,7 +223,7 @@ func TestSecondOriginAnswersWhenTheFirstIsDown(t *testing.T) {
 func TestRequestsCutByAStopAreOurFault(t *testing.T) {
 	ctx, cut := context.WithCancelCause(t.Context())
 	cut(ErrStopping)
-	if f := judge(ctx, ctx.Err(), nil, Mesh); f.fault != Ours || f.status != 503 {
+	if f := judge(ctx, ctx.Err(), nil, Mesh, ""); f.fault != Ours || f.status != 503 {
 		t.Errorf("before the answer: %+v", f)
 	}
 	if f := judgeBroken(ctx, ctx.Err(), Mesh); f.fault != Ours {
@@ -254,7 +254,7 @@ func TestLossesBeforeTheAnswer(t *testing.T) {
 		{&dialError{"chat at fra1", syscall.ECONNREFUSED}, Mesh, 503},
 		{&dialError{"chat at fra1", context.DeadlineExceeded}, Mesh, 504},
 	} {
-		if f := judge(t.Context(), c.err, nil, Mesh); f.fault != c.fault || f.status != c.status || f.say == "" {
+		if f := judge(t.Context(), c.err, nil, Mesh, ""); f.fault != c.fault || f.status != c.status || f.say == "" {
 			t.Errorf("%v: %+v", c.err, f)
 		}
 	}
@@ -272,7 +272,7 @@ func TestBlameWaitsForABodyThatIsBreakingOff(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	end()
 	time.AfterFunc(10*time.Millisecond, func() { close(release) })
-	if f := judge(ctx, ctx.Err(), u, Mesh); f.fault != Client || f.status != 400 {
+	if f := judge(ctx, ctx.Err(), u, Mesh, ""); f.fault != Client || f.status != 400 {
 		t.Errorf("%+v", f)
 	}
 }

@@ -139,6 +139,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 			if running[l] == nil {
 				life, stop := context.WithCancel(ctx)
 				running[l] = stop
+				keepers.Go(func() { l.pulse(life) })
 				for range f.cfg.Spares {
 					keepers.Go(func() { l.keep(life) })
 				}

@@ -19,7 +19,7 @@ const (
 	spareAge    = 30 * time.Second       // a spare is replaced after about that: it proves that dialling still works
 	settled     = time.Second            // a spare that dies sooner counts as a failed dial
 	backoffMin  = 100 * time.Millisecond // after a first failed dial
-	backoffMax  = 5 * time.Second        // an origin that is back is noticed within that
+	backoffMax  = 2 * time.Second        // an origin that is back is noticed within about that
 )
 
 // link is everything about one target: the connections that wait, the
@@ -39,10 +39,12 @@ type link struct {
 	dialling chan struct{} // holds one for each dial under way for a request
 
 	failing atomic.Int64 // since when nothing has come of dialling, Unix nanoseconds; 0: it works
+	waiting waiting
 }
 
 func newLink(f *Forwarder, t landfall.Target) *link {
 	l := &link{target: t, dialer: f.cfg.Dialer, dials: &f.dials, ended: f.ended, ready: make(chan *spare), dialling: make(chan struct{}, maxDials)}
+	l.waiting.init()
 	l.carry = newTransport(f.cfg.HeaderTimeout)
 	l.carry.DialContext = l.connect
 	return l
@@ -123,6 +125,9 @@ func (l *link) dial(ctx context.Context) (net.Conn, error) {
 	c, err := l.dialer.Dial(ctx, l.target)
 	if err != nil {
 		l.failed(ctx)
+		if lostPath(err) {
+			l.lost(err)
+		}
 		return nil, l.unsent(err)
 	}
 	return c, nil
@@ -205,6 +210,7 @@ func (l *link) hold(ctx context.Context, s *spare) bool {
 	defer firm.Stop()
 	old := time.NewTimer(spareAge*3/4 + rand.N(spareAge/2))
 	defer old.Stop()
+	stale := l.waiting.stale()
 	for {
 		select {
 		case l.ready <- s:
@@ -214,6 +220,8 @@ func (l *link) hold(ctx context.Context, s *spare) bool {
 		case <-old.C:
 			return false
 		case <-s.dead:
+			return false
+		case <-stale:
 			return false
 		case <-ctx.Done():
 			return false

@@ -34,7 +34,7 @@ func (f *Forwarder) roundTrip(out *http.Request, targets []landfall.Target, clas
 		l := links[0]
 		out.URL.Scheme, out.URL.Host = "http", string(l.target.Service)+"."+string(l.target.Node)
 		var res *http.Response
-		if res, err = l.carry.RoundTrip(out); err == nil {
+		if res, err = l.roundTrip(out); err == nil {
 			l.works()
 			return res, nil
 		}

@@ -28,6 +28,7 @@ type UpstreamsConfig struct {
 // it.
 type Upstreams struct {
 	proxy proxy
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	carry *http.Transport
 	urls  atomic.Pointer[map[string]*url.URL]
 }
@@ -37,21 +38,30 @@ func NewUpstreams(cfg UpstreamsConfig) (*Upstreams, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	dial := cfg.Dial
-	if dial == nil {
-		dial = new(net.Dialer{Timeout: dialTimeout}).DialContext
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
 	}
-	u := &Upstreams{carry: newTransport(DefaultHeaderTimeout)}
-	u.carry.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, &dialError{address, err}
-		}
-		return c, nil
-	}
+	u := &Upstreams{dial: cfg.Dial, carry: newTransport(DefaultHeaderTimeout)}
+	u.carry.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return u.connect(ctx, address, false) }
+	u.carry.DialTLSContext = func(ctx context.Context, _, address string) (net.Conn, error) { return u.connect(ctx, address, true) }
 	u.proxy.init(cfg.Self, cfg.Log, Origin)
 	u.urls.Store(&map[string]*url.URL{})
 	return u, nil
+}
+
+// connect reaches an upstream, with TLS if its URL asks for that.
+func (u *Upstreams) connect(ctx context.Context, address string, encrypted bool) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := u.dial(ctx, "tcp", address)
+	if err == nil && encrypted {
+		host, _, _ := net.SplitHostPort(address) // the transport has joined them
+		c, err = secure(ctx, c, host)
+	}
+	if err != nil {
+		return nil, &dialError{address, err}
+	}
+	return &wary{Conn: c}, nil
 }
 
 // SetMap takes the upstreams from a map. Those that are no URL are left out;
@@ -87,7 +97,7 @@ func (u *Upstreams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Answer{Status: http.StatusMisdirectedRequest, Say: say, Fault: Ours, Node: u.proxy.self, ID: r.Header.Get(headerID)}.WriteTo(w, r)
 		return
 	}
-	x := &exchange{proxy: &u.proxy, id: r.Header.Get(headerID), carry: u.roundTrip}
+	x := &exchange{proxy: &u.proxy, id: r.Header.Get(headerID), carry: u.roundTrip, service: landfall.CanonicalHost(r.Host), upstream: to.String()}
 	x.rewrite = func(p *httputil.ProxyRequest) {
 		p.SetURL(to)
 		p.Out.Host = p.In.Host // the application knows itself by its public name

@@ -83,7 +83,7 @@ func TestUpstreamThatIsDownIsTheOriginsFault(t *testing.T) {
 	u := newUpstreams(t, nil)
 	w := httptest.NewRecorder()
 	u.ServeHTTP(w, httptest.NewRequest("GET", "http://shop.landfall.test/", nil))
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "node fra1, fault origin") {
+	if w.Code != 502 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "behind shop.landfall.test") || !strings.Contains(w.Body.String(), "node fra1, fault origin") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
