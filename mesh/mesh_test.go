@@ -131,6 +131,7 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	w.m = w.m.Clone()
 	w.m.Nodes = append(w.m.Nodes,
 		landfall.Node{ID: "bare"},
+		landfall.Node{ID: "guest", State: landfall.Invited},
 		landfall.Node{ID: "lost", Key: landfall.NewPrivateKey().Public()},
 		landfall.Node{ID: "mute", Key: landfall.NewPrivateKey().Public(), Endpoints: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:9")}})
 	w.publish()
@@ -142,12 +143,13 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 		is     error
 	}{
 		{landfall.Target{Node: "zzz", Service: landfall.MeshHTTP}, "node zzz is unknown to map serial 1", syscall.EHOSTUNREACH},
+		{landfall.Target{Node: "guest", Service: landfall.MeshHTTP}, "node guest is invited but has not joined yet (map serial 1): run `landfall join` there", syscall.EHOSTUNREACH},
 		{landfall.Target{Node: "bare", Service: landfall.MeshHTTP}, "node bare has no WireGuard key in map serial 1", syscall.EHOSTUNREACH},
 		{landfall.Target{Node: "lost", Service: landfall.MeshHTTP}, "peer lost not reachable: the map names no endpoint of it, and it has not called", syscall.EHOSTUNREACH},
 		{landfall.Target{Node: "mute", Service: landfall.MeshHTTP}, "peer mute not reachable: no answer from 127.0.0.1:9 for 1.6s", syscall.EHOSTUNREACH},
 		{landfall.Target{Node: "b", Service: landfall.MeshMap}, "peer b does not serve map: connection refused", syscall.ECONNREFUSED},
 		{landfall.Target{Node: "a", Service: landfall.MeshMap}, "peer a does not serve map: connection refused", syscall.ECONNREFUSED},
-		{landfall.Target{Node: "b", Service: "gopher"}, `mesh service "gopher" is unknown (want one of [http map certs acme samples probes chat admin])`, nil},
+		{landfall.Target{Node: "b", Service: "gopher"}, `mesh service "gopher" is unknown (want one of [http map certs acme samples probes chat admin tcp])`, nil},
 	} {
 		if _, err := a.Dial(t.Context(), c.target); err == nil || err.Error() != c.want || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%v: %v, want %s: %v", c.target, err, c.want, c.is)

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 
 	"landfall/mesh/mapsync"
@@ -124,9 +125,10 @@ func dial(ctx context.Context, cfg Config, family, endpoint string) (_ *call, er
 	}()
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
 	conn.SetDeadline(time.Now().Add(helloTime))
-	if err := conn.HandshakeContext(ctx); errors.Is(err, io.EOF) {
-		return nil, hungUp(endpoint)
-	} else if err != nil {
+	if err := conn.HandshakeContext(ctx); err != nil {
+		if hungUp(err) {
+			return nil, errHungUp(endpoint)
+		}
 		return nil, fail(Unreachable, "", "%s: it does not take servers that join: is that the home server, and `landfall run` up there? (%w)", endpoint, err)
 	}
 	c := &call{conn: conn, endpoint: endpoint, local: addressOf(conn.LocalAddr())}
@@ -139,7 +141,17 @@ func dial(ctx context.Context, cfg Config, family, endpoint string) (_ *call, er
 	return c, nil
 }
 
-func hungUp(endpoint string) error {
+// hungUp reports whether an error is the other side's silent end.
+func hungUp(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
+func errHungUp(endpoint string) error {
 	return fail(Unreachable, "", "%s: it hung up without a word: after many attempts, wait a minute", endpoint)
 }
 
@@ -148,8 +160,8 @@ func (c *call) ask(cfg Config) error {
 	c.in = bufio.NewReader(io.LimitReader(c.conn, mapsync.MaxSize+maxRefusal))
 	where := url.URL{Path: helloPath, RawQuery: url.Values{"node": {string(cfg.Token.Node)}}.Encode()}
 	resp, body, err := c.exchange(http.MethodGet, where, nil, nil, maxHello)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return hungUp(c.endpoint)
+	if hungUp(err) {
+		return errHungUp(c.endpoint)
 	}
 	if err != nil {
 		return fail(Unreachable, "", "%s: %w", c.endpoint, err)

@@ -106,9 +106,10 @@ func TestNodesNeverVanishInOneStep(t *testing.T) {
 		{"active", "draining"}: true, {"", "draining"}: true,
 		{"draining", "draining"}: true, {"draining", "active"}: true, {"draining", ""}: true, {"draining", "gone"}: true,
 		{"gone", "gone"}: true, {"gone", absent}: true, {"", ""}: true,
+		{"invited", "invited"}: true, {"invited", "active"}: true, {"invited", ""}: true, {"invited", absent}: true,
 	}
-	states := []landfall.State{"", "active", "draining", "gone", absent}
-	for _, from := range states[:4] {
+	states := []landfall.State{"", "active", "draining", "gone", "invited", absent}
+	for _, from := range states[:5] {
 		for _, to := range states {
 			old, next := testMap(1, 2), testMap(2, 2)
 			old.Nodes[2].State = from
