@@ -20,8 +20,9 @@ func statusCommand() Command {
 		Path:  "status",
 		Short: "Show the nodes, their map and the paths between them",
 		Long: `Asks what runs in a state directory, which asks every node of the network
-over the mesh. SERIAL is the map that a node serves by; PATHS are its peers,
-with the round-trip time measured now and the share of probes lost.`,
+over the mesh. SERIAL is the map that a node serves by; CERTS are the days until
+the first of the certificates ends that an edge shows; PATHS are a node's
+peers, with the round-trip time measured now and the share of probes lost.`,
 		Flags: func(f *Flags) {
 			runningFlag(f, &dir)
 			f.Bool(&asJSON, "json", "print all that is known as JSON")
@@ -52,16 +53,40 @@ with the round-trip time measured now and the share of probes lost.`,
 func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 	fmt.Fprintf(out, "network %s, domain %s, home %s, map serial %d\n\n", o.Network, o.Domain, o.Home, o.Serial)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NODE\tREGION\tROLES\tSTATE\tSERIAL\tUP\tSERVES\tPATHS")
+	fmt.Fprintln(t, "NODE\tREGION\tROLES\tSTATE\tSERIAL\tCERTS\tUP\tSERVES\tPATHS")
 	for _, n := range o.Nodes {
-		if n.Error != "" {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t-\t-\tno: %s\t\n", n.Node, n.Region, roles(n.Roles), n.State, n.Error)
-			continue
+		who := fmt.Sprintf("%s\t%s\t%s\t%s", n.Node, n.Region, roles(n.Roles), n.State)
+		switch {
+		case n.State == landfall.Invited:
+			fmt.Fprintf(t, "%s\t-\t-\t-\tno: it has not joined yet\t\n", who)
+		case n.Error != "":
+			fmt.Fprintf(t, "%s\t-\t-\t-\tno: %s\t\n", who, n.Error)
+		default:
+			fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%s\t%s\n", who, n.Serial, certificates(n, now),
+				now.Sub(n.Started).Round(time.Second), serves(n), paths(n.Paths))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%v\t%s\t%s\n", n.Node, n.Region, roles(n.Roles), n.State, n.Serial,
-			now.Sub(n.Started).Round(time.Second), serves(n), paths(n.Paths))
 	}
 	return t.Flush()
+}
+
+// certificates is how long the first certificate of an edge to end is good.
+func certificates(n admin.Status, now time.Time) string {
+	var least *admin.Certificate
+	for i, c := range n.Certificates {
+		switch {
+		case c.Until.IsZero():
+			return "missing"
+		case least == nil || c.Until.Before(least.Until):
+			least = &n.Certificates[i]
+		}
+	}
+	switch {
+	case least == nil:
+		return "-"
+	case least.Days(now) < 0:
+		return "over"
+	}
+	return fmt.Sprintf("%dd", least.Days(now))
 }
 
 func roles(rs []landfall.Role) string {

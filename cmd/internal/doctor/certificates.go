@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"landfall/cmd/internal/admin"
 )
 
 // certificates judges how long those of the node are good, and whether each
@@ -16,10 +18,10 @@ func (p *patient) certificates(_ context.Context, n *notes) {
 	for _, c := range p.Certificates {
 		judgeCertificate(n, c, now)
 		for _, h := range c.Hosts {
-			covered[h] = covered[h] || now.Before(c.NotAfter)
+			covered[h] = covered[h] || now.Before(c.Until)
 		}
 	}
-	if !p.Certified {
+	if !p.Complete {
 		return
 	}
 	for _, s := range p.Map.Services {
@@ -31,8 +33,8 @@ func (p *patient) certificates(_ context.Context, n *notes) {
 
 // judgeCertificate knows that a third of a certificate's life is left when it
 // is renewed.
-func judgeCertificate(n *notes, c Certificate, now time.Time) {
-	life, left := c.NotAfter.Sub(c.NotBefore), c.NotAfter.Sub(now)
+func judgeCertificate(n *notes, c admin.Certificate, now time.Time) {
+	life, left := c.Until.Sub(c.From), c.Until.Sub(now)
 	names := strings.Join(c.Hosts, ", ")
 	why := ""
 	if c.Error != "" {
@@ -42,8 +44,10 @@ func judgeCertificate(n *notes, c Certificate, now time.Time) {
 	switch {
 	case len(c.Hosts) == 0:
 		n.warn("landfall certs list", "a certificate of %s names no host", c.Issuer)
-	case now.Before(c.NotBefore):
-		n.fail("timedatectl set-ntp true", "the certificate of %s is not valid before %s, by this clock", names, c.NotBefore.Format(time.RFC3339))
+	case c.Until.IsZero():
+		n.fail(cure, "there is no certificate of %s yet%s", names, why)
+	case now.Before(c.From):
+		n.fail("timedatectl set-ntp true", "the certificate of %s is not valid before %s, by this clock", names, c.From.Format(time.RFC3339))
 	case left <= 0:
 		n.fail(cure, "the certificate of %s expired %s ago%s", names, ago(-left), why)
 	case left < life/10:

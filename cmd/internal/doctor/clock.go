@@ -27,9 +27,11 @@ type reading struct {
 // clocks compares ours with those of the other nodes and of the authority.
 func (p *patient) clocks(_ context.Context, n *notes) {
 	var all []reading
-	for _, r := range p.reports {
-		if r.Error == "" && !r.Time.IsZero() && !r.Received.IsZero() {
-			all = append(all, reading{"node " + string(r.From), r.From, r.Time.Sub(r.Received), 500 * time.Millisecond})
+	// A status was given at some moment between the question and its answer.
+	half := p.overviewed.Sub(p.asked) / 2
+	for _, s := range p.overview.Nodes {
+		if s.Node != p.Self && !s.Clock.IsZero() {
+			all = append(all, reading{"node " + string(s.Node), s.Node, s.Clock.Sub(p.asked.Add(half)), half})
 		}
 	}
 	if !p.acme.date.IsZero() {

@@ -38,10 +38,10 @@ type Config struct {
 	// (Reach), over the mesh.
 	Reports func(context.Context) []Report
 
-	// Certificates are those of this node, and Certified that it has or makes
-	// any: then hosts without one are told.
-	Certificates []Certificate
-	Certified    bool
+	// Certificates are those of this node, or of the fleet at home; Complete
+	// says that there should be one for every host.
+	Certificates []admin.Certificate
+	Complete     bool
 
 	// Proc is the file system of the kernel; nil means /proc.
 	Proc fs.FS
@@ -58,6 +58,9 @@ type patient struct {
 	ask     asker
 	acme    authority
 	reports []Report
+
+	overview          admin.Overview
+	asked, overviewed time.Time // when the overview was asked for, and there
 }
 
 // check is one thing to look at.
@@ -123,6 +126,13 @@ func (p *patient) look(ctx context.Context) {
 		}
 	})
 	asking.Go(func() {
+		if p.Overview != nil {
+			p.asked = p.Now()
+			p.overview = p.Overview(ctx)
+			p.overviewed = p.Now()
+		}
+	})
+	asking.Go(func() {
 		if p.Map.ACME.Agreed && p.self.Has(landfall.RoleOrigin) {
 			p.acme = fetchAuthority(ctx, p.Map.ACME, p.Now)
 		}
@@ -146,15 +156,6 @@ func (p *patient) examine(ctx context.Context) []Finding {
 		out = append(out, n.list...)
 	}
 	return out
-}
-
-// Certificate is what is known of one certificate.
-type Certificate struct {
-	Hosts     []string
-	Issuer    string
-	NotBefore time.Time
-	NotAfter  time.Time
-	Error     string // why it was not renewed when it was tried last
 }
 
 // roots are those that the map's authority is vouched for by: the system's

@@ -13,9 +13,9 @@ import (
 const lossWarn = 0.05
 
 // mesh judges the paths to the other nodes.
-func (p *patient) mesh(ctx context.Context, n *notes) {
+func (p *patient) mesh(_ context.Context, n *notes) {
 	if p.Overview != nil {
-		n.list = append(n.list, judgeMesh(p.Map, p.Self, p.Overview(ctx))...)
+		n.list = append(n.list, judgeMesh(p.Map, p.Self, p.overview)...)
 	}
 }
 

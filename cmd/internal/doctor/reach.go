@@ -29,11 +29,7 @@ type Report struct {
 	From  landfall.NodeID `json:"from"` // who tried
 	To    landfall.NodeID `json:"to"`   // whose addresses
 	Tries []Try           `json:"tries,omitempty"`
-	Time  time.Time       `json:"time"`            // by the clock of From, when all was tried
 	Error string          `json:"error,omitempty"` // why there is nothing else in it
-
-	// Received is when the report came in, by the clock of who asked for it.
-	Received time.Time `json:"-"`
 }
 
 // Try is one address and port that was tried.
@@ -64,17 +60,12 @@ type ReachConfig struct {
 	// Roots are who should have vouched for the edges' certificates; nil
 	// means the system's.
 	Roots *x509.CertPool
-	// Now tells the time; nil means time.Now.
-	Now func() time.Time
 }
 
 // Reach tries everything that users and resolvers need of a node, at the
 // addresses and ports that the map gives, and at no others. It takes eight
 // seconds at most.
 func Reach(ctx context.Context, cfg ReachConfig) Report {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	r := Report{From: cfg.From, To: cfg.To}
 	to, ok := cfg.Map.Node(cfg.To)
 	if !ok || !to.Joined() {
@@ -87,7 +78,6 @@ func Reach(ctx context.Context, cfg ReachConfig) Report {
 		trying.Go(func() { r.Tries[i].run(ctx, cfg) })
 	}
 	trying.Wait()
-	r.Time = cfg.Now()
 	return r
 }
 
@@ -162,7 +152,7 @@ func (t *Try) tls(ctx context.Context, host string, cfg ReachConfig) error {
 	if host == "" {
 		return t.connect(ctx)
 	}
-	d := tls.Dialer{Config: &tls.Config{ServerName: host, RootCAs: cfg.Roots, Time: cfg.Now}}
+	d := tls.Dialer{Config: &tls.Config{ServerName: host, RootCAs: cfg.Roots}}
 	c, err := d.DialContext(ctx, t.Network, t.Addr.String())
 	if err != nil {
 		return err

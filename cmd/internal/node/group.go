@@ -12,7 +12,7 @@ import (
 type group struct {
 	log   *slog.Logger
 	parts []*running
-	ended chan *running
+	ended chan *running // the first that ended
 }
 
 type running struct {
@@ -31,7 +31,10 @@ func (g *group) start(ctx context.Context, name string, run func(context.Context
 	go func() {
 		r.err = run(own)
 		close(r.done)
-		g.ended <- r
+		select {
+		case g.ended <- r:
+		default: // another ended first
+		}
 	}()
 }
 
@@ -60,7 +63,6 @@ func (g *group) wait(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newGroup makes a group for at most max parts.
-func newGroup(log *slog.Logger, max int) *group {
-	return &group{log: log, ended: make(chan *running, max)}
+func newGroup(log *slog.Logger) *group {
+	return &group{log: log, ended: make(chan *running, 1)}
 }

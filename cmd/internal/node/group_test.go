@@ -13,7 +13,7 @@ import (
 func TestGroupStopsInReverseOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		g := newGroup(slog.New(slog.DiscardHandler), 3)
+		g := newGroup(slog.New(slog.DiscardHandler))
 		var stopped []string
 		for _, name := range []string{"mesh", "edge", "geodns"} {
 			g.start(ctx, name, func(ctx context.Context) error {
@@ -35,7 +35,7 @@ func TestGroupStopsInReverseOrder(t *testing.T) {
 
 func TestGroupStopsAllWhenOneFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGroup(slog.New(slog.DiscardHandler), 2)
+		g := newGroup(slog.New(slog.DiscardHandler))
 		broken := errors.New("disk full")
 		g.start(t.Context(), "mesh", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		g.start(t.Context(), "origin", func(context.Context) error { time.Sleep(time.Hour); return broken })
@@ -48,7 +48,7 @@ func TestGroupStopsAllWhenOneFails(t *testing.T) {
 
 func TestGroupTellsOfAPartThatEndsWithoutReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGroup(slog.New(slog.DiscardHandler), 1)
+		g := newGroup(slog.New(slog.DiscardHandler))
 		g.start(t.Context(), "origin", func(context.Context) error { return nil })
 		if err := g.wait(t.Context()); err == nil {
 			t.Error("no word of it")

@@ -180,7 +180,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", n.cfg.Self, err)
 	}
-	g := newGroup(n.log, 16)
+	g := newGroup(n.log)
 	g.start(ctx, "state", n.cfg.State.guard)
 	g.start(ctx, "mesh", n.mesh.Run)
 	g.start(ctx, "map", n.maps.Run)
