@@ -106,7 +106,7 @@ func (b *Browser) attach(ctx context.Context) error {
 	var found struct {
 		TargetInfos []struct{ TargetID, Type string }
 	}
-	err := b.until(ctx, "page", func(ctx context.Context) error {
+	err := b.Until(ctx, "page", func(ctx context.Context) error {
 		if err := b.call(ctx, "Target.getTargets", nil, &found); err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (b *Browser) Open(ctx context.Context, url string) (time.Duration, error) {
 		return 0, fmt.Errorf("browser: open %s: %s", url, went.ErrorText)
 	}
 	var ms float64
-	err := b.until(ctx, "document of "+url, func(ctx context.Context) error {
+	err := b.Until(ctx, "document of "+url, func(ctx context.Context) error {
 		v, err := b.Eval(ctx, `document.readyState === 'complete' ? performance.getEntriesByType('navigation')[0].responseEnd : 0`)
 		if err != nil {
 			return err

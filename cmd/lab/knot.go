@@ -42,7 +42,7 @@ func (h *Host) StartRegistry(ctx context.Context, zones map[string]string) (*Reg
 		return nil, err
 	}
 	r.Process = p
-	return r, p.until(ctx, "zones", func(ctx context.Context) error { return r.served(ctx) })
+	return r, p.Until(ctx, "zones", func(ctx context.Context) error { return r.served(ctx) })
 }
 
 // Set replaces a zone's records, or adds a zone, and returns when the server
@@ -59,7 +59,7 @@ func (r *Registry) Set(ctx context.Context, zone, records string) error {
 	if _, err := r.host.Run(ctx, "knotc", "-s", r.file("knot.sock"), "-b", "reload"); err != nil {
 		return err
 	}
-	return r.until(ctx, "zone "+zone, func(ctx context.Context) error { return r.served(ctx) })
+	return r.Until(ctx, "zone "+zone, func(ctx context.Context) error { return r.served(ctx) })
 }
 
 // Addr is where the server answers.

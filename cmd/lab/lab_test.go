@@ -278,7 +278,7 @@ func TestEverythingIsGoneAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		pids = append(pids, p.PID())
-		err = p.until(ctx, "child", func(context.Context) error {
+		err = p.Until(ctx, "child", func(context.Context) error {
 			var child int
 			_, err := fmt.Sscan(tail(p.Log(), 100), &child)
 			pids = append(pids, child)

@@ -79,7 +79,7 @@ func (h *Host) StartAuthority(ctx context.Context, pebble string, root netip.Add
 		return nil, err
 	}
 	a := &Authority{Process: p, Directory: h.url(directoryPort, "/dir")}
-	err = p.until(ctx, "root certificate", func(ctx context.Context) (err error) {
+	err = p.Until(ctx, "root certificate", func(ctx context.Context) (err error) {
 		a.Root, err = h.get(ctx, h.url(managementPort, "/roots/0"))
 		return err
 	})

@@ -189,9 +189,9 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Log is the file with what the program prints.
 func (p *Process) Log() string { return p.log }
 
-// until tries something until it works. It gives up when ctx ends or the
+// Until tries something until it works. It gives up when ctx ends or the
 // program that it depends on has ended, and says what failed last.
-func (p *Process) until(ctx context.Context, what string, try func(context.Context) error) error {
+func (p *Process) Until(ctx context.Context, what string, try func(context.Context) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -2,13 +2,13 @@ package lab
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -50,18 +50,32 @@ func (h *Host) has6() bool {
 	return false
 }
 
-// Ask sends one question to a name server or resolver over TCP, which loses
-// and cuts nothing off, and wants an answer without an error code; a name that
-// does not exist is one.
+// A question is asked again when nothing comes back, as resolvers do.
+const (
+	askTries   = 3
+	askTimeout = 2 * time.Second
+)
+
+// Ask sends one question to a name server or resolver over UDP, and wants an
+// answer without an error code; a name that does not exist is one.
 func (h *Host) Ask(ctx context.Context, server netip.AddrPort, name string, q dnsmessage.Type) (*dnsmessage.Message, error) {
-	m, err := h.ask(ctx, server, name, q)
-	if err == nil && m.RCode != dnsmessage.RCodeSuccess {
+	var m *dnsmessage.Message
+	var err error
+	for range askTries {
+		if m, err = h.ask(ctx, server, name, q); !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+	case m.RCode != dnsmessage.RCodeSuccess:
 		err = errors.New(strings.TrimPrefix(m.RCode.String(), "RCode"))
+	case m.Truncated:
+		err = errors.New("the answer does not fit a datagram")
+	default:
+		return m, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("host %s: ask %v for %s %s: %w", h.Name, server, name, strings.TrimPrefix(q.String(), "Type"), err)
-	}
-	return m, nil
+	return nil, fmt.Errorf("host %s: ask %v for %s %s: %w", h.Name, server, name, strings.TrimPrefix(q.String(), "Type"), err)
 }
 
 func (h *Host) ask(ctx context.Context, server netip.AddrPort, name string, q dnsmessage.Type) (*dnsmessage.Message, error) {
@@ -69,38 +83,32 @@ func (h *Host) ask(ctx context.Context, server netip.AddrPort, name string, q dn
 	if err != nil {
 		return nil, err
 	}
-	ask := dnsmessage.Message{
+	asked := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: uint16(rand.Uint32()), RecursionDesired: true},
 		Questions: []dnsmessage.Question{{Name: n, Type: q, Class: dnsmessage.ClassINET}},
 	}
-	b, err := ask.AppendPack(make([]byte, 2, 512))
+	b, err := asked.Pack()
 	if err != nil {
 		return nil, err
 	}
-	binary.BigEndian.PutUint16(b, uint16(len(b)-2)) // RFC 1035, 4.2.2
-	c, err := h.Dial(ctx, "tcp", server)
+	c, err := h.Dial(ctx, "udp", server)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	c.SetDeadline(time.Now().Add(askTimeout))
 	if _, err := c.Write(b); err != nil {
 		return nil, err
 	}
-	var size [2]byte
-	if _, err := io.ReadFull(c, size[:]); err != nil {
-		return nil, err
+	for b = make([]byte, 65535); ; {
+		size, err := c.Read(b)
+		if err != nil {
+			return nil, err
+		}
+		var m dnsmessage.Message
+		if m.Unpack(b[:size]) == nil && m.ID == asked.ID && m.Response {
+			return &m, nil
+		}
 	}
-	b = make([]byte, binary.BigEndian.Uint16(size[:]))
-	if _, err := io.ReadFull(c, b); err != nil {
-		return nil, err
-	}
-	var m dnsmessage.Message
-	if err := m.Unpack(b); err != nil {
-		return nil, err
-	}
-	if m.ID != ask.ID || !m.Response {
-		return nil, errors.New("the answer is to another question")
-	}
-	return &m, nil
 }

@@ -54,7 +54,7 @@ func (h *Host) StartResolver(ctx context.Context, root netip.Addr, more ...strin
 	if err != nil {
 		return nil, err
 	}
-	return p, p.until(ctx, "answer", func(ctx context.Context) error {
+	return p, p.Until(ctx, "answer", func(ctx context.Context) error {
 		_, err := h.Ask(ctx, netip.MustParseAddrPort("127.0.0.1:53"), ".", dnsmessage.TypeNS)
 		return err
 	})
