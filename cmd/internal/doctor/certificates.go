@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,19 +12,18 @@ import (
 // certificates judges how long those of the node are good, and whether each
 // host has one.
 func (p *patient) certificates(_ context.Context, n *notes) {
-	now := p.Now()
-	covered := map[string]bool{}
+	listed := map[string]bool{}
 	for _, c := range p.Certificates {
-		judgeCertificate(n, c, now)
+		judgeCertificate(n, c, p.Now())
 		for _, h := range c.Hosts {
-			covered[h] = covered[h] || now.Before(c.Until)
+			listed[h] = true
 		}
 	}
 	if !p.Complete {
 		return
 	}
 	for _, s := range p.Map.Services {
-		if !covered[s.Host] {
+		if !listed[s.Host] {
 			n.fail("landfall certs renew "+s.Host, "no certificate is for %s", s.Host)
 		}
 	}
@@ -34,16 +32,18 @@ func (p *patient) certificates(_ context.Context, n *notes) {
 // judgeCertificate knows that a third of a certificate's life is left when it
 // is renewed.
 func judgeCertificate(n *notes, c admin.Certificate, now time.Time) {
+	if len(c.Hosts) == 0 {
+		n.warn("landfall certs list", "a certificate of %s names no host", c.Issuer)
+		return
+	}
 	life, left := c.Until.Sub(c.From), c.Until.Sub(now)
 	names := strings.Join(c.Hosts, ", ")
 	why := ""
 	if c.Error != "" {
 		why = ": " + c.Error
 	}
-	cure := "landfall certs renew " + first(c.Hosts)
+	cure := "landfall certs renew " + c.Hosts[0]
 	switch {
-	case len(c.Hosts) == 0:
-		n.warn("landfall certs list", "a certificate of %s names no host", c.Issuer)
 	case c.Until.IsZero():
 		n.fail(cure, "there is no certificate of %s yet%s", names, why)
 	case now.Before(c.From):
@@ -57,13 +57,6 @@ func judgeCertificate(n *notes, c admin.Certificate, now time.Time) {
 	default:
 		n.ok("the certificate of %s by %s is good for %s", names, c.Issuer, ago(left))
 	}
-}
-
-func first(hosts []string) string {
-	if len(hosts) == 0 {
-		return "--all"
-	}
-	return slices.Min(hosts)
 }
 
 // ago is a time in days where it is long.
