@@ -190,7 +190,7 @@ func named(c *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	if path := path(c); path != "" {
+	if path := path(c); path != "" && !strings.HasPrefix(err.Error(), path+" ") {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {

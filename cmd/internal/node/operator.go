@@ -73,15 +73,18 @@ func setState(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 // stillServed refuses to lose the last node of a kind that the network cannot
 // do without.
 func stillServed(m *landfall.Map, leaving landfall.Node) error {
-	for role, loss := range map[landfall.Role]string{
-		landfall.RoleEdge: "edge that is not draining: nobody would be left to name",
-		landfall.RoleDNS:  "name server that is not draining: nobody would be left to ask",
+	for _, last := range []struct {
+		role landfall.Role
+		loss string
+	}{
+		{landfall.RoleEdge, "edge that is not draining: nobody would be left to name"},
+		{landfall.RoleDNS, "name server that is not draining: nobody would be left to ask"},
 	} {
 		left := slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool {
-			return n.EffectiveState() == landfall.Active && n.Has(role)
+			return n.EffectiveState() == landfall.Active && n.Has(last.role)
 		})
-		if leaving.Has(role) && !left {
-			return fmt.Errorf("node %s is the last %s", leaving.ID, loss)
+		if leaving.Has(last.role) && !left {
+			return fmt.Errorf("node %s is the last %s", leaving.ID, last.loss)
 		}
 	}
 	return nil

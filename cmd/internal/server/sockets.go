@@ -31,9 +31,7 @@ func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard ui
 		return out
 	}
 	var s node.Sockets
-	// One socket for both families: which addresses a peer is reached by is
-	// for the mesh to find out.
-	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), wireguard)}) {
+	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{meshAddress(self, wireguard)}) {
 		s.WireGuard = c
 	}
 	switch https := at(m.Ports.EffectiveHTTPS()); {
@@ -54,6 +52,16 @@ func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard ui
 		return node.Sockets{}, err
 	}
 	return s, nil
+}
+
+// meshAddress is what the socket of the mesh binds. A node with several
+// addresses has one socket for all: which of them a peer is reached by is for
+// the mesh to find out.
+func meshAddress(self landfall.Node, port uint16) netip.AddrPort {
+	if own := self.Listens(); len(own) == 1 {
+		return netip.AddrPortFrom(own[0], port)
+	}
+	return netip.AddrPortFrom(netip.IPv6Unspecified(), port)
 }
 
 func (b *binder) tcp(name string, want []netip.AddrPort) []net.Listener {
