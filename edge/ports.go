@@ -32,6 +32,10 @@ type port struct {
 // keepPorts returns when ctx has ended and all ports are closed.
 func (d *door) keepPorts(ctx context.Context) {
 	p := &ports{door: d, open: make(map[uint16]*port), said: make(map[uint16]string)}
+	select {
+	case <-d.look: // what it was told before it looks at all is no news
+	default:
+	}
 	for ctx.Err() == nil {
 		var again <-chan time.Time
 		if !p.fit(ctx) {
