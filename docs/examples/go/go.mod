@@ -1,0 +1,6 @@
+module example
+
+go 1.26.0
+
+// WebSockets.
+require github.com/gorilla/websocket v1.5.3
