@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -30,27 +32,27 @@ func TestWorldAnswers(t *testing.T) {
 			t.Fatal(name, err)
 		}
 	}
-	if got, err := sin.Resolve(ctx, "www.shop.example"); err != nil || fmt.Sprint(got) != "[2001:db8:1::1 192.0.2.1]" {
-		t.Errorf("%v, %v", got, err)
+	resolves := func(h *Host, name, want string) {
+		t.Helper()
+		// A resolver on a busy machine gives up now and then, as they do.
+		err := registry.Until(ctx, name+" as "+want, func(ctx context.Context) error {
+			got, err := h.Resolve(ctx, name)
+			if said := fmt.Sprint(got, " ", err); !strings.Contains(said, want) {
+				return errors.New(said)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, err := l.Host("nyc1").Resolve(ctx, "www.shop.example"); err != nil || fmt.Sprint(got) != "[192.0.2.1]" {
-		t.Errorf("without IPv6: %v, %v", got, err)
-	}
-	if got, err := sin.Resolve(ctx, "nothing.example.com"); err == nil || !strings.Contains(err.Error(), "NameError") {
-		t.Errorf("a name that is not there: %v, %v", got, err)
-	}
+	resolves(sin, "www.shop.example", "[2001:db8:1::1 192.0.2.1]")
+	resolves(l.Host("nyc1"), "www.shop.example", "[192.0.2.1]") // it has no IPv6
+	resolves(sin, "nothing.example.com", "NameError")
 	if err := registry.Set(ctx, "example.com", "www 2 A 192.0.2.2"); err != nil {
 		t.Fatal(err)
 	}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for got := ""; got != "[192.0.2.2]"; <-tick.C { // when the resolver has forgotten
-		a, err := sin.Resolve(ctx, "www.example.com")
-		if err != nil && ctx.Err() != nil {
-			t.Fatalf("after the change: %v, %v", a, err)
-		}
-		got = fmt.Sprint(a)
-	}
+	resolves(sin, "www.example.com", "[192.0.2.2]") // when it has forgotten the other
 }
 
 // The directory of the authority is reached from another continent, by the
