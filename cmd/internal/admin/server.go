@@ -18,6 +18,9 @@ type Config struct {
 	Status func() Status
 	// Overview asks all nodes; nil where that is not offered.
 	Overview func(context.Context) Overview
+	// Peers answers what peers on the mesh may ask beside metrics, status and
+	// health; nil: nothing.
+	Peers http.Handler
 	// Control answers what only an operator on this machine may ask beside
 	// that; nil: nothing.
 	Control http.Handler
@@ -59,6 +62,9 @@ func (s *Server) Public() http.Handler {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("GET /health", s.health)
+	if s.cfg.Peers != nil {
+		mux.Handle("/", s.cfg.Peers)
+	}
 	return mux
 }
 

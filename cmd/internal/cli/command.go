@@ -29,6 +29,7 @@ func Commands() []Command {
 		inviteCommand(),
 		joinCommand(),
 		statusCommand(),
+		doctorCommand(),
 		drainCommand(),
 		removeCommand(),
 		mapShowCommand(),
@@ -42,6 +43,7 @@ func Commands() []Command {
 		chatServeCommand(),
 		versionCommand(),
 		completionCommand(),
+		manCommand(),
 		helpCommand(),
 	}
 }

@@ -62,11 +62,11 @@ func judgeClocks(self landfall.NodeID, others []reading) []Finding {
 		if gap <= skewWarn || len(all) == 2 {
 			continue
 		}
-		way := "ahead"
+		way := "ahead of"
 		if off < 0 {
 			way = "behind"
 		}
-		n.add(skewLevel(gap), cureClocks(self, []reading{r}), "the clock of %s is %v %s of the others", r.who, max(off, -off).Round(100*time.Millisecond), way)
+		n.add(skewLevel(gap), cureClocks(self, []reading{r}), "the clock of %s is %v %s the others", r.who, max(off, -off).Round(100*time.Millisecond), way)
 	}
 	if len(n.list) == 0 {
 		n.ok("%d clocks agree", len(all))

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"landfall"
@@ -54,11 +55,11 @@ func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Findin
 // openWireGuard is what a firewall has to let through for a path.
 func openWireGuard(m *landfall.Map, self landfall.NodeID, peer landfall.Node) string {
 	own, _ := m.Node(self)
-	cure := fmt.Sprintf("on %s: systemctl status landfall", peer.ID)
+	lines := []string{fmt.Sprintf("on %s: systemctl status landfall", peer.ID)}
 	for _, n := range []landfall.Node{peer, own} {
 		if len(n.Endpoints) > 0 {
-			cure += fmt.Sprintf("\non %s: ufw allow %d/udp; let it through the firewall of the server's provider as well", n.ID, n.Endpoints[0].Port())
+			lines = append(lines, fmt.Sprintf("on %s: ufw allow %d/udp; let it through the firewall of the server's provider as well", n.ID, n.Endpoints[0].Port()))
 		}
 	}
-	return cure
+	return strings.Join(lines, "\n")
 }

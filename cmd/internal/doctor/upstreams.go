@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"landfall"
 )
@@ -51,27 +53,39 @@ func (p *patient) upstream(ctx context.Context, n *notes, s landfall.Service) {
 		n.fail("ss -ltn 'sport = :"+portOf(u)+"', and start the application", "nothing answers for %s at %s: %v", s.Host, s.Upstream, err)
 		return
 	}
-	c.Close()
+	defer c.Close()
 	if s.Kind == landfall.TCP {
 		n.ok("%s: %s takes connections", s.Host, s.Upstream)
 		return
 	}
-	status, err := getStatus(ctx, u, s.Host)
+	status, err := getStatus(ctx, c, u, s.Host)
 	n.list = append(n.list, judgeUpstream(s, status, err)...)
 }
 
-// getStatus asks an upstream for its first page, as edges would.
-func getStatus(ctx context.Context, u *url.URL, host string) (int, error) {
+// getStatus asks an upstream for its first page. It does so by hand: what is
+// no web server may speak first, which a client that keeps connections takes
+// for noise.
+func getStatus(ctx context.Context, c net.Conn, u *url.URL, host string) (int, error) {
+	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
+	if u.Scheme == "https" {
+		t := tls.Client(c, &tls.Config{ServerName: u.Hostname()})
+		if err := t.HandshakeContext(ctx); err != nil {
+			return 0, err
+		}
+		c = t
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("/").String(), nil)
 	if err != nil {
 		return 0, err
 	}
-	req.Host = host
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	req.Host, req.Close = host, true
+	// Who speaks first may have hung up already: what it said tells more.
+	writeErr := req.Write(c)
+	resp, err := http.ReadResponse(bufio.NewReader(c), req)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, writeErr)
 	}
-	resp.Body.Close()
+	// The page is left unread: the connection ends with the try.
 	return resp.StatusCode, nil
 }
 
@@ -80,7 +94,7 @@ func judgeUpstream(s landfall.Service, status int, err error) []Finding {
 	edit := fmt.Sprintf("in network.toml, in the [[service]] with host = %q; then: landfall map apply", s.Host)
 	plain, isTLS := errors.AsType[tls.RecordHeaderError](err)
 	switch {
-	case isTLS && strings.HasPrefix(string(plain.RecordHeader[:]), "HTTP/"), err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case isTLS && string(plain.RecordHeader[:]) == "HTTP/":
 		n.fail("write http:// for https:// "+edit, "%s speaks plain HTTP, not TLS", s.Upstream)
 	case err != nil && strings.Contains(err.Error(), `malformed HTTP response "\x15`): // a TLS alert (RFC 8446, 5.1)
 		n.fail("write https:// for http:// "+edit, "%s speaks TLS", s.Upstream)

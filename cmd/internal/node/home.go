@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"landfall"
 	"landfall/certs"
@@ -37,6 +38,7 @@ type Home struct {
 	accounts  *os.Root // at public authorities
 	upstreams *forward.Upstreams
 	tunnel    *tunnel.Front
+	seen      atomic.Pointer[mapsync.Client] // what the network has; nil before the node is built
 	log       *slog.Logger
 	close     []func() error
 
@@ -95,7 +97,7 @@ func (h *Home) openControl(dir string) error {
 		return err
 	}
 	h.close = append(h.close, h.store.Close)
-	if h.Control, err = mapsync.NewControl(mapsync.ControlConfig{Store: h.store, Key: key, Log: h.log}); err != nil {
+	if h.Control, err = mapsync.NewControl(mapsync.ControlConfig{Store: h.store, Key: key, Seen: h.newest, Log: h.log}); err != nil {
 		return err
 	}
 	invitations, err := h.root(dir, "control/invitations")
@@ -152,6 +154,15 @@ func (h *Home) Close() error {
 		errs = append(errs, h.close[i]())
 	}
 	return errors.Join(errs...)
+}
+
+// newest is the newest map that any node of the network has told us: newer
+// than the store's where that was put back from an old copy.
+func (h *Home) newest() mapsync.Signed {
+	if c := h.seen.Load(); c != nil {
+		return c.Newest()
+	}
+	return mapsync.Signed{}
 }
 
 // bind lets the parts know their callers by their addresses on the mesh.

@@ -89,7 +89,10 @@ func New(cfg Config) (*Node, error) {
 }
 
 func (n *Node) build() (err error) {
-	n.admin = admin.New(admin.Config{Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Control: control.Handler(n.Map, n.operators(), n.log), Log: n.log})
+	n.admin = admin.New(admin.Config{
+		Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Peers: n.peers(),
+		Control: n.local(control.Handler(n.Map, n.operators(), n.log)), Log: n.log,
+	})
 	if n.mesh, err = mesh.New(mesh.Config{
 		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.cfg.Log,
 	}); err != nil {
@@ -168,6 +171,9 @@ func (n *Node) buildMaps() error {
 	}
 	if n.maps, err = mapsync.New(cfg); err != nil {
 		return err
+	}
+	if n.cfg.Home != nil {
+		n.cfg.Home.seen.Store(n.maps)
 	}
 	n.admin.Register("map", func() any { return n.maps.Stats() })
 	return nil
