@@ -116,15 +116,15 @@ func (s *Source) announce() {
 		return
 	default:
 	}
-	t, any := *s.use.Load(), false
+	t, some := *s.use.Load(), false
 	for _, v := range s.now.Services {
 		if landfall.InZone(v.Host, s.now.Domain) {
-			if any = true; t[v.Host] == nil {
+			if some = true; t[v.Host] == nil {
 				return
 			}
 		}
 	}
-	if any {
+	if some {
 		close(s.full)
 	}
 }

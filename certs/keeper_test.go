@@ -1,11 +1,9 @@
 package certs
 
 import (
-	"context"
 	"crypto/elliptic"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -245,112 +243,6 @@ func TestAnotherAuthorityReplacesWhatTheOldOneSigned(t *testing.T) {
 	})
 }
 
-func TestRenewMakesFreshKeysAndRevokes(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		a := wideAuthority(t)
-		n := newNotary(a, "one")
-		m := trusting(withExternal(network("a.landfall.test"), "b.other.test", "c.other.test"), a)
-		k, stop := runKeeper(t, dir, n, m)
-		synctest.Wait()
-		before := infoOf(t, k, "a.landfall.test").Serial
-		key := string(keyOf(t, k, "a.landfall.test"))
-		if err := k.Renew(t.Context(), []string{"a.landfall.test"}, Wanted); err != nil {
-			t.Fatal(err)
-		}
-		if infoOf(t, k, "a.landfall.test").Serial == before || string(keyOf(t, k, "a.landfall.test")) == key || n.tookBack() != 0 || n.ordered() != 4 {
-			t.Errorf("%d orders, %d revoked", n.ordered(), n.tookBack())
-		}
-		for _, err := range []error{
-			k.Renew(t.Context(), []string{"who.landfall.test"}, Wanted),
-			k.Renew(t.Context(), nil, "boredom"),
-		} {
-			if err == nil || !strings.Contains(err.Error(), "who.landfall.test") && !strings.Contains(err.Error(), "boredom") {
-				t.Errorf("%v", err)
-			}
-		}
-		// A service that is gone: its key may be known too.
-		k.SetMap(trusting(withExternal(network("a.landfall.test"), "b.other.test"), a))
-		synctest.Wait()
-		n.setRevoke(errors.New("come back later"))
-		err := k.Renew(t.Context(), nil, KeyCompromise)
-		if err == nil || strings.Count(err.Error(), "come back later") != 3 || n.ordered() != 6 {
-			t.Errorf("%d orders: %v", n.ordered(), err)
-		}
-		if bundle, err := k.shelf.wait(t.Context(), ""); err != nil || strings.Contains(string(bundle), before) {
-			t.Error(err)
-		}
-		// What was not revoked is not forgotten, across a restart either.
-		stop()
-		n.setRevoke(nil)
-		k, _ = runKeeper(t, dir, n, m)
-		time.Sleep(2 * time.Minute)
-		if n.tookBack() != 3 || k.Stats().Revoked != 3 {
-			t.Errorf("%d revoked", n.tookBack())
-		}
-		if got := infoOf(t, k, "a.landfall.test"); got.State != "good" || got.Revoking != 0 {
-			t.Errorf("%+v", got)
-		}
-	})
-}
-
-// Whom nobody asks what it revoked cannot revoke; that is said, and no more
-// is tried.
-func TestOwnAuthorityCannotRevoke(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := openAuthority(t, t.TempDir())
-		k, _ := runKeeper(t, t.TempDir(), a, trusting(network("a.landfall.test"), a))
-		synctest.Wait()
-		before := infoOf(t, k, "a.landfall.test").Serial
-		err := k.Renew(t.Context(), nil, KeyCompromise)
-		if !errors.Is(err, ErrNoRevocation) || !strings.Contains(err.Error(), before) {
-			t.Errorf("%v", err)
-		}
-		if got := infoOf(t, k, "a.landfall.test"); got.State != "good" || got.Serial == before || got.Err != "" || got.Revoking != 0 {
-			t.Errorf("%+v", got)
-		}
-	})
-}
-
-func TestRenewEndsWithTheKeeper(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := wideAuthority(t)
-		k, stop := runKeeper(t, t.TempDir(), &stuck{a}, trusting(network("a.landfall.test"), a))
-		synctest.Wait()
-		done := make(chan error)
-		go func() { done <- k.Renew(t.Context(), nil, Wanted) }()
-		synctest.Wait()
-		if got := infoOf(t, k, "a.landfall.test"); got.State != "ordering" {
-			t.Errorf("%+v", got)
-		}
-		stop()
-		if err := <-done; !errors.Is(err, ErrStopped) {
-			t.Errorf("%v", err)
-		}
-	})
-}
-
-// stuck is an authority that never answers.
-type stuck struct{ *Authority }
-
-func (s *stuck) Sign(ctx context.Context, _ *x509.CertificateRequest, _ []string) ([]byte, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-func keyOf(t *testing.T, k *Keeper, host string) []byte {
-	t.Helper()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, g := range k.groups {
-		if covers(g.cert, []string{host}) {
-			return []byte(g.rec.Key)
-		}
-	}
-	t.Fatalf("no key for %s", host)
-	return nil
-}
-
 func TestKeeperRefusesWhatUsersDoNotTrust(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, other := wideAuthority(t), wideAuthority(t)
@@ -425,41 +317,6 @@ func TestServicesThatGoKeepTheirCertificateUntilItEnds(t *testing.T) {
 			t.Errorf("it is still there:\n%s", got)
 		}
 	})
-}
-
-func TestPlanKeepsHostsWhereTheyAre(t *testing.T) {
-	m := network()
-	for i := range 250 {
-		m.Services = append(m.Services, landfall.Service{Host: fmt.Sprintf("h%03d.landfall.test", i)})
-	}
-	m = withExternal(m, "a.other.test", "b.other.test")
-	first := plan(m, nil)
-	if len(first) != 5 || len(first["_domain-1"]) != 100 || len(first["_domain-3"]) != 50 || !slices.Equal(first["b.other.test"], []string{"b.other.test"}) {
-		t.Fatalf("%d groups: %v", len(first), first)
-	}
-	// One goes and one comes: two groups change at most.
-	m.Services[3].Host = "aaa.landfall.test"
-	second := plan(m, first)
-	if !slices.Contains(second["_domain-1"], "aaa.landfall.test") || !slices.Equal(second["_domain-2"], first["_domain-2"]) || !slices.Equal(second["_domain-3"], first["_domain-3"]) {
-		t.Errorf("%v", second)
-	}
-	// A group that has vanished leaves the others alone.
-	delete(first, "_domain-2")
-	third := plan(m, first)
-	if !slices.Equal(third["_domain-3"][:50], first["_domain-3"]) && len(third["_domain-3"]) < 50 {
-		t.Errorf("%v", third)
-	}
-	var all []string
-	for _, hosts := range third {
-		if len(hosts) > groupSize {
-			t.Errorf("a group of %d", len(hosts))
-		}
-		all = append(all, hosts...)
-	}
-	slices.Sort(all)
-	if len(slices.Compact(all)) != 252 {
-		t.Errorf("%d hosts", len(all))
-	}
 }
 
 func TestSignersAnswersAreChecked(t *testing.T) {

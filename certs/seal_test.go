@@ -62,9 +62,6 @@ func TestNobodyIsSealedToWithoutKeys(t *testing.T) {
 func TestSealingKeysDoNotPrint(t *testing.T) {
 	k := newSealing(t)
 	text := fmt.Sprintf("%v %+v %#v %s %x %v", k, k, k, k, k, struct{ K *SealingPrivate }{k})
-	if j, err := json.Marshal(k); err != nil || string(j) != "{}" {
-		t.Errorf("%s, %v", j, err)
-	}
 	if strings.Count(text, "(private)") != 6 || strings.Contains(text, "0x") {
 		t.Errorf("printed %s", text)
 	}
