@@ -1,8 +1,14 @@
+// How Landfall is packaged, apart from it: the tools never become a dependency
+// of the product.
 module landfall/packaging
 
 go 1.26.0
 
+// Writes the Debian package. Of newer releases not all modules can be had.
 tool github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+// Tests only: reads the YAML of the Ansible role.
+require gopkg.in/yaml.v3 v3.0.1
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
@@ -62,5 +68,4 @@ require (
 	golang.org/x/net v0.47.0 // indirect
 	golang.org/x/sys v0.38.0 // indirect
 	gopkg.in/warnings.v0 v0.1.2 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
