@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,6 +124,7 @@ func (p *patient) look(ctx context.Context) {
 	asking.Go(func() {
 		if p.Reports != nil {
 			p.reports = p.Reports(ctx)
+			slices.SortFunc(p.reports, func(a, b Report) int { return cmp.Compare(a.From, b.From) })
 		}
 	})
 	asking.Go(func() {
