@@ -11,10 +11,15 @@ import (
 
 	"landfall"
 	"landfall/cmd/internal/admin"
+	"landfall/mesh"
 )
 
-// askTimeout is how long a node may take to tell its status.
-const askTimeout = 2 * time.Second
+// How long a node may take to tell its status, and one that answers no probes,
+// which is hardly more than a hope.
+const (
+	askTimeout  = 2 * time.Second
+	hopeTimeout = 500 * time.Millisecond
+)
 
 // maxStatus bounds what it may tell.
 const maxStatus = 1 << 20
@@ -117,7 +122,11 @@ func (n *Node) statusOf(ctx context.Context, client *http.Client, peer landfall.
 	if peer.ID == n.cfg.Self {
 		return n.Status()
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	patience := askTimeout
+	if slices.ContainsFunc(n.mesh.Paths(), func(p mesh.Path) bool { return p.Peer == peer.ID && !p.Alive }) {
+		patience = hopeTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var s admin.Status
 	if err := ask(ctx, client, peer.ID, "/status", maxStatus, &s); err != nil {
