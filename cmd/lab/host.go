@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,6 +117,20 @@ func (h *Host) Crash() {
 		p.Kill()
 	}
 }
+
+// Unplug takes the host off the internet, until Plug: whoever sends to it
+// hears nothing any more.
+func (h *Host) Unplug(ctx context.Context) error {
+	return h.lab.router.nft(ctx, unplugged(h.table(), h.Addresses))
+}
+
+// Plug undoes Unplug.
+func (h *Host) Plug(ctx context.Context) error {
+	return h.lab.router.nft(ctx, "delete table inet "+h.table())
+}
+
+// table names the router's rules about the host: nftables takes no hyphen.
+func (h *Host) table() string { return "off_" + strings.ReplaceAll(h.Name, "-", "_") }
 
 // empty kills what runs on the host, children that left their parents too,
 // and returns when nothing is left.

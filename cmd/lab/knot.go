@@ -49,6 +49,8 @@ func (h *Host) StartRegistry(ctx context.Context, zones map[string]string) (*Reg
 // answers by them. Resolvers keep what they know for the records' TTL: five
 // seconds where the records say nothing.
 func (r *Registry) Set(ctx context.Context, zone, records string) error {
+	ctx, cancel := context.WithTimeout(ctx, grace) // bad records are never served
+	defer cancel()
 	r.mu.Lock()
 	r.zones[zone] = records
 	err := r.write()

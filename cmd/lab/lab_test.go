@@ -261,6 +261,28 @@ func TestFirewallDropsAllElse(t *testing.T) {
 	}
 }
 
+func TestUnpluggedHostIsSilent(t *testing.T) {
+	ctx, l := open(t)
+	sin := l.Host("sin1")
+	listen(t, sin, "[::]:7")
+	if err := sin.Unplug(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"203.0.113.1:7", "[2001:db8:3::1]:7"} {
+		hasty, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		defer cancel()
+		if got, err := whoami(hasty, l.Host("fra1"), to); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s, unplugged: %q, %v", to, got, err)
+		}
+	}
+	if err := sin.Plug(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := whoami(ctx, l.Host("fra1"), "203.0.113.1:7"); err != nil || got != "192.0.2.1" {
+		t.Errorf("plugged in again: %q, %v", got, err)
+	}
+}
+
 func TestHostsHaveFilesOfTheirOwn(t *testing.T) {
 	ctx, l := open(t)
 	const script = `mkdir -p /var/lib/shop && hostname > /var/lib/shop/name && cat /var/lib/shop/name /etc/resolv.conf /run/pid 2>/dev/null; pwd`

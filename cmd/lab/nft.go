@@ -21,6 +21,21 @@ func translation(outside, inside netip.Addr) string {
 }`, outside, inside)
 }
 
+// unplugged loses all that goes to or comes from some addresses.
+func unplugged(table string, addrs []netip.Addr) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table inet %s {\n\tchain forward {\n\t\ttype filter hook forward priority filter\n", table)
+	for _, a := range addrs {
+		family := "ip"
+		if a.Is6() {
+			family = "ip6"
+		}
+		fmt.Fprintf(&b, "\t\t%[1]s saddr %[2]v drop\n\t\t%[1]s daddr %[2]v drop\n", family, a)
+	}
+	b.WriteString("\t}\n}")
+	return b.String()
+}
+
 // rules are the firewall for nftables.
 func (f Firewall) rules() string {
 	var b strings.Builder

@@ -66,20 +66,26 @@ func (h *Host) DialName(ctx context.Context, network, address string) (net.Conn,
 	return nil, fmt.Errorf("host %s: reach %s: %w", h.Name, host, err)
 }
 
-// HTTPClient is a client on the host that trusts what the host trusts now and
-// makes a new connection for each request: each begins with DNS, as a new
-// user's does.
-func (h *Host) HTTPClient() (*http.Client, error) {
+// TLS is the configuration of a client on the host: it trusts what the host
+// trusts now.
+func (h *Host) TLS() (*tls.Config, error) {
 	text, err := os.ReadFile(h.File(authorities))
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(text)
+	return &tls.Config{RootCAs: roots}, nil
+}
+
+// HTTPClient is a client on the host that makes a new connection for each
+// request: each begins with DNS, as a new user's does.
+func (h *Host) HTTPClient() (*http.Client, error) {
+	trust, err := h.TLS()
+	if err != nil {
+		return nil, err
+	}
 	return &http.Client{Transport: &http.Transport{
-		DialContext:       h.DialName,
-		TLSClientConfig:   &tls.Config{RootCAs: roots},
-		ForceAttemptHTTP2: true,
-		DisableKeepAlives: true,
+		DialContext: h.DialName, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableKeepAlives: true,
 	}}, nil
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,7 +68,8 @@ func (f *Fleet) world(ctx context.Context, pebble string) (err error) {
 		if s.Name == "authority" {
 			continue
 		}
-		if _, err := f.Host(s.Name).StartResolver(ctx, f.Registry.Addr()); err != nil {
+		// Answers stay in the order that they came in, the nearest edge first.
+		if _, err := f.Host(s.Name).StartResolver(ctx, f.Registry.Addr(), "rrset-roundrobin: no"); err != nil {
 			return err
 		}
 	}
@@ -87,19 +90,33 @@ func (f *Fleet) Type(ctx context.Context, node landfall.NodeID, args ...string) 
 	return f.On(node).Run(ctx, append([]string{"landfall"}, args...)...)
 }
 
+// Founding is what an operator types at home to found the network.
+const Founding = "landfall init shop --domain edge.example.com --region fra --place 50.11,8.68 --service app=http://127.0.0.1:3000 --acme-agree"
+
 // Found founds the network on the home server, starts it, and has the parent
-// zone delegate to it.
+// zone delegate to it, in the lines that were printed.
 func (f *Fleet) Found(ctx context.Context) error {
-	_, err := f.Type(ctx, Home, "init", Network, "--domain", Domain, "--region", "fra", "--place", places()["fra"].String(),
-		"--geo", f.database(), "--acme-agree", "--acme-directory", f.Authority.Directory)
+	// Beside what is the same everywhere: this world's authority and geography.
+	words := append(strings.Fields(Founding)[1:], "--acme-directory", f.Authority.Directory, "--geo", f.database())
+	out, err := f.Type(ctx, Home, words...)
 	if err != nil {
 		return err
 	}
 	if _, err := f.Start(ctx, Home); err != nil {
 		return err
 	}
-	return f.Delegate(ctx)
+	lines := delegation.FindAllString(out, -1)
+	if len(lines) == 0 {
+		return fmt.Errorf("landfall init prints no lines for the parent zone: %s", out)
+	}
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line) // where a zone file would take the name before for meant
+	}
+	return f.Registry.Set(ctx, "example.com", strings.Join(lines, "\n"))
 }
+
+// delegation is a line for the parent zone.
+var delegation = regexp.MustCompile(`(?m)^[ \t]*\S*` + regexp.QuoteMeta(Domain) + `\.[ \t]+(?:NS|A|AAAA)[ \t]+\S+$`)
 
 // Start runs a server that has joined, and returns when it answers its
 // operator.
@@ -117,6 +134,13 @@ func (f *Fleet) Start(ctx context.Context, node landfall.NodeID) (*lab.Process, 
 	})
 }
 
+// joined are the servers that run or have run.
+func (f *Fleet) joined() []landfall.NodeID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.running))
+}
+
 // Running is the process that a server runs, or ran last.
 func (f *Fleet) Running(node landfall.NodeID) *lab.Process {
 	f.mu.Lock()
@@ -126,14 +150,19 @@ func (f *Fleet) Running(node landfall.NodeID) *lab.Process {
 
 var token = regexp.MustCompile(`landfall join (landfall-join1:\S+)`)
 
+// Inviting is what an operator types at home to invite a server.
+func (s Server) Inviting() string {
+	return fmt.Sprintf("landfall invite %s --region %s --place %v --roles edge,dns", s.Node, s.Region, s.Place)
+}
+
 // Join invites a server at home, and has it join with the command that was
 // printed, and run.
 func (f *Fleet) Join(ctx context.Context, s Server) error {
-	out, err := f.Type(ctx, Home, "invite", string(s.Node), "--region", string(s.Region), "--place", s.Place.String(), "--roles", "edge,dns")
+	out, err := f.Type(ctx, Home, strings.Fields(s.Inviting())[1:]...)
 	if err != nil {
 		return err
 	}
-	found := token.FindStringSubmatch(out)
+	found := joining.FindStringSubmatch(out)
 	if found == nil {
 		return fmt.Errorf("landfall invite prints no command to type: %s", out)
 	}
@@ -143,6 +172,9 @@ func (f *Fleet) Join(ctx context.Context, s Server) error {
 	_, err = f.Start(ctx, s.Node)
 	return err
 }
+
+// joining is the command that an invitation prints.
+var joining = regexp.MustCompile(`landfall join (landfall-join1:\S+)`)
 
 // Map is the map in force at home.
 func (f *Fleet) Map(ctx context.Context) (*landfall.Map, error) {

@@ -3,46 +3,142 @@ package fleet
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"landfall/cmd/lab"
 )
 
-func TestX(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	pebble, err := lab.PebbleBinary(ctx, "../../../bench")
+const tree = "../../.."
+
+// patience bounds the whole test: a busy machine takes a multiple of what a
+// quiet one does.
+const patience = 3 * time.Minute
+
+// services are what the tests serve beside the application that the network
+// was founded with; answers are kept for two seconds.
+const services = `
+[[region]]
+id = "nyc"
+place = "40.71,-74.01"
+
+[[region]]
+id = "sin"
+place = "1.29,103.85"
+
+[[service]]
+host = "go.edge.example.com"
+upstream = "http://127.0.0.1:3001"
+
+[[service]]
+host = "www.shop.example"
+external = true
+upstream = "http://127.0.0.1:3000"
+
+[[service]]
+host = "lines.edge.example.com"
+kind = "tcp"
+upstream = "tcp://127.0.0.1:4000"
+
+[steering]
+ttl = "2s"
+`
+
+// world is a fleet under test.
+type world struct {
+	*Fleet
+	*testing.T
+	ctx  context.Context
+	apps *Apps
+}
+
+// found builds everything, and founds the network and has it grow, by the
+// commands of the README.
+func found(t *testing.T) *world {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("servers in namespaces take root, Debian packages and minutes; make test has them")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	bin := t.TempDir()
+	pebble, err := lab.PebbleBinary(ctx, filepath.Join(tree, "bench"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	f, err := Open(ctx, Config{Dir: os.Getenv("LFDIR"), Bin: "/tmp/lfx", Pebble: pebble})
+	if err := build(ctx, tree, "go", "build", "-o", filepath.Join(bin, "landfall"), "./cmd/landfall"); err != nil {
+		t.Fatal(err)
+	}
+	apps, err := BuildApps(ctx, tree, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	t.Log("open", time.Since(start))
-	if err := f.Found(ctx); err != nil {
+	f, err := Open(ctx, Config{Dir: t.TempDir(), Bin: bin, Pebble: pebble})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("found", time.Since(start))
-	out, err := f.Apply(ctx, "[[service]]\nhost = \"app.edge.example.com\"\nupstream = \"http://127.0.0.1:3000\"\n")
-	t.Log(out, err, time.Since(start))
+	w := &world{Fleet: f, T: t, ctx: ctx, apps: apps}
+	t.Cleanup(w.end)
+	w.must(apps.Start(f))
+	w.must(f.Found(ctx))
+	w.must2(f.Apply(ctx, services))
 	for _, s := range Joiners() {
-		if err := f.Join(ctx, s); err != nil {
-			t.Error(err)
+		w.must(f.Join(ctx, s))
+	}
+	w.must(f.Delegate(ctx))
+	return w
+}
+
+// end closes the lab, and shows what its programs said if the test failed.
+func (w *world) end() {
+	if err := w.Close(); err != nil {
+		w.Error(err)
+	}
+	if !w.Failed() {
+		return
+	}
+	logs := filepath.Join(w.Dir(), "log")
+	if err := os.CopyFS(filepath.Join(w.ArtifactDir(), "log"), os.DirFS(logs)); err != nil {
+		w.Error(err)
+	}
+	for _, n := range w.joined() {
+		out, err := exec.Command("tail", "-n", "40", filepath.Join(logs, string(n)+"-landfall.log")).Output()
+		w.Logf("%s said (%v):\n%s", n, err, out)
+	}
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) must2(_ any, err error) {
+	w.Helper()
+	w.must(err)
+}
+
+// typed runs a command of landfall that must work.
+func (w *world) typed(node string, args ...string) string {
+	w.Helper()
+	out, err := w.Host(node).Run(w.ctx, append([]string{"landfall"}, args...)...)
+	w.must(err)
+	return out
+}
+
+// The README says what the tests type.
+func TestREADMEIsWhatIsTyped(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(tree, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{Founding, Joiners()[0].Inviting(), "landfall join landfall-join1:", "landfall doctor"} {
+		if !strings.Contains(string(b), "\n"+line) {
+			t.Errorf("README.md does not say %q", line)
 		}
-		t.Log(s.Node, time.Since(start))
 	}
-	t.Log(f.Delegate(ctx))
-	for _, u := range Users() {
-		out, err := f.Host(u).Run(ctx, "dig", "app.edge.example.com", "+noall", "+answer")
-		t.Log(out, err)
-	}
-	<-time.After(3 * time.Second)
-	out, err = f.Type(ctx, Home, "status")
-	t.Log(out, err, time.Since(start))
-	out, err = f.Type(ctx, Home, "certs", "list")
-	t.Log(out, err, time.Since(start))
 }
