@@ -57,6 +57,7 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 	x.tally.requests.Add(1)
 	x.tally.open.Add(1)
 	if x.up = newUpload(w, r, func() { x.tally.slowUp.Add(1) }); x.up != nil {
+		r = r.WithContext(r.Context()) // net/http knows by the Body of its own whether the client still waits to send it
 		r.Body = x.up
 	}
 	x.sip = newSip(w, func() { x.tally.slowDown.Add(1) })

@@ -44,19 +44,22 @@ func judge(ctx context.Context, err error, up *upload, between Fault, host strin
 	if broken := up.failure(ctx.Err() != nil); broken != nil {
 		return judgeUpload(broken)
 	}
-	f := failure{err: err}
+	f, origin := failure{err: err}, "The origin"
+	if between == Origin {
+		origin = behind(host)
+	}
 	foreign, garbled := errors.AsType[*foreignError](err)
 	switch {
 	case ctx.Err() != nil:
 		f.fault = Client
 	case garbled:
-		f.fault, f.status, f.say, f.cure = Origin, http.StatusBadGateway, behind(host)+" does not answer in HTTP.", foreign.cure
+		f.fault, f.status, f.say, f.cure = Origin, http.StatusBadGateway, origin+" does not answer in HTTP.", foreign.cure
 	case lostPath(err):
-		f.fault, f.status, f.say = between, http.StatusBadGateway, "The way to the origin was lost."
+		f.fault, f.status, f.say = between, http.StatusBadGateway, "The way there was lost before the answer came."
 	case timedOut(err):
-		f.fault, f.status, f.say = Origin, http.StatusGatewayTimeout, "The origin did not answer in time."
+		f.fault, f.status, f.say = Origin, http.StatusGatewayTimeout, origin+" did not answer in time."
 	default:
-		f.fault, f.status, f.say = Origin, http.StatusBadGateway, "The origin broke off before it answered."
+		f.fault, f.status, f.say = Origin, http.StatusBadGateway, origin+" broke off before it answered."
 	}
 	return f
 }

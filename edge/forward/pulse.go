@@ -100,6 +100,7 @@ func (l *link) pulse(ctx context.Context) {
 		}
 		for ctx.Err() == nil && l.waiting.long(time.Now()) {
 			if c, err := l.dial(ctx); err == nil {
+				l.works()
 				c.Close()
 			}
 			wait(ctx, doubt)

@@ -39,6 +39,9 @@ type Front struct {
 	tally     tally
 }
 
+// errStopping cuts the streams that outlast Serve's context.
+var errStopping = errors.New("this node is stopping")
+
 // upstream is where the streams of one service go.
 type upstream struct {
 	url     string
@@ -76,10 +79,10 @@ func (f *Front) SetMap(m *landfall.Map) {
 // returns when nothing of them is left. It closes l, and returns early only
 // if l breaks.
 func (f *Front) Serve(ctx context.Context, l net.Listener) error {
-	ctx, cut := context.WithCancelCause(ctx)
+	carry, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	var streams sync.WaitGroup
 	defer streams.Wait()
-	defer cut(errors.New("this node is stopping"))
+	defer cut(errStopping)
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
@@ -91,7 +94,7 @@ func (f *Front) Serve(ctx context.Context, l net.Listener) error {
 			}
 			return fmt.Errorf("tunnel: accept on %s: %w", l.Addr(), err)
 		}
-		streams.Go(func() { f.serve(ctx, c) })
+		streams.Go(func() { f.serve(carry, c) })
 	}
 }
 
@@ -130,7 +133,7 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 		return
 	}
 	if err := Splice(ctx, c, to, &f.traffic); err != nil {
-		f.ended(ctx, log.With("upstream", up.url), err)
+		f.ended(log.With("upstream", up.url), err)
 	}
 }
 
@@ -181,10 +184,10 @@ func (f *Front) refuse(ctx context.Context, c net.Conn, v verdict) {
 }
 
 // ended notes how a stream broke.
-func (f *Front) ended(ctx context.Context, log *slog.Logger, err error) {
+func (f *Front) ended(log *slog.Logger, err error) {
 	level := slog.LevelDebug
 	switch b, broken := errors.AsType[*Broken](err); {
-	case ctx.Err() != nil:
+	case errors.Is(err, errStopping):
 		f.tally.stopped.Add(1)
 	case broken && !b.Near:
 		level = slog.LevelWarn
