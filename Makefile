@@ -5,9 +5,10 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 # Debian packages that the tests use: package:a command it brings.
-PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl openssl:openssl chromium:chromium
+PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl openssl:openssl chromium:chromium \
+	iproute2:ip nftables:nft iputils-ping:ping knot:knotd python3:python3 nodejs:node npm:npm man-db:man
 
-.PHONY: help build check test soak bench deps fuzz clean
+.PHONY: help build check test soak bench deps fuzz package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,12 +22,14 @@ check: ## the fast gate: gofmt, vet, go fix, staticcheck, short tests with -race
 	@out="$$($(GO) fix -diff ./... 2>&1)"; [ -z "$$out" ] || { echo "$$out"; exit 1; }
 	$(GO) tool staticcheck ./...
 	cd bench && $(GO) vet ./...
+	cd packaging && $(GO) vet ./... && $(GO) test -short ./...
 	$(GO) test -short -race -shuffle=on ./...
 
 test: deps ## what CI runs: everything but the full sizes
 	$(GO) vet ./...
 	$(GO) build ./...
 	cd bench && $(GO) vet ./... && $(GO) test ./...
+	cd packaging && $(GO) vet ./... && $(GO) test ./...
 	$(GO) test -shuffle=on -timeout 15m ./...
 
 soak: deps ## the full sizes: long fuzzing, long kills, many rounds
@@ -46,6 +49,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 bench: ## measure, print a table, assert nothing
 	cd bench && $(GO) run . skeleton
+
+package: ## build the Debian packages for amd64 and arm64 into bin
+	./packaging/build.sh
 
 deps: ## install the Debian packages that the tests use, where they are missing
 	@missing=""; for p in $(PACKAGES); do \

@@ -2,6 +2,7 @@ package landfall
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"slices"
@@ -40,7 +41,9 @@ func Diff(old, new *Map) []Change {
 	out = append(out, each("service", old.Services, new.Services, func(s Service) string { return s.Host })...)
 	out = append(out, each("record", old.Records, new.Records, func(r Record) string { return r.Name + " " + r.Type + " " + r.Data })...)
 	out = append(out, fields("steering", old.Steering, new.Steering)...)
+	out = append(out, fields("acme", old.ACME, new.ACME)...)
 	out = append(out, fields("ports", old.Ports, new.Ports)...)
+	out = append(out, fields("authority", longText{old.Authority}, longText{new.Authority})...)
 	return out
 }
 
@@ -103,6 +106,9 @@ func summary[T any](v T) string {
 	return strings.Join(parts, ", ")
 }
 
+// longText is one that is too long to be shown.
+type longText struct{ Certificate string }
+
 func show(v reflect.Value) string {
 	if v.IsZero() {
 		return "(none)"
@@ -110,5 +116,9 @@ func show(v reflect.Value) string {
 	if k, ok := v.Interface().(SealingKey); ok {
 		return fmt.Sprintf("%x…", k.X25519[:4])
 	}
-	return fmt.Sprint(v.Interface())
+	text := fmt.Sprint(v.Interface())
+	if lines := strings.Count(text, "\n"); lines > 0 {
+		return fmt.Sprintf("%d lines, SHA-256 %.4x…", lines, sha256.Sum256([]byte(text)))
+	}
+	return text
 }

@@ -25,7 +25,7 @@ require (
 	github.com/spf13/pflag v1.0.9
 	// Tests only: reads the YAML that is written for cloud-init and Ansible.
 	go.yaml.in/yaml/v3 v3.0.6
-	// argon2id for passwords, BLAKE2s for probes; ACME later.
+	// argon2id for passwords, BLAKE2s for probes, ACME (RFC 8555).
 	golang.org/x/crypto v0.58.0
 	// HTTP/2 settings, batched datagrams, and nettest.
 	golang.org/x/net v0.62.0

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,12 +45,15 @@ type Server struct {
 	mux *http.ServeMux
 	now atomic.Pointer[landfall.Map]
 
+	mapped chan struct{} // closed by the first SetMap
+	first  sync.Once
+
 	requests, sent, refused, failed atomic.Uint64
 	waiting                         atomic.Int64
 }
 
-// NewServer checks the configuration. Until the first SetMap nobody is
-// served.
+// NewServer checks the configuration. Until the first SetMap whoever asks
+// waits.
 func NewServer(cfg ServerConfig) (*Server, error) {
 	if cfg.Keeper == nil || cfg.Caller == nil {
 		return nil, errors.New("certs: a server needs a Keeper and a Caller")
@@ -57,20 +61,27 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, mux: http.NewServeMux()}
-	s.now.Store(&landfall.Map{})
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), mapped: make(chan struct{})}
 	s.mux.HandleFunc("GET /certs", s.answer)
 	return s, nil
 }
 
 // SetMap says which nodes may ask, and what to seal to.
-func (s *Server) SetMap(m *landfall.Map) { s.now.Store(m) }
+func (s *Server) SetMap(m *landfall.Map) {
+	s.now.Store(m)
+	s.first.Do(func() { close(s.mapped) })
+}
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
+	select {
+	case <-s.mapped:
+	case <-r.Context().Done():
+		return
+	}
 	if _, err := s.admit(r); err != nil {
 		s.refuse(w, r, err)
 		return

@@ -56,7 +56,8 @@ func PebbleBinary(ctx context.Context, dir string) (string, error) {
 // keeps no answer. All hosts trust it from then on, as they trust a public
 // authority.
 func (h *Host) StartAuthority(ctx context.Context, pebble string, root netip.Addr) (*Authority, error) {
-	if _, err := h.StartResolver(ctx, root, "cache-max-ttl: 0", "cache-max-negative-ttl: 0"); err != nil {
+	// Authorities have more patience than users with name servers that are down.
+	if _, err := h.StartResolver(ctx, root, "cache-max-ttl: 0", "cache-max-negative-ttl: 0", "discard-timeout: 8000"); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(h.dir, "pebble")

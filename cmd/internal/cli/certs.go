@@ -73,6 +73,9 @@ func certificateState(c admin.Certificate) string {
 	return state
 }
 
+// irrevocable is what to know of the network's own authority.
+const irrevocable = "the network's own authority cannot take certificates back: the old ones are good until they end, for whoever trusts its root"
+
 func certsRenewCommand() Command {
 	var dir string
 	var revoke bool
@@ -89,8 +92,12 @@ keys may be in wrong hands. Ask this on the home server.`,
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
 			c := running(env, dir)
-			if err := c.Renew(ctx, control.Renewal{Hosts: args, Revoke: revoke}); err != nil {
+			done, err := c.Renew(ctx, control.Renewal{Hosts: args, Revoke: revoke})
+			if err != nil {
 				return asked(err)
+			}
+			if done.Irrevocable {
+				fmt.Fprintln(env.Stdout, irrevocable)
 			}
 			list, err := c.Certificates(ctx)
 			if err != nil {

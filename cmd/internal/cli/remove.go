@@ -118,9 +118,14 @@ func (r removal) forget(ctx context.Context, ttl time.Duration) error {
 
 func (r removal) replaceCertificates(ctx context.Context) error {
 	fmt.Fprintln(r.out, "ordering new certificates with new keys, and revoking the old ones")
-	if err := r.c.Renew(ctx, control.Renewal{Revoke: true}); err != nil {
+	done, err := r.c.Renew(ctx, control.Renewal{Revoke: true})
+	if err != nil {
 		return asked(fmt.Errorf("the node is cut off, but its certificates are still good: %w (try again with `landfall certs renew --revoke`)", err))
 	}
-	_, err := fmt.Fprintln(r.out, "every edge has new certificates; the old ones are worth nothing")
+	said := "every edge gets new certificates; the old ones are revoked"
+	if done.Irrevocable {
+		said = "every edge gets new certificates; " + irrevocable
+	}
+	_, err = fmt.Fprintln(r.out, said)
 	return err
 }

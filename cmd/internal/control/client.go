@@ -45,6 +45,6 @@ func (c *Client) Certificates(ctx context.Context) (list []admin.Certificate, er
 
 // Renew orders certificates anew, with fresh keys, and returns when the edges
 // can have them.
-func (c *Client) Renew(ctx context.Context, r Renewal) error {
-	return c.Post(ctx, "/renew", r, &struct{}{})
+func (c *Client) Renew(ctx context.Context, r Renewal) (a Renewed, err error) {
+	return a, c.Post(ctx, "/renew", r, &a)
 }

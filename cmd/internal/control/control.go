@@ -20,7 +20,7 @@ type Operator interface {
 	// Certificates lists the certificates of the fleet.
 	Certificates(ctx context.Context) ([]admin.Certificate, error)
 	// Renew orders certificates anew, with fresh keys.
-	Renew(ctx context.Context, r Renewal) error
+	Renew(ctx context.Context, r Renewal) (Renewed, error)
 }
 
 // Invitation says who may join and as what.
@@ -61,4 +61,11 @@ type Applied struct {
 type Renewal struct {
 	Hosts  []string `json:"hosts,omitempty"`  // empty: all
 	Revoke bool     `json:"revoke,omitempty"` // the old ones: their keys may be in wrong hands
+}
+
+// Renewed is the answer to a Renewal.
+type Renewed struct {
+	// Irrevocable says that the old certificates are good until they end: the
+	// authority has no means to take them back.
+	Irrevocable bool `json:"irrevocable,omitempty"`
 }

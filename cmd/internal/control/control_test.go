@@ -40,9 +40,9 @@ func (c *clerk) Certificates(context.Context) ([]admin.Certificate, error) {
 	return []admin.Certificate{{Hosts: []string{"app.example.com"}}}, c.err
 }
 
-func (c *clerk) Renew(_ context.Context, r Renewal) error {
+func (c *clerk) Renew(_ context.Context, r Renewal) (Renewed, error) {
 	c.asked = append(c.asked, r)
-	return c.err
+	return Renewed{Irrevocable: true}, c.err
 }
 
 // serve answers with op on a control socket.
@@ -82,8 +82,8 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 		t.Errorf("apply: %+v, %v", got, err)
 	}
 	r := Renewal{Hosts: []string{"app.example.com"}, Revoke: true}
-	if err := c.Renew(ctx, r); err != nil {
-		t.Error(err)
+	if got, err := c.Renew(ctx, r); !got.Irrevocable || err != nil {
+		t.Errorf("renew: %+v, %v", got, err)
 	}
 	want := []any{landfall.NodeID("nyc1"), landfall.Draining, i, landfall.Serial(5), "edge.example.com", r}
 	if !reflect.DeepEqual(op.asked, want) {
@@ -101,7 +101,7 @@ func TestRefusalsComeBackAsTheyWereSaid(t *testing.T) {
 		"invite": second(c.Invite(t.Context(), Invitation{})),
 		"apply":  second(c.Apply(t.Context(), Application{Declared: &landfall.Map{}})),
 		"certs":  second(c.Certificates(t.Context())),
-		"renew":  c.Renew(t.Context(), Renewal{}),
+		"renew":  second(c.Renew(t.Context(), Renewal{})),
 	} {
 		if err == nil || err.Error() != `there is no node "x&y"` {
 			t.Errorf("%s: %v", what, err)

@@ -32,9 +32,7 @@ func Handler(current func() *landfall.Map, op Operator, log *slog.Logger) http.H
 	}))
 	mux.HandleFunc("POST /invite", post(log, op.Invite))
 	mux.HandleFunc("POST /map", post(log, op.Apply))
-	mux.HandleFunc("POST /renew", post(log, func(ctx context.Context, r Renewal) (struct{}, error) {
-		return struct{}{}, op.Renew(ctx, r)
-	}))
+	mux.HandleFunc("POST /renew", post(log, op.Renew))
 	mux.HandleFunc("GET /certificates", func(w http.ResponseWriter, r *http.Request) {
 		list, err := op.Certificates(r.Context())
 		if err != nil {

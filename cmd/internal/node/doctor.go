@@ -23,18 +23,19 @@ const reachTimeout = 12 * time.Second
 //	GET /reach    what it can reach of the node that asks
 func (n *Node) peers() http.Handler {
 	mux := http.NewServeMux()
-	var busy sync.Mutex // one examination at a time: each is a burst of connections
+	turn := make(chan struct{}, 1) // one examination at a time: each is a burst of connections
 	mux.HandleFunc("GET /reach", func(w http.ResponseWriter, r *http.Request) {
 		who, ok := n.caller(r)
 		if !ok {
 			http.Error(w, "only a node of the mesh may ask what can be reached of it", http.StatusForbidden)
 			return
 		}
-		if !busy.TryLock() {
-			http.Error(w, "another node is being examined: ask again", http.StatusTooManyRequests)
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-r.Context().Done():
 			return
 		}
-		defer busy.Unlock()
 		report := doctor.Reach(r.Context(), doctor.ReachConfig{Map: n.Map(), From: n.cfg.Self, To: who, Roots: n.trust.Load()})
 		writeJSON(w, report)
 	})

@@ -146,10 +146,14 @@ func (o operator) Certificates(context.Context) (out []admin.Certificate, err er
 }
 
 // Renew implements control.Operator.
-func (o operator) Renew(ctx context.Context, r control.Renewal) error {
+func (o operator) Renew(ctx context.Context, r control.Renewal) (control.Renewed, error) {
 	reason := certs.Wanted
 	if r.Revoke {
 		reason = certs.KeyCompromise
 	}
-	return o.node.cfg.Home.keeper.Renew(ctx, r.Hosts, reason)
+	err := o.node.cfg.Home.keeper.Renew(ctx, r.Hosts, reason)
+	if errors.Is(err, certs.ErrNoRevocation) {
+		return control.Renewed{Irrevocable: true}, nil
+	}
+	return control.Renewed{}, err
 }

@@ -22,8 +22,11 @@ func HTTPSProbe(current func() *landfall.Map, roots func() *x509.CertPool) func(
 	return func(ctx context.Context, target landfall.Node) error {
 		m := current()
 		s, ok := probed(m)
-		if len(target.Advertised) == 0 || !ok {
-			return fmt.Errorf("probe %s: the map has no address of it or no service to ask for", target.ID)
+		if !ok {
+			return TCPProbe(current)(ctx, target) // nothing is served yet, nothing to show a certificate for
+		}
+		if len(target.Advertised) == 0 {
+			return fmt.Errorf("probe %s: the map has no address of it", target.ID)
 		}
 		port := m.Ports.EffectiveHTTPS()
 		if s.Kind == landfall.TCP && s.Port != 0 {

@@ -44,6 +44,11 @@ func public(a netip.Addr) bool {
 // that the operator gave are advertised as they are; the listeners bind the
 // machine's own address of that family where it does not have them.
 func settle(given, ours []netip.Addr) (advertised, bound []netip.Addr, err error) {
+	return settleWith(given, ours, own)
+}
+
+// settleWith is settle with its own way to tell whose an address is.
+func settleWith(given, ours []netip.Addr, own func(netip.Addr) bool) (advertised, bound []netip.Addr, err error) {
 	if len(given) == 0 {
 		given = slices.DeleteFunc(slices.Clone(ours), func(a netip.Addr) bool { return !public(a) })
 	}

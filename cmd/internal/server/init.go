@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"landfall"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
@@ -114,7 +116,8 @@ func (f Founding) inWorkshop(fill func(dir string) error) error {
 	if err := node.WriteFile(f.File, []byte(config.Write(f.Map, true)), 0o644); err != nil {
 		return errors.Join(err, os.RemoveAll(workshop))
 	}
-	if err := os.Rename(workshop, f.Dir); err != nil {
+	// Not os.Rename: it does not replace directories, empty ones neither.
+	if err := unix.Rename(workshop, f.Dir); err != nil {
 		return errors.Join(fmt.Errorf("state directory: %w", err), os.RemoveAll(workshop))
 	}
 	d, err := os.Open(parent)

@@ -148,8 +148,6 @@ func (f *Fleet) Running(node landfall.NodeID) *lab.Process {
 	return f.running[node]
 }
 
-var token = regexp.MustCompile(`landfall join (landfall-join1:\S+)`)
-
 // Inviting is what an operator types at home to invite a server.
 func (s Server) Inviting() string {
 	return fmt.Sprintf("landfall invite %s --region %s --place %v --roles edge,dns", s.Node, s.Region, s.Place)

@@ -122,12 +122,13 @@ func (w *world) must2(_ any, err error) {
 	w.must(err)
 }
 
-// typed runs a command of landfall that must work.
-func (w *world) typed(node string, args ...string) string {
-	w.Helper()
-	out, err := w.Host(node).Run(w.ctx, append([]string{"landfall"}, args...)...)
-	w.must(err)
-	return out
+// run is a subtest with the same world.
+func (w *world) run(name string, do func(*world)) bool {
+	return w.T.Run(name, func(t *testing.T) {
+		in := *w
+		in.T = t
+		do(&in)
+	})
 }
 
 // The README says what the tests type.

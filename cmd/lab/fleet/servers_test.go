@@ -2,18 +2,31 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"landfall"
+	"landfall/cmd/lab"
 )
 
-const page = "https://" + App + "/"
+const (
+	page = "https://" + App + "/"
+	ttl  = 2 * time.Second // of answers, by services
+
+	// silence is how long a name server believes in an edge that says
+	// nothing at all: three probes that wait in vain.
+	silence = 6 * time.Second
+)
 
 // TestServers goes through the life of a network on real servers, in the
 // order in which its operator would.
@@ -23,55 +36,158 @@ func TestServers(t *testing.T) {
 		name string
 		do   func(*world)
 	}{
-		{"users everywhere load the applications", (*world).users},
+		{"users everywhere load the applications", func(w *world) { w.run("all", (*world).users) }},
+		{"name servers agree during a change", (*world).nameServersAgree},
 		{"edge killed", (*world).edgeKilled},
 		{"node down at apply", (*world).nodeDownAtApply},
+		{"edge unplugged", (*world).edgeUnplugged},
 		{"home rebooted", (*world).homeRebooted},
 		{"started from disk with home dark", (*world).homeDark},
+		{"edge stolen", (*world).edgeStolen},
 	} {
 		start := time.Now()
-		if !t.Run(step.name, func(t *testing.T) {
-			in := *w
-			in.T = t
-			step.do(&in)
-		}) {
-			t.FailNow()
+		if !w.run(step.name, step.do) {
+			t.FailNow() // what follows builds on it
 		}
 		t.Logf("%s: %v", step.name, time.Since(start))
 	}
 }
 
-// users loads pages from each continent, each through the edge there.
-func (w *world) users() {
-	for i, u := range Users() {
-		node := w.joined()[i]
-		w.must2(w.Named(w.ctx, node, u))
-		for _, host := range []string{App, "go." + Domain, Outside} {
-			v, _, err := w.Served(w.ctx, u, "https://"+host+"/")
-			w.must(err)
-			if !strings.Contains(string(v.Body), "behind Landfall") {
-				w.Errorf("%s loads %s: %.200s", u, host, v.Body)
-			}
-			if !slices.Contains(w.On(node).Addresses, v.Edge) {
-				w.Errorf("%s loads %s from %v, not from %s", u, host, v.Edge, node)
-			}
+// edgeKilled has a program die: its server refuses connections, so that
+// whoever knows a second address loses nothing.
+func (w *world) edgeKilled() {
+	const user = "user-nyc"
+	b, err := w.Host(user).StartBrowser(w.ctx)
+	w.must(err)
+	defer b.Kill()
+	usual, err := b.Open(w.ctx, page)
+	w.must(err)
+	w.sees(b, `document.getElementById('clock').value.startsWith('20')`)
+	w.Running("nyc1").Kill()
+	killed := time.Now()
+	second, err := b.Open(w.ctx, page)
+	w.must(err)
+	told, err := w.Unnamed(w.ctx, "nyc1", user, "nyc1")
+	w.must(err)
+	w.must(w.Healed(w.ctx, user, page))
+	served := time.Since(killed)
+	w.Logf("Chromium: %v, then %v by the second address; resolvers told after %v; one who knows the first address only is served after %v", usual, second, told, served)
+	if second > usual+time.Second {
+		w.Errorf("Chromium tried the second address after %v", second-usual)
+	}
+	if told > 5*time.Second || served > ttl+5*time.Second {
+		w.Errorf("resolvers were told after %v, want 5 s; users were served after %v, want TTL and 5 s", told, served)
+	}
+}
+
+// sees waits until JavaScript in the page is true.
+func (w *world) sees(b *lab.Browser, js string) {
+	w.Helper()
+	w.must(b.Until(w.ctx, js, func(ctx context.Context) error {
+		v, err := b.Eval(ctx, js)
+		if err == nil && v != true {
+			err = fmt.Errorf("it is %v", v)
+		}
+		return err
+	}))
+}
+
+// edgeUnplugged has a server vanish: nobody refuses anything any more.
+func (w *world) edgeUnplugged() {
+	const user = "user-sin"
+	_, _, err := w.Served(w.ctx, user, page) // the resolver has cached
+	w.must(err)
+	w.must(w.Host("sin1").Unplug(w.ctx))
+	start := time.Now()
+	told, err := w.Unnamed(w.ctx, "sin1", user, "sin1")
+	w.must(err)
+	w.must(w.Healed(w.ctx, user, page))
+	served := time.Since(start)
+	w.Logf("resolvers told after %v, users served after %v", told, served)
+	if told > silence+2*time.Second || served > silence+ttl+5*time.Second {
+		w.Errorf("resolvers were told after %v, users were served after %v", told, served)
+	}
+	w.must(w.Host("sin1").Plug(w.ctx))
+	w.must2(w.Named(w.ctx, "sin1", user))
+}
+
+// nameServersAgree changes the network while every name server is asked again
+// and again: each tells the old state and then the new one, never another.
+func (w *world) nameServersAgree() {
+	for round := range 3 {
+		name := fmt.Sprintf("round%d.%s", round, Domain)
+		first := make(chan time.Time, len(w.joined()))
+		var asking sync.WaitGroup
+		for _, n := range w.joined() {
+			asking.Go(func() { first <- w.turns(n, name) })
+		}
+		w.must2(w.Apply(w.ctx, fmt.Sprintf("[[record]]\nname = %q\ntype = \"TXT\"\ndata = \"new\"\n", name)))
+		asking.Wait()
+		close(first)
+		var times []time.Time
+		for at := range first {
+			times = append(times, at)
+		}
+		apart := slices.MaxFunc(times, time.Time.Compare).Sub(slices.MinFunc(times, time.Time.Compare))
+		if w.Logf("name servers turned within %v", apart); apart > 3*time.Second {
+			w.Errorf("name servers disagreed for %v", apart)
 		}
 	}
 }
 
-func (w *world) edgeKilled() {
-	const user = "user-nyc"
-	w.must2(w.Visit(w.ctx, user, page)) // the resolver has cached
-	w.Running("nyc1").Kill()
-	killed := time.Now()
-	told, err := w.Unnamed(w.ctx, "nyc1", user, "nyc1")
-	w.must(err)
-	_, _, err = w.Served(w.ctx, user, page)
-	w.must(err)
-	w.Logf("resolvers told after %v, user served again after %v", told, time.Since(killed))
-	if told > 5*time.Second {
-		w.Errorf("resolvers were told after %v, want 5 s", told)
+// turns asks a name server for a record until it has been there for a while,
+// and returns when that began.
+func (w *world) turns(node landfall.NodeID, name string) (at time.Time) {
+	server := netip.AddrPortFrom(w.On(node).Addresses[0], 53)
+	tick := time.NewTicker(often)
+	defer tick.Stop()
+	for seen := 0; seen < 10; <-tick.C {
+		m, err := w.Host("user-fra").Ask(w.ctx, server, name, dnsmessage.TypeTXT)
+		switch {
+		case err == nil && len(m.Answers) == 1:
+			if seen++; seen == 1 {
+				at = time.Now()
+			}
+		case err == nil || !strings.Contains(err.Error(), "NameError") || seen > 0 || w.ctx.Err() != nil:
+			w.Errorf("%s, after it told the new state %d times: %v, %v", node, seen, m, err)
+			return at
+		}
 	}
+	return at
+}
+
+// edgeStolen cuts a server off for good, and makes what it held worthless.
+func (w *world) edgeStolen() {
+	const user = "user-fra"
+	before := w.certificate(user)
+	w.must2(w.Type(w.ctx, Home, "remove", "sin1", "--compromised"))
+	if after := w.certificate(user); after == before {
+		w.Error("the edges still show the certificate that was stolen")
+	}
+	w.must2(w.Unnamed(w.ctx, "sin1", "user-sin", "sin1"))
+	_, _, err := w.Served(w.ctx, "user-sin", page)
+	w.must(err)
+	// The thief has the server, and keeps it running.
+	w.must(w.eventually(w.ctx, "the thief serving nobody", func(ctx context.Context) error {
+		out, err := w.Type(ctx, Home, "status")
+		if err == nil && strings.Contains(out, "sin1") {
+			err = errors.New(out)
+		}
+		return err
+	}))
+}
+
+// certificate is the serial number of what the edges show to a user.
+func (w *world) certificate(user string) string {
+	trust, err := w.Host(user).TLS()
+	w.must(err)
+	trust.ServerName = App
+	c, err := w.Host(user).DialName(w.ctx, "tcp", App+":443")
+	w.must(err)
+	defer c.Close()
+	t := tls.Client(c, trust)
+	w.must(t.HandshakeContext(w.ctx))
+	return t.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
 
 func (w *world) nodeDownAtApply() {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -94,6 +95,37 @@ func (f *Fleet) Served(ctx context.Context, user, url string) (v Visit, took tim
 		return err
 	})
 	return v, time.Since(start), err
+}
+
+// Healed returns when a user is served who tries the first address of an
+// answer only. He tries again and again, without waiting for earlier tries:
+// one to an address that is silent ends by itself.
+func (f *Fleet) Healed(ctx context.Context, user, url string) error {
+	trying, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var tries sync.WaitGroup
+	defer tries.Wait()
+	served := make(chan struct{}, 1)
+	tick := time.NewTicker(2 * often)
+	defer tick.Stop()
+	for {
+		tries.Go(func() {
+			if v, err := f.VisitFirst(trying, user, url); err == nil && v.Status == http.StatusOK {
+				select {
+				case served <- struct{}{}:
+				default:
+				}
+				cancel()
+			}
+		})
+		select {
+		case <-served:
+			return nil
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s to be served: %w", user, ctx.Err())
+		}
+	}
 }
 
 // Named waits until all name servers but some name a node to a user's
