@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -33,9 +32,7 @@ attempt to get a new one failed. Ask this on the home server.`,
 				return asked(err)
 			}
 			if asJSON {
-				e := json.NewEncoder(env.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(list)
+				return printJSON(env.Stdout, list)
 			}
 			return writeCertificates(env.Stdout, list, time.Now())
 		},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,9 +45,7 @@ Names are asked of the resolvers in /etc/resolv.conf.`,
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(env.Stdout)
-				e.SetIndent("", "  ")
-				err = e.Encode(found)
+				err = printJSON(env.Stdout, found)
 			} else {
 				err = writeFindings(env.Stdout, found, all)
 			}

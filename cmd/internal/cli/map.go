@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,9 +32,7 @@ changes nothing when it is applied.`,
 				return asked(err)
 			}
 			if asJSON {
-				e := json.NewEncoder(env.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(m)
+				return printJSON(env.Stdout, m)
 			}
 			_, err = io.WriteString(env.Stdout, config.Write(m, false)+nodeComments(m))
 			return err

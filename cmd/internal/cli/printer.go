@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
 	"strings"
-
-	"cmp"
 
 	"landfall/cmd/internal/server"
 )
@@ -28,6 +28,13 @@ func (p *printer) block(text string) {
 	for line := range strings.Lines(text) {
 		p.line("     %s", strings.TrimRight(line, "\n"))
 	}
+}
+
+// printJSON writes a document that people can read too.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 func addresses(as []netip.Addr) string {

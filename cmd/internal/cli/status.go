@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -41,9 +40,7 @@ peers, with the round-trip time measured now and the share of probes lost.`,
 				return asked(err)
 			}
 			if asJSON {
-				e := json.NewEncoder(env.Stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(o)
+				return printJSON(env.Stdout, o)
 			}
 			return writeOverview(env.Stdout, o, time.Now())
 		},
