@@ -51,9 +51,9 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 
 // carry opens the way home and lets the bytes cross over.
 func (d *door) carry(t *tls.Conn, h tunnel.Header, c *conn) error {
-	far, err := d.forward.Open(d.requests, c.wish.stream.Targets)
+	far, heard, err := d.forward.Open(d.requests, c.wish.stream.Targets)
 	if err == nil {
-		far, err = tunnel.Open(far, h)
+		far, err = tunnel.Open(far, h, heard)
 	}
 	if err != nil {
 		tunnel.Abort(t)

@@ -183,16 +183,20 @@ func (f *Forwarder) Serve(w http.ResponseWriter, r *http.Request, hop Hop) {
 }
 
 // Open connects to the first of the targets that can be reached, on a spare
-// connection where one waits. It is for what is no HTTP.
-func (f *Forwarder) Open(ctx context.Context, targets []landfall.Target) (net.Conn, error) {
-	err := error(&dialError{"home", errNoTarget})
+// connection where one waits. It is for what is no HTTP. Until heard is
+// called, because the target has said something or the connection is over, it
+// is closed when the path to the target is found to be gone.
+func (f *Forwarder) Open(ctx context.Context, targets []landfall.Target) (c net.Conn, heard func(), err error) {
+	err = &dialError{"home", errNoTarget}
 	for _, l := range f.order(targets, landfall.Normal) {
-		var c net.Conn
-		if c, err = l.connect(ctx, "", ""); err == nil || ctx.Err() != nil {
-			return c, err
+		if c, err = l.connect(ctx, "", ""); err == nil {
+			return c, l.waiting.add(func(error) { c.Close() }), nil
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil, err
+	return nil, nil, err
 }
 
 // Unreachable says since when none of the targets could be dialled. A target

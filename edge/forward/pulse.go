@@ -25,7 +25,7 @@ type waiting struct {
 
 type waiter struct {
 	since time.Time
-	lose  context.CancelCauseFunc
+	lose  func(why error)
 }
 
 func (w *waiting) init() {
@@ -42,7 +42,7 @@ func (w *waiting) stale() <-chan struct{} {
 }
 
 // add notes a request until leave is called.
-func (w *waiting) add(lose context.CancelCauseFunc) (leave func()) {
+func (w *waiting) add(lose func(why error)) (leave func()) {
 	me := &waiter{time.Now(), lose}
 	w.mu.Lock()
 	w.all[me] = struct{}{}

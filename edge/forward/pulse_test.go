@@ -172,6 +172,35 @@ func TestDarkHomeIsFoundOutSoonAndForgottenAtOnce(t *testing.T) {
 	})
 }
 
+// So are streams of what is no HTTP, whose targets have yet to speak.
+func TestStreamThatWaitsForADarkHomeIsClosed(t *testing.T) {
+	inWeather(t, echo, func(t *testing.T, w *world, sky *weather) {
+		c, heard, err := w.Open(t.Context(), home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		early, done, err := w.Open(t.Context(), home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done() // it has been spoken to: TCP may hope on
+		sky.cut()
+		began := time.Now()
+		if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(began) > notice+3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		heard()
+		if _, _, err := w.Open(t.Context(), home); !lostPath(err) {
+			t.Error(err)
+		}
+		early.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := early.Read(make([]byte, 1)); !timedOut(err) {
+			t.Errorf("one that was heard of: %v", err)
+		}
+		early.Close()
+	})
+}
+
 // Requests that wait for long as they should outlast a path that is gone for
 // a moment, and cost it one dial a second.
 func TestShortCutCostsNobodyAnAnswer(t *testing.T) {

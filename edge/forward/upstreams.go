@@ -115,7 +115,8 @@ func (u *Upstreams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (u *Upstreams) roundTrip(out *http.Request) (*http.Response, error) {
 	res, err := u.carry.RoundTrip(out)
 	_, unsent := errors.AsType[*dialError](err)
-	if err == nil || unsent || !replayable(out) || timedOut(err) || out.Context().Err() != nil {
+	_, garbled := errors.AsType[*foreignError](err)
+	if err == nil || unsent || garbled || !replayable(out) || timedOut(err) || out.Context().Err() != nil {
 		return res, err
 	}
 	u.proxy.tally.retries.Add(1)

@@ -104,7 +104,7 @@ func (s *stage) open(host string) net.Conn {
 		s.t.Fatal(err)
 	}
 	h := Header{Client: netip.MustParseAddrPort("192.0.2.7:50000"), Edge: netip.MustParseAddrPort("198.51.100.1:443"), Host: host, ID: "abc"}
-	far, err := Open(c, h)
+	far, err := Open(c, h, func() {})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -33,23 +33,30 @@ const answerTimeout = dialTimeout + 2*time.Second
 
 // Open introduces a stream to a Front. The connection it returns carries what
 // client and upstream say to each other; its first Read tells whether there
-// is an upstream. Open closes c if it fails.
-func Open(c net.Conn, h Header) (net.Conn, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil {
-		Abort(c)
-		return nil, err
-	}
-	if _, err := c.Write(h.Append(nil)); err != nil {
-		Abort(c)
-		return nil, err
-	}
-	if err := errors.Join(c.SetWriteDeadline(time.Time{}), c.SetReadDeadline(time.Now().Add(answerTimeout))); err != nil {
+// is an upstream, and calls heard before that. Open closes c if it fails.
+func Open(c net.Conn, h Header, heard func()) (net.Conn, error) {
+	if err := introduce(c, h); err != nil {
+		heard()
 		Abort(c)
 		return nil, err
 	}
 	s := &stream{Conn: c}
-	s.answer = sync.OnceValue(s.hear)
+	s.answer = sync.OnceValue(func() error {
+		defer heard()
+		return s.hear()
+	})
 	return s, nil
+}
+
+func introduce(c net.Conn, h Header) error {
+	until := time.Now().Add(answerTimeout)
+	if err := c.SetDeadline(until); err != nil {
+		return err
+	}
+	if _, err := c.Write(h.Append(nil)); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(time.Time{})
 }
 
 // stream is a connection whose first octet is a verdict.

@@ -172,12 +172,13 @@ func TestSilentHomeIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		edge, home := net.Pipe()
 		go io.Copy(io.Discard, home)
+		heard := false
 		began := time.Now()
-		c, err := Open(edge, Header{Host: "db.landfall.test"})
+		c, err := Open(edge, Header{Host: "db.landfall.test"}, func() { heard = true })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ErrSilent) || time.Since(began) != answerTimeout {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ErrSilent) || !heard || time.Since(began) != answerTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		c.Close()
