@@ -56,8 +56,9 @@ func PebbleBinary(ctx context.Context, dir string) (string, error) {
 // keeps no answer. All hosts trust it from then on, as they trust a public
 // authority.
 func (h *Host) StartAuthority(ctx context.Context, pebble string, root netip.Addr) (*Authority, error) {
-	// Authorities have more patience than users with name servers that are down.
-	if _, err := h.StartResolver(ctx, root, "cache-max-ttl: 0", "cache-max-negative-ttl: 0", "discard-timeout: 8000"); err != nil {
+	// Authorities are patient with name servers that are down, and Pebble
+	// asks over TCP, for all challenges of an order at once.
+	if _, err := h.StartResolver(ctx, root, "cache-max-ttl: 0", "cache-max-negative-ttl: 0", "discard-timeout: 8000", "incoming-num-tcp: 100"); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(h.dir, "pebble")

@@ -187,12 +187,13 @@ func (f *Fleet) Map(ctx context.Context) (*landfall.Map, error) {
 	return &m, nil
 }
 
-// Delegate has the parent zone name the name servers that there are.
-func (f *Fleet) Delegate(ctx context.Context) error {
+// Delegate has the parent zone name the name servers that there are, but some.
+func (f *Fleet) Delegate(ctx context.Context, but ...landfall.NodeID) error {
 	m, err := f.Map(ctx)
 	if err != nil {
 		return err
 	}
+	m.Nodes = slices.DeleteFunc(m.Nodes, func(n landfall.Node) bool { return slices.Contains(but, n.ID) })
 	return f.Registry.Set(ctx, "example.com", server.DelegationLines(m))
 }
 

@@ -36,7 +36,7 @@ func TestServers(t *testing.T) {
 		name string
 		do   func(*world)
 	}{
-		{"users everywhere load the applications", func(w *world) { w.run("all", (*world).users) }},
+		{"users everywhere load the applications", (*world).users},
 		{"name servers agree during a change", (*world).nameServersAgree},
 		{"edge killed", (*world).edgeKilled},
 		{"node down at apply", (*world).nodeDownAtApply},
@@ -114,7 +114,7 @@ func (w *world) edgeUnplugged() {
 // nameServersAgree changes the network while every name server is asked again
 // and again: each tells the old state and then the new one, never another.
 func (w *world) nameServersAgree() {
-	for round := range 3 {
+	for round := range 2 {
 		name := fmt.Sprintf("round%d.%s", round, Domain)
 		first := make(chan time.Time, len(w.joined()))
 		var asking sync.WaitGroup
@@ -157,9 +157,12 @@ func (w *world) turns(node landfall.NodeID, name string) (at time.Time) {
 }
 
 // edgeStolen cuts a server off for good, and makes what it held worthless.
+// The thief keeps its name server running, so the parent zone must not tell
+// of it: an authority that asks it would hear nothing of new challenges.
 func (w *world) edgeStolen() {
 	const user = "user-fra"
 	before := w.certificate(user)
+	w.must(w.Delegate(w.ctx, "sin1"))
 	w.must2(w.Type(w.ctx, Home, "remove", "sin1", "--compromised"))
 	if after := w.certificate(user); after == before {
 		w.Error("the edges still show the certificate that was stolen")
