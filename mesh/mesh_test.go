@@ -92,6 +92,38 @@ func TestStreamsCarryBothWays(t *testing.T) {
 	}
 }
 
+// TestLingerSaysHowAStreamEnds: with none, the peer hears that it broke.
+func TestLingerSaysHowAStreamEnds(t *testing.T) {
+	for sec, want := range map[int]error{0: syscall.ECONNRESET, 5: io.EOF} {
+		w := newWorld(t, nil, "fra1", "nyc1")
+		l, err := w.nodes["fra1"].Listen(landfall.MeshHTTP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := w.mustDial("nyc1", "fra1")
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		one := make([]byte, 1)
+		if _, err := far.Read(one); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(interface{ SetLinger(int) error }).SetLinger(sec); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if _, err := far.Read(one); !errors.Is(err, want) {
+			t.Errorf("linger %d: the peer reads %v, want %v", sec, err, want)
+		}
+		far.Close()
+		l.Close()
+	}
+}
+
 func TestManyStreamsBothWays(t *testing.T) {
 	w := newWorld(t, nil, ids(3)...)
 	for _, id := range ids(3) {

@@ -35,6 +35,7 @@ type Conn struct {
 	eof      bool
 	shut     bool // CloseWrite was called
 	closed   bool // Close was called
+	abrupt   bool // Close is to reset
 	over     bool // the stream is, err says why
 	err      error
 }
@@ -159,10 +160,24 @@ func (c *Conn) CloseWrite() error {
 	return c.stream.CloseWrite()
 }
 
-// Close implements net.Conn. What was written before is still delivered.
+// SetLinger is that of net.TCPConn, for a sec of 0: Close then drops what was
+// not delivered yet, and the peer is told that the stream broke. With any
+// other sec Close goes on delivering.
+func (c *Conn) SetLinger(sec int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set linger", net.ErrClosed)
+	}
+	c.abrupt = sec == 0
+	return nil
+}
+
+// Close implements net.Conn. What was written before is still delivered,
+// unless SetLinger says otherwise.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	again := c.closed
+	again, abrupt := c.closed, c.abrupt
 	c.closed = true
 	c.buf = nil
 	c.read.set(time.Time{})
@@ -170,6 +185,10 @@ func (c *Conn) Close() error {
 	c.mu.Unlock()
 	if again {
 		return c.opError("close", net.ErrClosed)
+	}
+	if s, can := c.stream.(interface{ Abort(why error) }); can && abrupt {
+		s.Abort(net.ErrClosed)
+		return nil
 	}
 	return c.stream.Close()
 }
