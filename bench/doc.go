@@ -3,7 +3,7 @@
 // the figure aimed at. It asserts nothing: a machine that is busy or slow
 // makes a bad table, not a failure.
 //
-//	go run . [flags] skeleton
+//	go run . [flags] skeleton ops
 //
 // README.md says what is measured and how, GAPS.md what is not.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,18 +44,32 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	if fs.NArg() != 1 || fs.Arg(0) != "skeleton" || o.rounds < 1 {
-		return fmt.Errorf("want one measurement, skeleton, and at least one round; see -h")
+	measures := map[string]measure{"skeleton": skeleton, "ops": ops}
+	for _, name := range fs.Args() {
+		if measures[name] == nil {
+			return fmt.Errorf("there is no measurement %q; there are skeleton and ops", name)
+		}
 	}
-	var table bytes.Buffer
-	if err := skeleton(ctx, o, &table, progress); err != nil {
-		return err
+	if fs.NArg() == 0 || o.rounds < 1 {
+		return errors.New("want measurements, skeleton or ops, and at least one round; see -h")
 	}
-	if _, err := out.Write(table.Bytes()); err != nil {
-		return err
+	for _, name := range fs.Args() {
+		var table bytes.Buffer
+		if err := measures[name](ctx, o, &table, progress); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if _, err := out.Write(append(table.Bytes(), '\n')); err != nil {
+			return err
+		}
+		if err := keep(o.results, name, table.Bytes()); err != nil {
+			return err
+		}
 	}
-	return keep(o.results, fs.Arg(0), table.Bytes())
+	return nil
 }
+
+// measure writes a table, and what it is doing to progress.
+type measure func(ctx context.Context, o options, table, progress io.Writer) error
 
 // build makes a binary as releases are made, in dir.
 func build(ctx context.Context, root, dir string) (string, error) {

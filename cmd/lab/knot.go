@@ -97,13 +97,13 @@ func (r *Registry) write() error {
 		"template:\n  - id: default\n    storage: %[1]q\n    zonefile-sync: -1\n    journal-content: none\nzone:\n  - domain: .\n    file: root.zone\n", r.dir)
 	for _, zone := range slices.Sorted(maps.Keys(r.zones)) {
 		fmt.Fprintf(&conf, "  - domain: %s\n    file: %s.zone\n", zone, zone)
-		fmt.Fprintf(&root, "%s. NS ns.%s.\nns.%s. %s\n", zone, zone, zone, address(r.Addr()))
-		text := r.head() + "ns " + address(r.Addr()) + "\n" + r.zones[zone] + "\n"
+		fmt.Fprintf(&root, "%s. NS ns.%s.\nns.%s. %s\n", zone, zone, zone, Record(r.Addr()))
+		text := r.head() + "ns " + Record(r.Addr()) + "\n" + r.zones[zone] + "\n"
 		if err := os.WriteFile(r.file(zone+".zone"), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(r.file("root.zone"), []byte(r.head()+"ns "+address(r.Addr())+"\n"+root.String()), 0o644); err != nil {
+	if err := os.WriteFile(r.file("root.zone"), []byte(r.head()+"ns "+Record(r.Addr())+"\n"+root.String()), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(r.file("knot.conf"), []byte(conf.String()), 0o644)
@@ -114,8 +114,8 @@ func (r *Registry) head() string {
 	return fmt.Sprintf("$TTL 5\n@ SOA ns hostmaster %d 3600 600 86400 1\n@ NS ns\n", r.serial)
 }
 
-// address is an address record's type and data.
-func address(a netip.Addr) string {
+// Record is an address record's type and data.
+func Record(a netip.Addr) string {
 	if a.Is4() {
 		return "A " + a.String()
 	}

@@ -21,7 +21,7 @@ func (h *Host) StartResolver(ctx context.Context, root netip.Addr, more ...strin
 		return nil, err
 	}
 	hints := filepath.Join(dir, "root.hints")
-	if err := os.WriteFile(hints, []byte(". 3600000 NS ns.\nns. 3600000 "+address(root)+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(hints, []byte(". 3600000 NS ns.\nns. 3600000 "+Record(root)+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	yes := map[bool]string{true: "yes", false: "no"}

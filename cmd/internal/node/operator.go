@@ -64,6 +64,9 @@ func setState(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 		return fmt.Errorf("node %s is gone: it has to join again", id)
 	}
 	m.Nodes[i].State = to
+	if to == landfall.Gone && m.Nodes[i].Has(landfall.RoleOrigin) && len(m.Origins()) == 0 {
+		return fmt.Errorf("node %s is the home of the network: without it nobody could change the map any more; to end the network, stop its servers", id)
+	}
 	if to == landfall.Active || was != landfall.Active {
 		return nil
 	}

@@ -169,3 +169,15 @@ func TestDrainNeverTakesTheLastEdge(t *testing.T) {
 		t.Error("a node that is gone came back")
 	}
 }
+
+func TestTheHomeStays(t *testing.T) {
+	m := threeEdges()
+	m.Regions = []landfall.Region{{ID: "fra", Home: true}}
+	m.Nodes[0].Region, m.Nodes[0].Roles = "fra", []landfall.Role{landfall.RoleOrigin, landfall.RoleEdge}
+	if err := setState(m, "fra1", landfall.Draining); err != nil {
+		t.Errorf("home cannot be spared as an edge: %v", err)
+	}
+	if err := setState(m, "fra1", landfall.Gone); err == nil || !strings.Contains(err.Error(), "home of the network") {
+		t.Errorf("home removed: %v", err)
+	}
+}

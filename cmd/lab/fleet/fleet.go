@@ -15,7 +15,6 @@ import (
 	"sync"
 
 	"landfall"
-	"landfall/cmd/internal/server"
 	"landfall/cmd/lab"
 )
 
@@ -194,7 +193,15 @@ func (f *Fleet) Delegate(ctx context.Context, but ...landfall.NodeID) error {
 		return err
 	}
 	m.Nodes = slices.DeleteFunc(m.Nodes, func(n landfall.Node) bool { return slices.Contains(but, n.ID) })
-	return f.Registry.Set(ctx, "example.com", server.DelegationLines(m))
+	var b strings.Builder
+	for n := range m.Having(landfall.RoleDNS) {
+		name := fmt.Sprintf("%s.ns.%s.", n.ID, Domain)
+		fmt.Fprintf(&b, "%s. NS %s\n", Domain, name)
+		for _, a := range n.Advertised {
+			fmt.Fprintf(&b, "%s %s\n", name, lab.Record(a))
+		}
+	}
+	return f.Registry.Set(ctx, "example.com", b.String())
 }
 
 // Apply adds text to the network's description at home, and puts it in force.
