@@ -57,6 +57,7 @@ func TestServers(t *testing.T) {
 // whoever knows a second address loses nothing.
 func (w *world) edgeKilled() {
 	const user = "user-nyc"
+	w.must(w.Knows(w.ctx, user, landfall.DefaultAnswers))
 	b, err := w.Host(user).StartBrowser(w.ctx)
 	w.must(err)
 	defer b.Kill()

@@ -97,6 +97,18 @@ func (f *Fleet) Served(ctx context.Context, user, url string) (v Visit, took tim
 	return v, time.Since(start), err
 }
 
+// Knows waits until a user's resolver knows some number of addresses of the
+// application's, of one family.
+func (f *Fleet) Knows(ctx context.Context, user string, addrs int) error {
+	return f.eventually(ctx, fmt.Sprintf("%s knowing %d addresses", user, addrs), func(ctx context.Context) error {
+		m, err := f.Host(user).Ask(ctx, netip.MustParseAddrPort("127.0.0.1:53"), App, dnsmessage.TypeA)
+		if err == nil && len(m.Answers) != addrs {
+			err = fmt.Errorf("it knows %d", len(m.Answers))
+		}
+		return err
+	})
+}
+
 // Healed returns when a user is served who tries the first address of an
 // answer only. He tries again and again, without waiting for earlier tries:
 // one to an address that is silent ends by itself.
