@@ -130,7 +130,7 @@ func (f *operations) grow(ctx context.Context, net *fleet.Fleet) error {
 	for i, s := range fleet.Joiners() {
 		user := fleet.Users()[i+1]
 		invite := time.Now()
-		if err := net.Join(ctx, s); err != nil {
+		if _, err := net.Join(ctx, s); err != nil {
 			return err
 		}
 		if _, err := net.Named(ctx, s.Node, user); err != nil {

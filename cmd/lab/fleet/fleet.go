@@ -152,22 +152,31 @@ func (s Server) Inviting() string {
 	return fmt.Sprintf("landfall invite %s --region %s --place %v --roles edge,dns", s.Node, s.Region, s.Place)
 }
 
-// Join invites a server at home, and has it join with the command that was
-// printed, and run.
-func (f *Fleet) Join(ctx context.Context, s Server) error {
+// Invite invites a server at home, and returns the token of the command that
+// was printed.
+func (f *Fleet) Invite(ctx context.Context, s Server) (token string, err error) {
 	out, err := f.Type(ctx, Home, strings.Fields(s.Inviting())[1:]...)
 	if err != nil {
-		return err
+		return "", err
 	}
 	found := joining.FindStringSubmatch(out)
 	if found == nil {
-		return fmt.Errorf("landfall invite prints no command to type: %s", out)
+		return "", fmt.Errorf("landfall invite prints no command to type: %s", out)
 	}
-	if _, err := f.Type(ctx, s.Node, "join", "--geo", f.database(), found[1]); err != nil {
-		return err
+	return found[1], nil
+}
+
+// Join invites a server at home, has it join, and runs it. The token that it
+// returns is used up.
+func (f *Fleet) Join(ctx context.Context, s Server) (token string, err error) {
+	if token, err = f.Invite(ctx, s); err != nil {
+		return "", err
+	}
+	if _, err := f.Type(ctx, s.Node, "join", "--geo", f.database(), token); err != nil {
+		return "", err
 	}
 	_, err = f.Start(ctx, s.Node)
-	return err
+	return token, err
 }
 
 // joining is the command that an invitation prints.
@@ -204,14 +213,19 @@ func (f *Fleet) Delegate(ctx context.Context, but ...landfall.NodeID) error {
 	return f.Registry.Set(ctx, "example.com", b.String())
 }
 
-// Apply adds text to the network's description at home, and puts it in force.
-func (f *Fleet) Apply(ctx context.Context, more string) (string, error) {
+// Describe adds text to the network's description at home.
+func (f *Fleet) Describe(more string) error {
 	file := f.On(Home).File("network.toml")
 	now, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := os.WriteFile(file, []byte(strings.TrimRight(string(now), "\n")+"\n\n"+more), 0o644); err != nil {
+	return os.WriteFile(file, []byte(strings.TrimRight(string(now), "\n")+"\n\n"+more), 0o644)
+}
+
+// Apply adds text to the network's description at home, and puts it in force.
+func (f *Fleet) Apply(ctx context.Context, more string) (string, error) {
+	if err := f.Describe(more); err != nil {
 		return "", err
 	}
 	return f.Type(ctx, Home, "map", "apply")

@@ -53,6 +53,8 @@ type world struct {
 	*testing.T
 	ctx  context.Context
 	apps *Apps
+
+	tokens []string // of invitations that were used
 }
 
 // found builds everything, and founds the network and has it grow, by the
@@ -86,7 +88,9 @@ func found(t *testing.T) *world {
 	w.must(f.Found(ctx))
 	w.must2(f.Apply(ctx, services))
 	for _, s := range Joiners() {
-		w.must(f.Join(ctx, s))
+		token, err := f.Join(ctx, s)
+		w.must(err)
+		w.tokens = append(w.tokens, token)
 	}
 	w.must(f.Delegate(ctx))
 	return w

@@ -25,7 +25,7 @@ const near = 10 * time.Millisecond
 type Server struct {
 	Node   landfall.NodeID
 	Region landfall.RegionID
-	Place  landfall.Place
+	Place  landfall.Place // of the region
 }
 
 // Joiners are the servers beside home.

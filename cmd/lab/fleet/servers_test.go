@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,28 +29,36 @@ const (
 	silence = 6 * time.Second
 )
 
+// step is a part of a network's life.
+type step struct {
+	name string
+	do   func(*world)
+}
+
 // TestServers goes through the life of a network on real servers, in the
 // order in which its operator would.
 func TestServers(t *testing.T) {
 	w := found(t)
-	for _, step := range []struct {
-		name string
-		do   func(*world)
-	}{
+	steps := []step{
 		{"users everywhere load the applications", (*world).users},
+		{"mistakes", (*world).mistakes},
 		{"name servers agree during a change", (*world).nameServersAgree},
 		{"edge killed", (*world).edgeKilled},
 		{"node down at apply", (*world).nodeDownAtApply},
-		{"edge unplugged", (*world).edgeUnplugged},
 		{"home rebooted", (*world).homeRebooted},
 		{"started from disk with home dark", (*world).homeDark},
+		{"commands killed", (*world).commandsKilled},
 		{"edge stolen", (*world).edgeStolen},
-	} {
+	}
+	if os.Getenv("LANDFALL_SOAK") != "" {
+		steps = slices.Insert(steps, 4, step{"edge unplugged", (*world).edgeUnplugged})
+	}
+	for _, s := range steps {
 		start := time.Now()
-		if !w.run(step.name, step.do) {
+		if !w.run(s.name, s.do) {
 			t.FailNow() // what follows builds on it
 		}
-		t.Logf("%s: %v", step.name, time.Since(start))
+		t.Logf("%s: %v", s.name, time.Since(start))
 	}
 }
 

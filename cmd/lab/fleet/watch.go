@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"slices"
 	"sync"
@@ -33,7 +34,7 @@ func (f *Fleet) Visit(ctx context.Context, user, url string) (Visit, error) {
 	if err != nil {
 		return Visit{}, err
 	}
-	return visit(ctx, client, f.Host(user).DialName, url)
+	return visit(ctx, client, url)
 }
 
 // VisitFirst is Visit for a user whose program knows the first address of an
@@ -44,7 +45,7 @@ func (f *Fleet) VisitFirst(ctx context.Context, user, url string) (Visit, error)
 	if err != nil {
 		return Visit{}, err
 	}
-	return visit(ctx, client, func(ctx context.Context, network, address string) (net.Conn, error) {
+	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		name, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
@@ -54,19 +55,15 @@ func (f *Fleet) VisitFirst(ctx context.Context, user, url string) (Visit, error)
 			return nil, err
 		}
 		return h.Dial(ctx, network, netip.AddrPortFrom(addrs[0], 443))
-	}, url)
+	}
+	return visit(ctx, client, url)
 }
 
-func visit(ctx context.Context, client *http.Client, dial func(context.Context, string, string) (net.Conn, error), url string) (Visit, error) {
-	var v Visit
-	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
-		if err == nil {
-			v.Edge = c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-		}
-		return c, err
-	}
+func visit(ctx context.Context, client *http.Client, url string) (v Visit, err error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		v.Edge = c.Conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	}})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return v, err
