@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // socketName is the control socket's name in a state directory.
@@ -22,6 +23,9 @@ const socketName = "control.sock"
 
 // ErrNotRunning says that nothing answers on a directory's control socket.
 var ErrNotRunning = errors.New("no landfall runs there")
+
+// ErrSilent says that what runs there takes a connection and does not answer.
+var ErrSilent = errors.New("what runs there does not answer")
 
 // ErrNotOwner says that the control socket is somebody else's.
 var ErrNotOwner = errors.New("only the owner of the directory may ask what runs there")
@@ -38,9 +42,7 @@ func Listen(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	defer done()
-	mask := syscall.Umask(0o177) // from its first moment for its owner alone
-	l, err := net.Listen("unix", addr)
-	syscall.Umask(mask)
+	l, err := (&net.ListenConfig{Control: ownerAlone}).Listen(context.Background(), "unix", addr)
 	if err != nil {
 		return nil, fmt.Errorf("control socket in %s: %w", dir, err)
 	}
@@ -48,6 +50,15 @@ func Listen(dir string) (net.Listener, error) {
 	// directory removes the socket, Close cannot.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return l, nil
+}
+
+// ownerAlone gives a socket its mode before it is bound, so that it has that
+// from its first moment; a umask would be the whole process's.
+func ownerAlone(_, _ string, c syscall.RawConn) (err error) {
+	if outer := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }); outer != nil {
+		return outer
+	}
+	return err
 }
 
 // Serve answers on the control socket of a state directory until ctx ends.
@@ -116,8 +127,17 @@ func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
 	})
 }
 
+// How long an answer may take: to look around, and to change something, which
+// may be to order certificates.
+const (
+	lookTime   = time.Minute
+	changeTime = 20 * time.Minute
+)
+
 // Get asks for a JSON document.
 func (c *Client) Get(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, ErrSilent)
+	defer cancel()
 	return c.do(ctx, http.MethodGet, path, nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
 }
 
@@ -127,6 +147,8 @@ func (c *Client) Post(ctx context.Context, path string, what, into any) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, changeTime, ErrSilent)
+	defer cancel()
 	return c.do(ctx, http.MethodPost, path, bytes.NewReader(b), func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
 }
 
@@ -141,6 +163,8 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, re
 		return fmt.Errorf("%s: %w (start it, or give its directory with --dir)", c.dir, ErrNotRunning)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w (ask as that user, or as root)", c.dir, ErrNotOwner)
+	case err != nil && errors.Is(context.Cause(ctx), ErrSilent):
+		return fmt.Errorf("%s: %w (its log may say why; systemctl restart landfall)", c.dir, ErrSilent)
 	case err != nil:
 		return fmt.Errorf("%s: %w", c.dir, err)
 	}

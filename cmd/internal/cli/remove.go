@@ -35,14 +35,11 @@ Of an invited node it takes the invitation back.`,
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
 			c := running(env, dir)
-			r := removal{c: c, out: env.Stdout, node: landfall.NodeID(args[0]), wait: !now && !compromised}
-			if err := r.run(ctx); err != nil {
-				return asked(err)
+			r := removal{c: c, out: env.Stdout, node: landfall.NodeID(args[0]), wait: !now}
+			if compromised {
+				return r.cutOff(ctx)
 			}
-			if !compromised {
-				return nil
-			}
-			return r.replaceCertificates(ctx)
+			return asked(r.run(ctx))
 		},
 	}
 }
@@ -62,7 +59,7 @@ func (r removal) run(ctx context.Context) error {
 	}
 	n, ok := m.Node(r.node)
 	if !ok {
-		return fmt.Errorf("there is no node %q in map serial %d", r.node, m.Serial)
+		return fmt.Errorf("there is no node %q (the nodes are %s)", r.node, nodeNames(m))
 	}
 	switch n.EffectiveState() {
 	case landfall.Invited:
@@ -83,6 +80,14 @@ func (r removal) run(ctx context.Context) error {
 		}
 	}
 	return r.step(ctx, "", "%s is out of the map; a new server may join under its name")
+}
+
+func nodeNames(m *landfall.Map) string {
+	var out []string
+	for _, n := range m.Nodes {
+		out = append(out, string(n.ID))
+	}
+	return strings.Join(out, ", ")
 }
 
 // step moves the node on, and waits until the others know.
@@ -114,6 +119,32 @@ func (r removal) forget(ctx context.Context, ttl time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// cutOff is for a node in wrong hands: out of the map, then its certificates
+// worthless, and only then whoever has not heard of it is waited for. It can
+// be called again at any point.
+func (r removal) cutOff(ctx context.Context) error {
+	m, err := r.c.Map(ctx)
+	if err != nil {
+		return asked(err)
+	}
+	serial, said := m.Serial, fmt.Sprintf("%s is not in the map", r.node)
+	if _, there := m.Node(r.node); there {
+		if serial, err = r.c.CutOff(ctx, r.node); err != nil {
+			return asked(err)
+		}
+		said = fmt.Sprintf("%s is cut off: its keys are not accepted any more", r.node)
+	}
+	fmt.Fprintf(r.out, "%s (map serial %d)\n", said, serial)
+	if err := r.replaceCertificates(ctx); err != nil {
+		return err
+	}
+	late, err := spread(ctx, r.c, serial, r.node)
+	if err == nil && len(late) > 0 {
+		_, err = fmt.Fprintf(r.out, "these nodes have yet to hear of it: %s\n", strings.Join(late, ", "))
+	}
+	return asked(err)
 }
 
 func (r removal) replaceCertificates(ctx context.Context) error {

@@ -23,7 +23,7 @@ func running(env *Env, dir string) *control.Client {
 
 // asked marks an error of asking what runs: nothing runs there, or it said no.
 func asked(err error) error {
-	if errors.Is(err, admin.ErrNotRunning) || errors.Is(err, admin.ErrNotOwner) {
+	if errors.Is(err, admin.ErrNotRunning) || errors.Is(err, admin.ErrNotOwner) || errors.Is(err, admin.ErrSilent) {
 		return Unreachable(err)
 	}
 	return err

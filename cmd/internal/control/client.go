@@ -28,6 +28,14 @@ func (c *Client) SetState(ctx context.Context, node landfall.NodeID, to landfall
 	return a.Serial, err
 }
 
+// CutOff takes a node out of the map at once. It returns the serial of the map
+// that says so.
+func (c *Client) CutOff(ctx context.Context, node landfall.NodeID) (landfall.Serial, error) {
+	var a Applied
+	err := c.Post(ctx, "/cut", stateRequest{Node: node}, &a)
+	return a.Serial, err
+}
+
 // Invite lets a server join under a name.
 func (c *Client) Invite(ctx context.Context, i Invitation) (a Invited, err error) {
 	return a, c.Post(ctx, "/invite", i, &a)

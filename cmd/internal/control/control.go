@@ -13,6 +13,9 @@ type Operator interface {
 	// SetState moves a node along its life; the empty State leaves it out of
 	// the map.
 	SetState(ctx context.Context, node landfall.NodeID, to landfall.State) (landfall.Serial, error)
+	// CutOff takes a node out of the map at once, from wherever in its life it
+	// is and whatever that leaves nobody to do.
+	CutOff(ctx context.Context, node landfall.NodeID) (landfall.Serial, error)
 	// Invite lets a server join under a name.
 	Invite(ctx context.Context, i Invitation) (Invited, error)
 	// Apply makes the declared part of a map that of the network's.

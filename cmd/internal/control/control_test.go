@@ -26,6 +26,11 @@ func (c *clerk) SetState(_ context.Context, n landfall.NodeID, to landfall.State
 	return 7, c.err
 }
 
+func (c *clerk) CutOff(_ context.Context, n landfall.NodeID) (landfall.Serial, error) {
+	c.asked = append(c.asked, n)
+	return 6, c.err
+}
+
 func (c *clerk) Invite(_ context.Context, i Invitation) (Invited, error) {
 	c.asked = append(c.asked, i)
 	return Invited{Token: "secret", Serial: 8}, c.err
@@ -74,6 +79,9 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 	if n, err := c.SetState(ctx, "nyc1", landfall.Draining); n != 7 || err != nil {
 		t.Errorf("state: %d, %v", n, err)
 	}
+	if n, err := c.CutOff(ctx, "nyc2"); n != 6 || err != nil {
+		t.Errorf("cut off: %d, %v", n, err)
+	}
 	i := Invitation{Node: "nyc1", Region: "nyc", Place: &landfall.Place{Lat: 40.71, Lon: -74.01}, Roles: []landfall.Role{"edge"}, Valid: time.Hour}
 	if got, err := c.Invite(ctx, i); got.Token != "secret" || err != nil {
 		t.Errorf("invite: %+v, %v", got, err)
@@ -85,7 +93,7 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 	if got, err := c.Renew(ctx, r); !got.Irrevocable || err != nil {
 		t.Errorf("renew: %+v, %v", got, err)
 	}
-	want := []any{landfall.NodeID("nyc1"), landfall.Draining, i, landfall.Serial(5), "edge.example.com", r}
+	want := []any{landfall.NodeID("nyc1"), landfall.Draining, landfall.NodeID("nyc2"), i, landfall.Serial(5), "edge.example.com", r}
 	if !reflect.DeepEqual(op.asked, want) {
 		t.Errorf("asked %+v\nwant  %+v", op.asked, want)
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"landfall"
+	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/doctor"
 )
 
@@ -23,23 +25,48 @@ const reachTimeout = 12 * time.Second
 //	GET /reach    what it can reach of the node that asks
 func (n *Node) peers() http.Handler {
 	mux := http.NewServeMux()
-	turn := make(chan struct{}, 1) // one examination at a time: each is a burst of connections
+	var t turns
 	mux.HandleFunc("GET /reach", func(w http.ResponseWriter, r *http.Request) {
 		who, ok := n.caller(r)
 		if !ok {
 			http.Error(w, "only a node of the mesh may ask what can be reached of it", http.StatusForbidden)
 			return
 		}
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-r.Context().Done():
+		if !t.take(who) {
+			http.Error(w, "this node is being examined already: ask again later", http.StatusTooManyRequests)
 			return
 		}
+		defer t.give(who)
 		report := doctor.Reach(r.Context(), doctor.ReachConfig{Map: n.Map(), From: n.cfg.Self, To: who, Roots: n.trust.Load()})
 		writeJSON(w, report)
 	})
 	return mux
+}
+
+// maxExaminations bounds how many nodes are examined at once: each is a burst
+// of connections.
+const maxExaminations = 8
+
+// turns are the nodes that are being examined: each once at a time.
+type turns struct {
+	mu   sync.Mutex
+	busy []landfall.NodeID
+}
+
+func (t *turns) take(id landfall.NodeID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.busy) >= maxExaminations || slices.Contains(t.busy, id) {
+		return false
+	}
+	t.busy = append(t.busy, id)
+	return true
+}
+
+func (t *turns) give(id landfall.NodeID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy = slices.DeleteFunc(t.busy, func(b landfall.NodeID) bool { return b == id })
 }
 
 // local answers what an operator on this machine may ask beside the control:
@@ -97,8 +124,10 @@ func (n *Node) reports(ctx context.Context) (out []doctor.Report) {
 		asking.Go(func() {
 			var r doctor.Report
 			if err := ask(ctx, client, peer.ID, "/reach", maxReport, &r); err != nil {
-				r = doctor.Report{From: peer.ID, To: n.cfg.Self, Error: err.Error()}
+				r = doctor.Report{Error: err.Error()}
 			}
+			admin.Clean(&r)
+			r.From, r.To = peer.ID, n.cfg.Self // whom we asked, whoever he says he is
 			mu.Lock()
 			defer mu.Unlock()
 			out = append(out, r)

@@ -64,13 +64,54 @@ func setState(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 		return fmt.Errorf("node %s is gone: it has to join again", id)
 	}
 	m.Nodes[i].State = to
-	if to == landfall.Gone && m.Nodes[i].Has(landfall.RoleOrigin) && len(m.Origins()) == 0 {
-		return fmt.Errorf("node %s is the home of the network: without it nobody could change the map any more; to end the network, stop its servers", id)
+	if to == landfall.Gone {
+		return homeStays(m, m.Nodes[i])
 	}
 	if to == landfall.Active || was != landfall.Active {
 		return nil
 	}
 	return stillServed(m, m.Nodes[i])
+}
+
+// homeStays refuses to lose the last node that can change the map.
+func homeStays(m *landfall.Map, leaving landfall.Node) error {
+	if leaving.Has(landfall.RoleOrigin) && len(m.Origins()) == 0 {
+		return fmt.Errorf("node %s is the home of the network: without it nobody could change the map any more; to end the network, stop its servers", leaving.ID)
+	}
+	return nil
+}
+
+// CutOff implements control.Operator. The three steps that a node never skips
+// follow one another without a pause: the first map that reaches a node may
+// be the last of them.
+func (o operator) CutOff(ctx context.Context, id landfall.NodeID) (landfall.Serial, error) {
+	if n, ok := o.node.Map().Node(id); ok && n.State == landfall.Invited {
+		return o.withdraw(ctx, id)
+	}
+	var serial landfall.Serial
+	for _, to := range []landfall.State{landfall.Draining, landfall.Gone, ""} {
+		m, err := o.node.cfg.Home.Control.Change(ctx, func(m *landfall.Map) error { return cut(m, id, to) })
+		if err != nil {
+			return serial, err
+		}
+		serial = m.Serial
+	}
+	return serial, nil
+}
+
+// cut moves a node on to a state, if it is not further already.
+func cut(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
+	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == id })
+	switch {
+	case i < 0:
+		return nil
+	case to == "":
+		m.Nodes = slices.Delete(m.Nodes, i, i+1)
+	case m.Nodes[i].EffectiveState() == landfall.Active, to == landfall.Gone:
+		m.Nodes[i].State = to
+		return homeStays(m, m.Nodes[i])
+	}
+	return nil
 }
 
 // stillServed refuses to lose the last node of a kind that the network cannot

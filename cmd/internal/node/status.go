@@ -130,7 +130,10 @@ func (n *Node) statusOf(ctx context.Context, client *http.Client, peer landfall.
 	defer cancel()
 	var s admin.Status
 	if err := ask(ctx, client, peer.ID, "/status", maxStatus, &s); err != nil {
-		return admin.Status{Node: peer.ID, Region: peer.Region, Roles: peer.Roles, State: peer.EffectiveState(), Error: err.Error()}
+		s = admin.Status{Error: err.Error()}
 	}
+	admin.Clean(&s)
+	// Who it is, the map says, not the peer.
+	s.Node, s.Region, s.Roles, s.State = peer.ID, peer.Region, peer.Roles, peer.EffectiveState()
 	return s
 }

@@ -8,11 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"landfall"
 	"landfall/cmd/internal/config"
@@ -85,80 +81,6 @@ func (f Founding) vacant() error {
 		return err
 	}
 	return nil
-}
-
-// inWorkshop has a directory filled beside the one that is wanted, and moves
-// it there in one step.
-func (f Founding) inWorkshop(fill func(dir string) error) error {
-	parent := filepath.Dir(f.Dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return fmt.Errorf("state directory: %w", err)
-	}
-	workshop := filepath.Join(parent, "."+filepath.Base(f.Dir)+".init")
-	// Whoever holds the lock of the workshop is at work in it; one without a
-	// holder was left by an init that was killed.
-	lock, err := node.Lock(workshop)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := empty(workshop); err != nil {
-		return err
-	}
-	if err := handOver(workshop, f.Dir); err != nil {
-		return err
-	}
-	if err := asOwner(workshop, func() error { return fill(workshop) }); err != nil {
-		return errors.Join(err, os.RemoveAll(workshop))
-	}
-	// The file first: with it alone, init can be called again; a network
-	// without it would have lost its manual.
-	if err := node.WriteFile(f.File, []byte(config.Write(f.Map, true)), 0o644); err != nil {
-		return errors.Join(err, os.RemoveAll(workshop))
-	}
-	// Not os.Rename: it does not replace directories, empty ones neither.
-	if err := unix.Rename(workshop, f.Dir); err != nil {
-		return errors.Join(fmt.Errorf("state directory: %w", err), os.RemoveAll(workshop))
-	}
-	d, err := os.Open(parent)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// empty removes what an init before us left behind, but the lock.
-func empty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == "lock" {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// handOver gives the workshop to the owner of the directory that it will
-// replace, such as the package's service user.
-func handOver(workshop, dir string) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) || os.Geteuid() != 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return errors.Join(
-		os.Chown(workshop, int(owner.Uid), int(owner.Gid)),
-		os.Chown(filepath.Join(workshop, "lock"), int(owner.Uid), int(owner.Gid)),
-	)
 }
 
 // build makes keys, authority and first map in a directory, and node.toml

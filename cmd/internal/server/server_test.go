@@ -111,7 +111,7 @@ func TestInitLeavesWhatIsThere(t *testing.T) {
 func TestInitTakesUpAfterAKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "landfall")
 	f := founding(t, dir)
-	workshop := filepath.Join(filepath.Dir(dir), ".landfall.init")
+	workshop := filepath.Join(filepath.Dir(dir), ".landfall.init-123")
 	if err := os.MkdirAll(filepath.Join(workshop, "control"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -120,11 +120,37 @@ func TestInitTakesUpAfterAKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What only looks like one, somebody else's link, is left alone.
+	precious := t.TempDir()
+	if err := os.WriteFile(filepath.Join(precious, "diary"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, filepath.Join(filepath.Dir(dir), ".landfall.init-link")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Init(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(workshop); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old workshop is still there: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(precious, "diary")); err != nil {
+		t.Error(err)
+	}
 	if _, err := Init(t.Context(), f); err == nil || !strings.Contains(err.Error(), "already node fra1") {
 		t.Errorf("founded twice: %v", err)
+	}
+}
+
+// TestInitWantsAPlaceOfItsOwn: where others may exchange directories, root
+// makes none.
+func TestInitWantsAPlaceOfItsOwn(t *testing.T) {
+	parent := t.TempDir()
+	if err := os.Chmod(parent, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(t.Context(), founding(t, filepath.Join(parent, "landfall"))); err == nil || !strings.Contains(err.Error(), "others may change") {
+		t.Errorf("got %v", err)
 	}
 }
 
