@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"landfall"
@@ -28,7 +29,14 @@ type ControlConfig struct {
 
 // Control changes the map. Several may share one Store.
 type Control struct {
-	cfg ControlConfig
+	cfg  ControlConfig
+	last atomic.Pointer[reading]
+}
+
+// reading is a document that is proven, and what it says.
+type reading struct {
+	bytes []byte
+	m     *landfall.Map
 }
 
 // NewControl checks the configuration.
@@ -42,7 +50,7 @@ func NewControl(cfg ControlConfig) (*Control, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Control{cfg}, nil
+	return &Control{cfg: cfg}, nil
 }
 
 // Begin makes m the network's first map, and returns it as signed; where
@@ -104,7 +112,7 @@ func (c *Control) attempt(ctx context.Context, old *landfall.Map, change func(*l
 		return nil, err
 	}
 	if same(old, next) {
-		return old, nil
+		return old.Clone(), nil
 	}
 	if faults := Lawful(old, next); len(faults) > 0 {
 		return nil, &Faulty{old.Serial + 1, faults}
@@ -115,17 +123,32 @@ func (c *Control) attempt(ctx context.Context, old *landfall.Map, change func(*l
 	return next, nil
 }
 
-// Newest is the newest map, as it travels and as it reads.
+// Newest is the newest map, as it travels and as it reads. It is verified and
+// read when it is new, and not again: whoever asks is given the same map, and
+// nobody changes it.
 func (c *Control) Newest(ctx context.Context) (Signed, *landfall.Map, error) {
 	doc, err := c.current(ctx)
 	if err != nil {
 		return Signed{}, nil, fmt.Errorf("newest map: %w", err)
 	}
-	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
+	m, err := c.read(doc)
 	if err != nil {
 		return Signed{}, nil, fmt.Errorf("newest map: %w", err)
 	}
 	return doc, m, nil
+}
+
+// read verifies a document of the store, unless it is the one of last time.
+func (c *Control) read(doc Signed) (*landfall.Map, error) {
+	if last := c.last.Load(); last != nil && bytes.Equal(last.bytes, doc.Bytes) {
+		return last.m, nil
+	}
+	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	c.last.Store(&reading{doc.Bytes, m})
+	return m, nil
 }
 
 // same reports whether two maps say the same, apart from serial and date.
@@ -137,13 +160,13 @@ func same(a, b *landfall.Map) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// newest is the map to be changed.
+// newest is the map that a change begins with.
 func (c *Control) newest(ctx context.Context) (*landfall.Map, error) {
 	doc, err := c.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m, err := Verify(doc.Bytes, c.cfg.Key.Public())
+	m, err := c.read(doc)
 	if err != nil {
 		return nil, err
 	}

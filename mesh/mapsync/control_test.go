@@ -35,6 +35,41 @@ func TestBeginMakesTheFirstMapOnce(t *testing.T) {
 	}
 }
 
+// Strangers at the door of home make it ask for the newest map: that may not
+// cost a verification each time.
+func TestNewestMapIsReadOnce(t *testing.T) {
+	key := NewSigningKey()
+	c, s := begun(t, key)
+	newest := func() *landfall.Map {
+		t.Helper()
+		d, m, err := c.Newest(t.Context())
+		if err != nil || m.Serial != d.Serial {
+			t.Fatalf("document %d, map %v, %v", d.Serial, m, err)
+		}
+		return m
+	}
+	first := newest()
+	if newest() != first {
+		t.Error("the same map was read twice")
+	}
+	rename := func(m *landfall.Map) error { m.Regions[1].Title = "Manhattan"; return nil }
+	if _, err := newControl(t, s, key).Change(t.Context(), rename); err != nil {
+		t.Fatal(err)
+	}
+	if m := newest(); m.Serial != 2 || m.Regions[1].Title != "Manhattan" || first.Regions[1].Title != "New York" {
+		t.Errorf("after a change by another hand: serial %d, %q, before %q", m.Serial, m.Regions[1].Title, first.Regions[1].Title)
+	}
+	m, err := c.Change(t.Context(), func(*landfall.Map) error { return nil })
+	if err != nil || m == newest() {
+		t.Errorf("a change that changes nothing gives away what all are given (%v)", err)
+	}
+	if c, err := NewControl(ControlConfig{Store: s, Key: NewSigningKey()}); err != nil {
+		t.Error(err)
+	} else if _, _, err := c.Newest(t.Context()); err == nil {
+		t.Error("a document of another key was taken")
+	}
+}
+
 func TestChangesByManyHandsAllCount(t *testing.T) {
 	key := NewSigningKey()
 	c, s := begun(t, key)
