@@ -15,33 +15,54 @@ type Down map[landfall.NodeID]bool
 // say so, and up when more than half say that. No vote at all leaves it as it
 // was before.
 //
+//   - A node's good word for itself wards off one vote against it, so that no
+//     single lying vantage point takes it down; more it does not do, for that
+//     it reaches itself says little about those who reach it from elsewhere.
+//     Its bad word counts only where nobody else votes on it: many a server
+//     cannot reach itself by its public address.
 //   - In a tie self believes what it sees, so that of two vantage points no
-//     lying one can keep the other from naming, or sparing, an edge. If self
-//     has no vote, a tie too leaves the node as it was.
+//     lying one can keep the other from naming, or sparing, an edge. Where self
+//     sees nothing for sure, and where it is itself in question and its own
+//     word is bad, a tie leaves the node as it was.
 //   - A vantage point that sees none of several others is cut off from them,
 //     or they are all down: from there the two look alike, so that it has no
 //     vote. When nobody has one, nothing changes.
-//   - A node's vote on itself counts where nobody else votes on it: that it
-//     reaches itself says little about those who reach it from elsewhere.
+//
+// What comes of it for an edge that others accuse, by the number of name
+// servers, its own among them:
+//
+//	2  one accuser makes a tie: its own goes on naming it, the accuser does not
+//	3  so does one, whether the third is for it or unsure; two take it down
+//	4  two make a tie if the last is for it or unsure; three take it down
+//
+// An edge without a name server of its own has no word in it: the others
+// decide, and where they tie each goes by what it sees.
+//
+// An edge that dies is down at once wherever that is seen: its last word, which
+// counts until it is stale, makes a tie at most, and there sight decides. One
+// case is lost, in networks of two: an edge that a firewall hides from all
+// others while its name server is heard is still named by that one. The other
+// may as well lie, and nobody can tell. A liar is worse than a firewall: it
+// would have all users to itself, at will and unnoticed, where `landfall
+// doctor` finds the firewall, and a third name server settles either.
 func Tally(self landfall.NodeID, votes map[landfall.NodeID]Votes, before Down) Down {
-	balance := map[landfall.NodeID]int{}
-	voted := map[landfall.NodeID]bool{} // by others
+	balance := map[landfall.NodeID]int{} // of those that were voted on
 	for voter, view := range votes {
 		for id, v := range view {
 			if id != voter && v != Unsure && !view.isolated(voter) {
 				balance[id] += cmp.Compare(v, Unsure) // whatever the number: it came from outside
-				voted[id] = true
 			}
 		}
 	}
-	for id, n := range balance {
-		if own := votes[self]; n == 0 && id != self && !own.isolated(self) {
-			balance[id] = cmp.Compare(own[id], Unsure)
+	for voter, view := range votes {
+		n, voted := balance[voter]
+		if own := view[voter]; !view.isolated(voter) && (!voted || n < 0 && own > Unsure) {
+			balance[voter] += cmp.Compare(own, Unsure)
 		}
 	}
-	for voter, view := range votes {
-		if !voted[voter] && !view.isolated(voter) {
-			balance[voter] = cmp.Compare(view[voter], Unsure)
+	for id, n := range balance {
+		if own := votes[self]; n == 0 && (id != self || own[id] > Unsure) && !own.isolated(self) {
+			balance[id] = cmp.Compare(own[id], Unsure)
 		}
 	}
 	after := maps.Clone(before)

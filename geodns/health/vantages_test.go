@@ -1,0 +1,178 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"landfall"
+)
+
+// fleet is a network whose every node is an edge and a name server, each with
+// a prober of its own.
+type fleet struct {
+	ids     []landfall.NodeID
+	site    *site
+	hidden  landfall.NodeID // no other node reaches it
+	liar    landfall.NodeID // it says of all others that they are down, or with praise that they are up
+	praise  bool
+	dead    landfall.NodeID // it neither serves nor votes
+	down    map[landfall.NodeID]Down
+	probers map[landfall.NodeID]*Prober
+}
+
+// fleetOf runs n of them in a bubble.
+func fleetOf(t *testing.T, n int, test func(t *testing.T, f *fleet)) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{
+			ids:  []landfall.NodeID{"fra1", "nyc1", "sin1", "ams1"}[:n],
+			site: &site{probes: map[landfall.NodeID]int{}, begin: time.Now()},
+			down: map[landfall.NodeID]Down{}, probers: map[landfall.NodeID]*Prober{},
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, n)
+		for _, self := range f.ids {
+			p, err := New(Config{Self: self, Probe: f.probe(self), Changed: func(d Down) { f.site.told(f.down, self, d) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.SetMap(edges(f.ids...))
+			f.probers[self] = p
+			go func() { ended <- p.Run(ctx) }()
+		}
+		f.live(5 * time.Second)
+		test(t, f)
+		stop()
+		for range n {
+			if err := <-ended; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		}
+	})
+}
+
+func (s *site) told(where map[landfall.NodeID]Down, self landfall.NodeID, d Down) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	where[self] = d
+}
+
+func (f *fleet) probe(from landfall.NodeID) func(context.Context, landfall.Node) error {
+	return func(ctx context.Context, n landfall.Node) error {
+		f.site.mu.Lock()
+		hidden := f.hidden == n.ID && from != n.ID
+		f.site.mu.Unlock()
+		if hidden {
+			return errors.New("connection refused")
+		}
+		return f.site.probe(ctx, n)
+	}
+}
+
+// votes are what a node tells the others; nil: it is dead.
+func (f *fleet) votes(from landfall.NodeID) Votes {
+	v := f.probers[from].Votes()
+	switch from {
+	case f.dead:
+		return nil
+	case f.liar:
+		for _, id := range f.ids {
+			if v[id] = Bad; id == from || f.praise {
+				v[id] = Good
+			}
+		}
+	}
+	return v
+}
+
+// live lets time pass while votes are exchanged every second.
+func (f *fleet) live(d time.Duration) {
+	for range d / time.Second {
+		for _, from := range f.ids {
+			for _, to := range f.ids {
+				if v := f.votes(from); v != nil && to != from && to != f.dead {
+					f.probers[to].Hear(from, v)
+				}
+			}
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// names are the nodes that the honest ones hold for down, such as
+// "nyc1:fra1"; a node whose verdict is empty is left out.
+func (f *fleet) names() string {
+	f.site.mu.Lock()
+	defer f.site.mu.Unlock()
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(f.down)) {
+		if id == f.liar || id == f.dead {
+			continue
+		}
+		for _, down := range slices.Sorted(maps.Keys(f.down[id])) {
+			out = append(out, fmt.Sprintf("%s:%s", id, down))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestLiarAloneTakesNobodyDown(t *testing.T) {
+	for n := 2; n <= 4; n++ {
+		fleetOf(t, n, func(t *testing.T, f *fleet) {
+			f.liar = "nyc1"
+			for range 30 {
+				f.live(2 * time.Second)
+				if got := f.names(); got != "" {
+					t.Fatalf("%d name servers: down are %s", n, got)
+				}
+			}
+		})
+	}
+}
+
+func TestEdgeThatDiesIsDownWithinFiveSeconds(t *testing.T) {
+	for n, want := range map[int]string{2: "nyc1:fra1", 3: "nyc1:fra1 sin1:fra1", 4: "ams1:fra1 nyc1:fra1 sin1:fra1"} {
+		fleetOf(t, n, func(t *testing.T, f *fleet) {
+			f.dead = "fra1"
+			f.site.set(&f.site.refusing, "fra1")
+			f.live(5 * time.Second)
+			if got := f.names(); got != want {
+				t.Errorf("%d name servers: down are %q, want %q", n, got, want)
+			}
+		})
+	}
+}
+
+func TestLiarDoesNotKeepADeadEdgeUp(t *testing.T) {
+	for n, want := range map[int]string{3: "nyc1:fra1", 4: "ams1:fra1 nyc1:fra1"} {
+		fleetOf(t, n, func(t *testing.T, f *fleet) {
+			f.dead, f.liar, f.praise = "fra1", "sin1", true
+			f.site.set(&f.site.refusing, "fra1")
+			f.live(5 * time.Second)
+			if got := f.names(); got != want {
+				t.Errorf("%d name servers: down are %q, want %q", n, got, want)
+			}
+		})
+	}
+}
+
+// Of two, nobody can tell whether the accuser lies: see Tally.
+func TestEdgeThatOthersDoNotReachIsDown(t *testing.T) {
+	for n, want := range map[int]string{2: "nyc1:fra1", 3: "fra1:fra1 nyc1:fra1 sin1:fra1", 4: "ams1:fra1 fra1:fra1 nyc1:fra1 sin1:fra1"} {
+		fleetOf(t, n, func(t *testing.T, f *fleet) {
+			f.site.mu.Lock()
+			f.hidden = "fra1"
+			f.site.mu.Unlock()
+			f.live(5 * time.Second)
+			if got := f.names(); got != want {
+				t.Errorf("%d name servers: down are %q, want %q", n, got, want)
+			}
+		})
+	}
+}
