@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,12 +24,15 @@ func errUnknown() error {
 	return refuse(CodeUnknown, "the control does not know this token: it was replaced or withdrawn, or belongs to another network: make a new one with `landfall invite`")
 }
 
-// claim is a request as it came: its body, and how it is to be proved.
+// claim is a request as it came: its body, how it is to be proved, and where
+// it came from.
 type claim struct {
 	body    []byte
 	proof   []byte
 	nonce   []byte
 	binding [32]byte
+	from    netip.Addr // invalid if unknown
+	proved  func()     // is called once the proof was seen to be good
 }
 
 func (c claim) proves(k proofKey) bool {
@@ -55,17 +59,18 @@ func (b *Book) admit(ctx context.Context, c claim) (landfall.NodeID, mapsync.Sig
 	if !c.proves(rec.Key) {
 		return r.Node, mapsync.Signed{}, errUnknown()
 	}
-	doc, err := b.enter(ctx, rec, r)
+	c.proved()
+	doc, err := b.enter(ctx, rec, r, c.from)
 	return r.Node, doc, err
 }
 
 // enter is admit once the secret is proved.
-func (b *Book) enter(ctx context.Context, rec record, r request) (mapsync.Signed, error) {
+func (b *Book) enter(ctx context.Context, rec record, r request, from netip.Addr) (mapsync.Signed, error) {
 	now := b.cfg.Now()
 	if skew := r.Time.Sub(now); skew.Abs() > maxSkew {
 		return mapsync.Signed{}, refuse(CodeClock, "%s", skewed(skew))
 	}
-	_, err := b.cfg.Control.Change(ctx, func(m *landfall.Map) error { return rec.seat(m, r, now) })
+	_, err := b.cfg.Control.Change(ctx, func(m *landfall.Map) error { return rec.seat(m, r, from, now) })
 	if f, ok := errors.AsType[*mapsync.Faulty](err); ok {
 		return mapsync.Signed{}, refuse(CodeFaulty, "the network cannot take this server in: %s", sentences(f.Faults))
 	}
@@ -84,13 +89,13 @@ func (b *Book) enter(ctx context.Context, rec record, r request) (mapsync.Signed
 	if err != nil {
 		return mapsync.Signed{}, err
 	}
-	b.cfg.Log.Info("node joined", "peer", r.Node, "serial", m.Serial, "version", r.Version, "addresses", r.Advertised)
+	b.cfg.Log.Info("node joined", "peer", r.Node, "serial", m.Serial, "version", r.Version, "addresses", r.Advertised, "remote", from)
 	return doc, nil
 }
 
 // seat turns the invited node into an active one with the server's keys, or
 // says why not.
-func (rec record) seat(m *landfall.Map, r request, now time.Time) error {
+func (rec record) seat(m *landfall.Map, r request, from netip.Addr, now time.Time) error {
 	if r.Network != m.Network {
 		return refuse(CodeNetwork, "the token is for the network %q, but this is %q", r.Network, m.Network)
 	}

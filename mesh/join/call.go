@@ -152,7 +152,7 @@ func hungUp(err error) bool {
 }
 
 func errHungUp(endpoint string) error {
-	return fail(Unreachable, "", "%s: it hung up without a word: after many attempts, wait a minute", endpoint)
+	return fail(Unreachable, "", "%s: it hung up without a word: many knock there just now, strangers perhaps: try again in a minute", endpoint)
 }
 
 // ask gets the hello and proves it.

@@ -1,6 +1,7 @@
 package join
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -211,7 +213,7 @@ func TestCrowdsAreTurnedAway(t *testing.T) {
 			called(t, h, cfg)
 		}
 		_, err := dial(t.Context(), cfg, "tcp4", "192.0.2.1:443")
-		if err == nil || !strings.Contains(err.Error(), "wait a minute") {
+		if err == nil || !strings.Contains(err.Error(), "try again in a minute") || strings.Contains(err.Error(), "attempts") {
 			t.Errorf("one too many: %v", err)
 		}
 		if s := h.server.Stats(); s.Busy != 1 || s.Open != maxOpenEach {
@@ -224,6 +226,52 @@ func TestCrowdsAreTurnedAway(t *testing.T) {
 		called(t, h, cfg)
 	})
 }
+
+// As many strangers as there are places connect and say nothing, or half a
+// word, or hear a hello and nothing more.
+func TestSilentStrangersKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, srv := newHome(t), newMachine(t)
+		token := h.invite("nyc1")
+		for i := range maxOpen {
+			at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i / maxOpenEach)}), 40000).String()
+			c := h.connect(at, at, "192.0.2.1:443")
+			t.Cleanup(func() { c.Close() })
+			switch i % 3 {
+			case 1:
+				h.must(second(c.Write([]byte{22, 3, 1})))
+			case 2:
+				_, err := stranger(c)
+				h.must(err)
+			}
+		}
+		synctest.Wait()
+		if s := h.server.Stats(); s.Open != maxOpen {
+			t.Fatalf("stats: %+v", s)
+		}
+		if _, err := srv.join(h, token); err != nil {
+			t.Errorf("the server that was invited: %v", err)
+		}
+		if s := h.server.Stats(); s.Busy != 0 || s.GaveWay != 1 || s.Joined != 1 {
+			t.Errorf("stats: %+v", s)
+		}
+		after(firstTime)
+		if s := h.server.Stats(); s.Open > maxOpen/3 {
+			t.Errorf("%d have not asked yet after %v", s.Open, firstTime)
+		}
+	})
+}
+
+// stranger asks who we are on a connection.
+func stranger(c net.Conn) (*http.Response, error) {
+	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{ALPN}})
+	if _, err := io.WriteString(conn, "GET /hello?node=nyc1 HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(bufio.NewReader(conn), nil)
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestSilentEndsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

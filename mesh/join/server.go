@@ -86,10 +86,10 @@ func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
 
 // How long things may take.
 const (
-	handshakeTime = 10 * time.Second
-	questionTime  = 20 * time.Second // until the next request is there, whole
-	answerTime    = time.Minute      // for an answer on its way: a map may be large
-	retryAccept   = 200 * time.Millisecond
+	firstTime    = 5 * time.Second  // until the handshake is done and the first request there, whole
+	questionTime = 10 * time.Second // until the next one is
+	answerTime   = time.Minute      // for an answer on its way: a map may be large
+	retryAccept  = 200 * time.Millisecond
 )
 
 // Serve talks with one server that wants to join, and closes the connection.
@@ -99,20 +99,23 @@ func (s *Server) Serve(ctx context.Context, c *tls.Conn) {
 	// Under Close lies an alert that may wait for a peer who does not read.
 	defer context.AfterFunc(ctx, func() { c.NetConn().Close() })()
 	from := addressOf(c.RemoteAddr())
-	leave, ok := s.gate.enter(from, s.cfg.Now())
+	visit, ok := s.gate.enter(from, s.cfg.Now(), func() {
+		s.counts.gaveWay.Add(1)
+		c.NetConn().Close()
+	})
 	if !ok {
 		s.counts.busy.Add(1)
 		return
 	}
-	defer leave()
+	defer visit.leave()
 	s.counts.open.Add(1)
 	defer s.counts.open.Add(-1)
-	c.SetDeadline(time.Now().Add(handshakeTime))
+	c.SetDeadline(time.Now().Add(firstTime))
 	if err := c.HandshakeContext(ctx); err != nil {
 		s.cfg.Log.Debug("handshake failed", "remote", from, "err", err)
 		return
 	}
-	t, err := newTalk(s, c, from)
+	t, err := newTalk(s, c, from, visit)
 	if err == nil {
 		err = t.run(ctx)
 	}

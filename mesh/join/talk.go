@@ -33,22 +33,23 @@ type talk struct {
 	conn    *tls.Conn
 	in      *bufio.Reader
 	from    netip.Addr
+	visit   *visit
 	binding [32]byte
 	nonce   []byte // said in the hello; nil before
 }
 
-func newTalk(s *Server, c *tls.Conn, from netip.Addr) (*talk, error) {
+func newTalk(s *Server, c *tls.Conn, from netip.Addr, v *visit) (*talk, error) {
 	bind, err := binding(c.ConnectionState())
 	if err != nil {
 		return nil, err
 	}
-	return &talk{s: s, conn: c, in: bufio.NewReader(io.LimitReader(c, maxTalk)), from: from, binding: bind}, nil
+	return &talk{s: s, conn: c, in: bufio.NewReader(io.LimitReader(c, maxTalk)), from: from, visit: v, binding: bind}, nil
 }
 
-// run answers requests until one is the last.
+// run answers requests until one is the last. The time for the first runs
+// already.
 func (t *talk) run(ctx context.Context) error {
 	for {
-		t.conn.SetDeadline(time.Now().Add(questionTime))
 		req, err := http.ReadRequest(t.in)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -60,6 +61,7 @@ func (t *talk) run(ctx context.Context) error {
 		if last || err != nil {
 			return err
 		}
+		t.conn.SetDeadline(time.Now().Add(questionTime))
 	}
 }
 
@@ -69,6 +71,7 @@ func (t *talk) answer(ctx context.Context, req *http.Request) (last bool, err er
 	if err != nil {
 		return true, err
 	}
+	t.visit.heard()
 	switch asked := req.Method + " " + req.URL.Path; {
 	case asked == "GET "+helloPath && t.nonce == nil:
 		return false, t.sayHello(ctx, landfall.NodeID(req.URL.Query().Get("node")))
@@ -112,7 +115,7 @@ func (t *talk) sayMap(ctx context.Context, body []byte, proof string) error {
 	if err != nil {
 		return t.sayNo(refuse(CodeRequest, "%s: not base64", proofHeader))
 	}
-	node, doc, err := t.s.cfg.Book.admit(ctx, claim{body, mac, t.nonce, t.binding})
+	node, doc, err := t.s.cfg.Book.admit(ctx, claim{body, mac, t.nonce, t.binding, t.from, t.visit.proved})
 	if err == nil {
 		t.s.counts.joined.Add(1)
 		return t.say(http.StatusOK, http.Header{"Content-Type": {mapType}}, doc.Bytes)
