@@ -11,11 +11,11 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"landfall"
 	"landfall/edge/forward"
+	"landfall/edge/room"
 	"landfall/edge/route"
 )
 
@@ -48,16 +48,10 @@ type Handover struct {
 // DefaultGrace is how long requests may still take when the edge stops.
 const DefaultGrace = time.Second
 
-// DefaultConnections is half of the descriptors that the process may have
-// open, and 32768 at most: the other half is for what the edge itself opens.
-func DefaultConnections() int {
-	const most = 32768
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		return most
-	}
-	return int(max(1, min(files.Cur/2, most)))
-}
+// DefaultConnections is a quarter of the descriptors that the process may have
+// open, for each client may cost one for an upstream as well; one for 128 KiB
+// of memory; and 32768 at most. See package room.
+func DefaultConnections() int { return room.Here().Clients }
 
 // Config is what a Server needs.
 type Config struct {
@@ -80,7 +74,8 @@ type Config struct {
 	Grace time.Duration
 	// Connections is how many connections clients may have open, and how many
 	// requests may be under way; 0 means DefaultConnections(). Every
-	// connection costs a descriptor and some 50 KiB.
+	// connection costs a descriptor and some 50 KiB; with HTTP/2, 30 KiB while
+	// it is idle.
 	Connections int
 	// Spares is how many connections to each target wait for a request; 0
 	// means forward.DefaultSpares.

@@ -14,15 +14,15 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/edge/room"
 	"landfall/edge/route"
 )
 
 // What a client of plain HTTP may cost us.
 const (
-	redirectTimeout     = 10 * time.Second // for a whole connection: one request, one answer
-	redirectHeader      = 16 << 10
-	redirectConnections = 4096
-	redirectAge         = "max-age=3600" // 308 may be kept for ever, which nobody could take back
+	redirectTimeout = 10 * time.Second // for a whole connection: one request, one answer
+	redirectHeader  = 16 << 10
+	redirectAge     = "max-age=3600" // 308 may be kept for ever, which nobody could take back
 )
 
 // RedirectConfig is what a Redirect needs.
@@ -30,7 +30,7 @@ type RedirectConfig struct {
 	Self landfall.NodeID // said in logs
 	Log  *slog.Logger    // nil discards
 	// Connections is how many may be open; 0 means an eighth of
-	// DefaultConnections(), and 4096 at most.
+	// DefaultConnections(), and 4096 at most: see package room.
 	Connections int
 }
 
@@ -61,7 +61,7 @@ func NewRedirect(cfg RedirectConfig) (*Redirect, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Connections == 0 {
-		cfg.Connections = min(max(DefaultConnections()/8, 1), redirectConnections)
+		cfg.Connections = room.Here().Redirects
 	}
 	r := &Redirect{cfg: cfg, log: cfg.Log.With("node", cfg.Self)}
 	r.guests.init(cfg.Connections)
