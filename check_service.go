@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 func (c *checker) services() {
@@ -23,7 +24,7 @@ func (c *checker) services() {
 		}
 		c.serviceTCP(path, s)
 		if why := badUpstream(s); why != "" {
-			c.fault(path+".upstream", `want upstream = "chat", or a URL that the home region reaches, such as "http://127.0.0.1:3000"`, "host %q %s", s.Host, why)
+			c.fault(path+".upstream", upstreamCure(s), "host %q %s", s.Host, why)
 		}
 	}
 }
@@ -35,6 +36,8 @@ func (c *checker) serviceZone(path string, s Service) {
 		c.fault(path+".external", "leave external out", "host %q is inside the domain", s.Host)
 	case !inside && !s.External:
 		c.fault(path+".host", fmt.Sprintf("name it under the domain %q; or, if you keep its zone elsewhere, write external = true and make it a CNAME of %q there", c.m.Domain, SteeredName(s.Host, c.m.Domain)), "host %q is outside the domain", s.Host)
+	case !inside && !c.m.ACME.Agreed:
+		c.fault(path+".external", "agree to an authority's terms in [acme]", "host %q is outside the domain, and the network's own authority signs for the domain alone", s.Host)
 	case !inside && badDomain(SteeredName(s.Host, c.m.Domain)) != "":
 		c.fault(path+".host", "choose a shorter name or domain", "host %q: its name in the zone, %q, %s", s.Host, SteeredName(s.Host, c.m.Domain), badDomain(SteeredName(s.Host, c.m.Domain)))
 	}
@@ -55,6 +58,17 @@ func (c *checker) serviceTCP(path string, s Service) {
 	case s.Proxy != "" && s.Proxy != ProxyV2 && s.Proxy != ProxyOff:
 		c.fault(path+".proxy", `want "v2" or "off"`, "host %q: unknown proxy %q", s.Host, s.Proxy)
 	}
+}
+
+// upstreamCure is what could stand there.
+func upstreamCure(s Service) string {
+	switch {
+	case s.Kind == TCP:
+		return `want upstream = "tcp://HOST:PORT", such as "tcp://127.0.0.1:5432"`
+	case strings.HasPrefix(s.Upstream, "tcp://"):
+		return `write kind = "tcp" too; or want upstream = "http://127.0.0.1:3000"`
+	}
+	return `want upstream = "chat", or a URL that the home region reaches, such as "http://127.0.0.1:3000"`
 }
 
 func badUpstream(s Service) string {

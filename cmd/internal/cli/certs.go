@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -51,9 +52,18 @@ func writeCertificates(out io.Writer, list []admin.Certificate, now time.Time) e
 		if !c.Until.IsZero() {
 			days, until = fmt.Sprint(c.Days(now)), c.Until.UTC().Format("2006-01-02")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", strings.Join(c.Hosts, ","), c.Issuer, days, until, certificateState(c))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", someHosts(c.Hosts), cmp.Or(c.Issuer, "-"), days, until, certificateState(c))
 	}
 	return t.Flush()
+}
+
+// someHosts are few enough for a cell of a table; --json has them all.
+func someHosts(hosts []string) string {
+	const some = 3
+	if len(hosts) > some {
+		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:some], ","), len(hosts)-some)
+	}
+	return strings.Join(hosts, ",")
 }
 
 func certificateState(c admin.Certificate) string {
@@ -89,6 +99,7 @@ keys may be in wrong hands. Ask this on the home server.`,
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
 			c := running(env, dir)
+			fmt.Fprintln(env.Stdout, "ordering; an authority may take a minute")
 			done, err := c.Renew(ctx, control.Renewal{Hosts: args, Revoke: revoke})
 			if err != nil {
 				return asked(err)

@@ -139,6 +139,7 @@ func (t *tree) add(env *Env, c Command) {
 	}
 	if c.Flags != nil {
 		c.Flags(&Flags{cc.Flags()})
+		cc.Flags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) }) // for completions
 	}
 	if c.Path == "help" {
 		t.root.SetHelpCommand(cc) // else cobra adds one of its own

@@ -43,19 +43,27 @@ func drain(ctx context.Context, out io.Writer, c *control.Client, node landfall.
 	if err != nil {
 		return asked(err)
 	}
-	late, err := spread(ctx, c, serial)
-	if err != nil {
-		return asked(err)
-	}
 	what := "draining: no name server names it any more"
 	if undo {
 		what = "active again"
 	}
-	if len(late) > 0 {
-		what += "; these nodes have yet to hear of it: " + strings.Join(late, ", ")
+	if _, err := fmt.Fprintf(out, "node %s is %s (map serial %d)\n", node, what, serial); err != nil {
+		return err
 	}
-	_, err = fmt.Fprintf(out, "node %s is %s (map serial %d)\n", node, what, serial)
-	return err
+	return tellLate(ctx, out, c, serial)
+}
+
+// tellLate waits until every node serves by a map, and says which do not: the
+// map is in force, and they catch up. Whoever does not want to wait, need not.
+func tellLate(ctx context.Context, out io.Writer, c *control.Client, serial landfall.Serial, but ...landfall.NodeID) error {
+	late, err := spread(ctx, c, serial, but...)
+	switch {
+	case ctx.Err() != nil:
+		_, err = fmt.Fprintln(out, "not waited until every node has heard of it; `landfall status` tells")
+	case err == nil && len(late) > 0:
+		_, err = fmt.Fprintf(out, "these nodes have yet to hear of it, and do when they are back: %s\n", strings.Join(late, ", "))
+	}
+	return asked(err)
 }
 
 // spreadTimeout is how long drain waits for nodes that may be down.
@@ -68,13 +76,11 @@ func spread(ctx context.Context, c *control.Client, serial landfall.Serial, but 
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		// The node that is asked may be starting anew, by this very map.
 		o, err := c.Overview(ctx)
-		if err != nil {
-			return nil, err
-		}
 		late := behind(o, serial, but)
-		if len(late) == 0 || time.Now().After(deadline) {
-			return late, nil
+		if err == nil && len(late) == 0 || time.Now().After(deadline) {
+			return late, err
 		}
 		select {
 		case <-ctx.Done():

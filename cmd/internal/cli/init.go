@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -66,7 +65,7 @@ dot is put under the domain.`,
 			if err != nil {
 				return err
 			}
-			return explainInit(env.Stdout, env.program(), founding, m)
+			return f.explain(env, founding, m)
 		},
 	}
 }
@@ -98,11 +97,11 @@ func (f initFlags) founding(env *Env, name string) (server.Founding, error) {
 	out.Map.Regions = []landfall.Region{home}
 	out.Roles, err = parseRoles(f.roles)
 	errs = append(errs, usage("--roles", err))
-	for _, s := range f.addresses {
-		a, err := netip.ParseAddr(s)
-		errs = append(errs, usage("--address", err))
-		out.Addresses = append(out.Addresses, a)
+	if err == nil && !slices.Contains(out.Roles, landfall.RoleOrigin) {
+		errs = append(errs, Usagef("--roles %s: the first server is the home of the network: it has the role origin", f.roles))
 	}
+	out.Addresses, err = parseAddresses(f.addresses)
+	errs = append(errs, usage("--address", err))
 	for _, s := range f.services {
 		service, err := parseService(s, out.Map.Domain)
 		errs = append(errs, usage("--service", err))
@@ -136,6 +135,18 @@ func usage(flag string, err error) error {
 		return nil
 	}
 	return Usagef("%s: %v", flag, err)
+}
+
+// parseAddresses reads addresses without ports.
+func parseAddresses(given []string) (out []netip.Addr, err error) {
+	for _, s := range given {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: want an IP address such as 192.0.2.1, without a port", s)
+		}
+		out = append(out, a)
+	}
+	return out, nil
 }
 
 func parsePort(n int) (uint16, error) {
@@ -182,26 +193,49 @@ func parseService(s, domain string) (landfall.Service, error) {
 }
 
 // explainInit says what was made, and what comes next.
-func explainInit(out io.Writer, program string, f server.Founding, m *landfall.Map) error {
+func (f initFlags) explain(env *Env, done server.Founding, m *landfall.Map) error {
 	home, _ := m.Home()
-	self, _ := m.Node(f.Node)
-	p := &printer{out: out}
+	self, _ := m.Node(done.Node)
+	p := &printer{out: env.Stdout}
 	p.line("network %s is founded: map serial %d", m.Network, m.Serial)
 	p.line("  this server  %s in region %s: %s, at %s", self.ID, home.ID, roles(self.Roles), addresses(self.Advertised))
 	if len(self.Bound) > 0 {
 		p.line("  behind NAT   it listens on %s", addresses(self.Bound))
 	}
-	p.line("  state        %s; the key that signs maps is %s/control/map.key: keep a copy off this server", f.Dir, f.Dir)
-	p.line("  description  %s: keep it under version control", f.File)
+	p.line("  state        %s; the key that signs maps is %s/control/map.key: keep a copy off this server", done.Dir, done.Dir)
+	p.line("  description  %s: keep it under version control", done.File)
 	if home.Place == (landfall.Place{}) {
-		p.line("  no place     nobody said where region %s is: write its place into %s and apply it", home.ID, f.File)
+		p.line("  no place     nobody said where region %s is: write its place into %s and apply it", home.ID, done.File)
+	}
+	if !m.ACME.Agreed {
+		p.line("  certificates by the network's own authority, which browsers do not know; [acme] in %s asks a public one", done.File)
+	}
+	f.next(p, env, done, m)
+	return p.err
+}
+
+// next says what to type next, as it has to be typed here.
+func (f initFlags) next(p *printer, env *Env, done server.Founding, m *landfall.Map) {
+	program, dir, file := env.program(), "", ""
+	start := "systemctl enable --now landfall     (without systemd: " + program + " run)"
+	if done.Dir != stateDir(env, "") {
+		dir = " --dir " + done.Dir
+		start = program + " run" + dir
+	}
+	if done.File != env.Path("network.toml") {
+		file = " " + done.File
 	}
 	p.line("")
-	p.line("1. Start it:    systemctl enable --now landfall     (without systemd: %s run --dir %s)", program, f.Dir)
-	p.line("2. Tell the zone above %s where its name servers are:", m.Domain)
-	p.block(server.DelegationLines(m))
-	p.line("3. Say what to serve in %s, then: %s map apply", f.File, program)
-	p.line("4. Add a region: %s invite nyc1 --region nyc --place 40.71,-74.01 --roles edge,dns", program)
-	p.line("5. See that all is well: %s doctor", program)
-	return p.err
+	p.line("Start it:           %s", start)
+	if lines := server.DelegationLines(m); lines != "" {
+		p.line("The zone above %s has to say where its name servers are:", m.Domain)
+		p.block(lines)
+	} else {
+		p.line("No name server yet: invite one with the role dns; until then nobody finds %s", m.Domain)
+	}
+	if len(m.Services) == 0 {
+		p.line("Say what to serve:  edit %s, then %s map apply%s%s", done.File, program, file, dir)
+	}
+	p.line("Add a region:       %s invite nyc1 --region nyc --place 40.71,-74.01 --roles edge,dns%s", program, dir)
+	p.line("See that all is well: %s doctor%s", program, dir)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -55,12 +54,15 @@ standard input, so that it is not in the list of processes.`,
 			if err != nil {
 				return err
 			}
-			self, err := server.Join(ctx, j)
+			m, self, err := server.Join(ctx, j)
 			if err != nil {
 				return joined(err)
 			}
 			fmt.Fprintf(env.Stdout, "this server is node %s of the network %s: %s in %s, told to users as %s\n",
 				self.ID, j.Token.Network, roles(self.Roles), self.Region, addresses(self.Advertised))
+			if err := explainDelegation(env.Stdout, m, self, "has to say now:"); err != nil {
+				return err
+			}
 			return f.start(ctx, env, j.Dir, self)
 		},
 	}
@@ -75,12 +77,8 @@ func (f joinFlags) joining(env *Env, args []string) (server.Joining, error) {
 	if j.Token, err = join.ParseToken(text); err != nil {
 		return j, Usagef("%v", err)
 	}
-	for _, s := range f.addresses {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return j, usage("--address", err)
-		}
-		j.Addresses = append(j.Addresses, a)
+	if j.Addresses, err = parseAddresses(f.addresses); err != nil {
+		return j, usage("--address", err)
 	}
 	if f.geo != "" {
 		j.Geo = env.Path(f.geo)
@@ -112,6 +110,18 @@ func (f joinFlags) token(env *Env, args []string) (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxToken))
 	return strings.TrimSpace(string(b)), err
+}
+
+// explainDelegation says what a name server that comes or goes means for the
+// zone above.
+func explainDelegation(out io.Writer, m *landfall.Map, n landfall.Node, what string) error {
+	if !n.Has(landfall.RoleDNS) {
+		return nil
+	}
+	p := &printer{out: out}
+	p.line("the zone above %s %s", m.Domain, what)
+	p.block(server.DelegationOf(m.Domain, n))
+	return p.err
 }
 
 // joined gives a refusal the exit status of its kind.

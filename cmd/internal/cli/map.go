@@ -10,6 +10,7 @@ import (
 	"landfall"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/control"
+	"landfall/mesh/mapsync"
 )
 
 func mapShowCommand() Command {
@@ -100,16 +101,10 @@ server.`,
 			if err != nil {
 				return asked(err)
 			}
-			late, err := spread(ctx, c, done.Serial)
-			if err != nil {
-				return asked(err)
+			if _, err := fmt.Fprintf(env.Stdout, "in force by map serial %d\n", done.Serial); err != nil {
+				return err
 			}
-			line := fmt.Sprintf("in force by map serial %d", done.Serial)
-			if len(late) > 0 {
-				line += "; these nodes have yet to hear of it, and catch up when they are back: " + strings.Join(late, ", ")
-			}
-			_, err = fmt.Fprintln(env.Stdout, line)
-			return err
+			return tellLate(ctx, env.Stdout, c, done.Serial)
 		},
 	}
 }
@@ -140,10 +135,22 @@ func plan(ctx context.Context, env *Env, dir string, args []string) (*control.Cl
 	}
 	next := now.Clone()
 	kept, err := control.Declare(next, declared)
+	if err == nil {
+		err = unlawful(now, next)
+	}
 	if err != nil {
-		return nil, planned{}, fmt.Errorf("%s: %w", title(name), err)
+		return nil, planned{}, Usagef("%s: %v", title(name), err)
 	}
 	return c, planned{now, declared, landfall.Diff(now, next), kept}, nil
+}
+
+// unlawful is what keeps a map from following the one in force.
+func unlawful(now, next *landfall.Map) error {
+	var errs []error
+	for _, f := range append(next.Check(), mapsync.Lawful(now, next)...) {
+		errs = append(errs, errors.New(f.Msg+" ("+f.Cure+")"))
+	}
+	return errors.Join(errs...)
 }
 
 func (p planned) write(out io.Writer) error {

@@ -79,7 +79,10 @@ func (r removal) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.step(ctx, "", "%s is out of the map; a new server may join under its name")
+	if err := r.step(ctx, "", "%s is out of the map; a new server may join under its name"); err != nil {
+		return err
+	}
+	return explainDelegation(r.out, m, n, "should not say any more:")
 }
 
 func nodeNames(m *landfall.Map) string {
@@ -96,16 +99,10 @@ func (r removal) step(ctx context.Context, to landfall.State, said string) error
 	if err != nil {
 		return err
 	}
-	late, err := spread(ctx, r.c, serial, r.node)
-	if err != nil {
+	if _, err := fmt.Fprintf(r.out, said+" (map serial %d)\n", r.node, serial); err != nil {
 		return err
 	}
-	line := fmt.Sprintf(said, r.node) + fmt.Sprintf(" (map serial %d)", serial)
-	if len(late) > 0 {
-		line += "; these nodes have yet to hear of it: " + strings.Join(late, ", ")
-	}
-	_, err = fmt.Fprintln(r.out, line)
-	return err
+	return tellLate(ctx, r.out, r.c, serial, r.node)
 }
 
 // forget waits until no resolver can have the node's addresses any more.
@@ -130,7 +127,8 @@ func (r removal) cutOff(ctx context.Context) error {
 		return asked(err)
 	}
 	serial, said := m.Serial, fmt.Sprintf("%s is not in the map", r.node)
-	if _, there := m.Node(r.node); there {
+	n, there := m.Node(r.node)
+	if there {
 		if serial, err = r.c.CutOff(ctx, r.node); err != nil {
 			return asked(err)
 		}
@@ -140,11 +138,10 @@ func (r removal) cutOff(ctx context.Context) error {
 	if err := r.replaceCertificates(ctx); err != nil {
 		return err
 	}
-	late, err := spread(ctx, r.c, serial, r.node)
-	if err == nil && len(late) > 0 {
-		_, err = fmt.Fprintf(r.out, "these nodes have yet to hear of it: %s\n", strings.Join(late, ", "))
+	if err := explainDelegation(r.out, m, n, "must not say any more, for who has the node is believed there:"); err != nil {
+		return err
 	}
-	return asked(err)
+	return tellLate(ctx, r.out, r.c, serial, r.node)
 }
 
 func (r removal) replaceCertificates(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -60,7 +61,7 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 			fmt.Fprintf(t, "%s\t-\t-\t-\tno: %s\t\n", who, n.Error)
 		default:
 			fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%s\t%s\n", who, n.Serial, certificates(n, now),
-				now.Sub(n.Started).Round(time.Second), serves(n), paths(n.Paths))
+				now.Sub(n.Started).Round(time.Second), serves(n, o), paths(n.Paths))
 		}
 	}
 	return t.Flush()
@@ -69,21 +70,28 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 // certificates is how long the first certificate of an edge to end is good.
 func certificates(n admin.Status, now time.Time) string {
 	var least *admin.Certificate
+	missing := 0
 	for i, c := range n.Certificates {
 		switch {
 		case c.Until.IsZero():
-			return "missing"
+			missing += len(c.Hosts)
 		case least == nil || c.Until.Before(least.Until):
 			least = &n.Certificates[i]
 		}
 	}
+	out := "-"
 	switch {
-	case least == nil:
-		return "-"
-	case least.Days(now) < 0:
-		return "over"
+	case least != nil && least.Days(now) < 0:
+		out = "over"
+	case least != nil:
+		out = fmt.Sprintf("%dd", least.Days(now))
+	case missing > 0:
+		return "missing"
 	}
-	return fmt.Sprintf("%dd", least.Days(now))
+	if missing > 0 {
+		out += fmt.Sprintf(",%d missing", missing)
+	}
+	return out
 }
 
 func roles(rs []landfall.Role) string {
@@ -94,11 +102,22 @@ func roles(rs []landfall.Role) string {
 	return strings.Join(out, ",")
 }
 
-func serves(n admin.Status) string {
-	if len(n.Waiting) == 0 {
-		return "yes"
+// serves says whether a node does its work: what it says itself, and for an
+// edge what the name servers say of it.
+func serves(n admin.Status, o admin.Overview) string {
+	if len(n.Waiting) > 0 {
+		return "waits for " + strings.Join(n.Waiting, ", ")
 	}
-	return "waits for " + strings.Join(n.Waiting, ", ")
+	var down []string
+	for _, other := range o.Nodes {
+		if slices.Contains(other.Down, n.Node) {
+			down = append(down, string(other.Node))
+		}
+	}
+	if len(down) > 0 {
+		return "yes, but not reached by " + strings.Join(down, ", ")
+	}
+	return "yes"
 }
 
 func paths(ps []admin.Path) string {

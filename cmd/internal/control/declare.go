@@ -20,11 +20,14 @@ func Declare(m, declared *landfall.Map) (kept []landfall.RegionID, err error) {
 	case len(declared.Nodes) > 0:
 		return nil, errors.New("the file has [[node]] entries: nodes join and bring their own (`landfall invite`); take the entries out")
 	}
+	was, _ := m.Home()
+	if is, _ := declared.Home(); is.ID != was.ID {
+		return nil, fmt.Errorf("the file makes %q the home region, and it is %q: the data and its servers stand there, a map cannot move them", is.ID, was.ID)
+	}
 	next := declared.Clone()
 	for _, r := range m.Regions {
 		inUse := slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool { return n.Region == r.ID })
 		if _, there := declared.Region(r.ID); !there && inUse {
-			r.Home = false // if it was, the file says now which one is
 			next.Regions = append(next.Regions, r)
 			kept = append(kept, r.ID)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,9 @@ type Config struct {
 	Bootstrap *landfall.Map
 	// Home is what only a node with the origin role has; nil elsewhere.
 	Home *Home
+	// Trouble is why the node serves nothing of what the map wants, for
+	// status; nil: nothing is wrong.
+	Trouble error
 	// Changed hears of each map that is applied, before the parts do; nil is
 	// nobody.
 	Changed func(*landfall.Map)
@@ -221,7 +225,10 @@ func (n *Node) Run(ctx context.Context) error {
 // last.
 func (n *Node) applier() func(*landfall.Map) {
 	first := true
+	var last *landfall.Map
 	return func(m *landfall.Map) {
+		n.farewell(last, m)
+		last = m
 		if first {
 			m, first = withEndpoints(m, n.cfg.Bootstrap), false
 		}
@@ -249,6 +256,27 @@ func (n *Node) applier() func(*landfall.Map) {
 	}
 }
 
+// farewellTime is how long home keeps speaking with a node that is gone.
+const farewellTime = 700 * time.Millisecond
+
+// farewell lets a node that is gone hear of it from home before its keys are
+// worth nothing; it then ends by itself. A newer map, such as that of a node
+// cut off, ends the wait.
+func (n *Node) farewell(last, m *landfall.Map) {
+	if n.cfg.Home == nil || last == nil {
+		return
+	}
+	leaves := slices.ContainsFunc(m.Nodes, func(now landfall.Node) bool {
+		was, ok := last.Node(now.ID)
+		return ok && was.Joined() && now.State == landfall.Gone
+	})
+	if leaves {
+		ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+		defer cancel()
+		_, _ = n.maps.Watch(ctx, m.Serial) // its error is that the time is over
+	}
+}
+
 // withEndpoints is a map from disk with the endpoints that the bootstrap map
 // gives: what an operator wrote since may be newer than the disk.
 func withEndpoints(m, bootstrap *landfall.Map) *landfall.Map {
@@ -271,11 +299,16 @@ func (n *Node) setTrust(m *landfall.Map) {
 		n.log.Error("authorities not known: edges are judged by those of the map before", "serial", m.Serial, "err", err)
 		return
 	}
+	// Edges show what the network's own authority signed until there is better.
+	roots.AppendCertsFromPEM([]byte(m.Authority))
 	n.trust.Store(roots)
 }
 
 // Map is the newest map the node has.
 func (n *Node) Map() *landfall.Map { return n.maps.Map() }
+
+// Trouble is Config.Trouble.
+func (n *Node) Trouble() error { return n.cfg.Trouble }
 
 // Admin is what operators may ask of the node.
 func (n *Node) Admin() *admin.Server { return n.admin }

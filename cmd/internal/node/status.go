@@ -3,9 +3,12 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,8 +74,11 @@ func (n *Node) certificates(m *landfall.Map) (out []admin.Certificate) {
 
 // waiting tells what keeps the node from serving.
 func (n *Node) waiting(m *landfall.Map) (out []string) {
+	if n.cfg.Trouble != nil {
+		out = append(out, strings.Split(n.cfg.Trouble.Error(), "\n")...)
+	}
 	if n.applied.Load() == 0 {
-		return []string{"a map"}
+		return append(out, "a map")
 	}
 	if n.isEdge() && len(m.Services) > 0 {
 		select {
@@ -81,13 +87,14 @@ func (n *Node) waiting(m *landfall.Map) (out []string) {
 			out = append(out, "a certificate")
 		}
 	}
-	if n.isDNS() {
-		for e := range m.Having(landfall.RoleEdge) {
-			if n.dns.edgeDown(e.ID) {
-				out = append(out, "edge "+string(e.ID))
+	if n.isEdge() {
+		for port, open := range n.edge.Stats().Ports {
+			if open == 0 {
+				out = append(out, "port "+port+", which something else has")
 			}
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
@@ -130,7 +137,13 @@ func (n *Node) statusOf(ctx context.Context, client *http.Client, peer landfall.
 	defer cancel()
 	var s admin.Status
 	if err := ask(ctx, client, peer.ID, "/status", maxStatus, &s); err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // without the URL, which is ours
+		}
 		s = admin.Status{Error: err.Error()}
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.Error = fmt.Sprintf("no answer within %v", patience)
+		}
 	}
 	admin.Clean(&s)
 	// Who it is, the map says, not the peer.

@@ -107,16 +107,21 @@ func (f Founding) build(ctx context.Context, dir string, draft *landfall.Map) (*
 func DelegationLines(m *landfall.Map) string {
 	var b strings.Builder
 	for n := range m.Having(landfall.RoleDNS) {
-		fmt.Fprintf(&b, "%s. NS %s.ns.%s.\n", m.Domain, n.ID, m.Domain)
-	}
-	for n := range m.Having(landfall.RoleDNS) {
-		for _, a := range n.Advertised {
-			kind := "A"
-			if a.Is6() {
-				kind = "AAAA"
-			}
-			fmt.Fprintf(&b, "%s.ns.%s. %s %v\n", n.ID, m.Domain, kind, a)
-		}
+		b.WriteString(DelegationOf(m.Domain, n))
 	}
 	return b.String()
+}
+
+// DelegationOf are the lines for one name server: who it is, and where.
+func DelegationOf(domain string, n landfall.Node) string {
+	name := fmt.Sprintf("%s.ns.%s.", n.ID, domain)
+	lines := fmt.Sprintf("%s. NS %s\n", domain, name)
+	for _, a := range n.Advertised {
+		kind := "A"
+		if a.Is6() {
+			kind = "AAAA"
+		}
+		lines += fmt.Sprintf("%s %s %v\n", name, kind, a)
+	}
+	return lines
 }

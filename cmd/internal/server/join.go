@@ -27,74 +27,67 @@ type Joining struct {
 
 // Join makes this server a node, and leaves in the state directory what Run
 // starts from. Killed at any moment, it can be called again with the same
-// token. A server that is that node already is told so, without an error.
-// What the control refuses is a *join.Failure.
-func Join(ctx context.Context, j Joining) (self landfall.Node, err error) {
+// token: who is that node already is told so by the control. What the control
+// refuses is a *join.Failure.
+func Join(ctx context.Context, j Joining) (m *landfall.Map, self landfall.Node, err error) {
 	if err := os.MkdirAll(j.Dir, 0o700); err != nil {
-		return self, fmt.Errorf("state directory: %w", err)
+		return nil, self, fmt.Errorf("state directory: %w", err)
 	}
 	err = asOwner(j.Dir, func() error {
-		self, err = j.join(ctx)
+		m, self, err = j.join(ctx)
 		return err
 	})
-	return self, err
+	return m, self, err
 }
 
-func (j Joining) join(ctx context.Context) (self landfall.Node, err error) {
+func (j Joining) join(ctx context.Context) (m *landfall.Map, self landfall.Node, err error) {
 	l, err := ReadLocal(j.Dir)
+	again := err == nil
 	switch {
-	case err == nil:
-		return j.again(l)
-	case !errors.Is(err, ErrNoNode):
-		return self, err
+	case again && (l.Network != j.Token.Network || l.Node != j.Token.Node || l.MapKey != j.Token.Key):
+		return nil, self, fmt.Errorf("%s is already node %s of the network %s, and the token is for %s of %s: a server is one node; to start over, remove that node at its home and move %s away",
+			j.Dir, l.Node, l.Network, j.Token.Node, j.Token.Network, j.Dir)
+	case !again && !errors.Is(err, ErrNoNode):
+		return nil, self, err
 	}
 	lock, err := node.Lock(j.Dir)
-	if err != nil {
-		return self, err
+	if err != nil && !again { // a node that runs may ask its home who it is
+		return nil, self, err
 	}
 	defer lock.Close()
 	keys, err := node.MakeKeys(j.Dir)
 	if err != nil {
-		return self, err
+		return nil, self, err
 	}
+	got, err := j.ask(ctx, keys)
+	if err != nil {
+		return nil, self, err
+	}
+	if err := node.KeepMap(j.Dir, j.Token.Key, got.Doc); err != nil {
+		return nil, self, err
+	}
+	if again {
+		j.Progress(fmt.Sprintf("this server is node %s of the network %s already", l.Node, l.Network))
+		return got.Map, got.Self, nil
+	}
+	return got.Map, got.Self, writeLocal(j.Dir, config.Local{Network: got.Map.Network, Node: got.Self.ID, MapKey: j.Token.Key, WireGuard: j.WireGuard, Geo: j.Geo})
+}
+
+// ask proves the token to the control.
+func (j Joining) ask(ctx context.Context, keys *node.State) (*join.Result, error) {
 	ours, err := interfaces()
 	if err != nil {
-		return self, err
+		return nil, err
 	}
 	for _, a := range j.Addresses {
 		if own(a) {
 			ours = append(ours, a) // one that no interface lists, such as 127.0.0.2
 		}
 	}
-	got, err := join.Join(ctx, join.Config{
+	return join.Join(ctx, join.Config{
 		Token: j.Token, Key: keys.Key.Public(), Sealing: keys.Sealing, Local: ours, Advertise: j.Addresses, WireGuardPort: j.WireGuard,
 		Dial: new(net.Dialer).DialContext, Version: j.Version, Progress: j.Progress,
 	})
-	if err != nil {
-		return self, err
-	}
-	if err := node.KeepMap(j.Dir, j.Token.Key, got.Doc); err != nil {
-		return self, err
-	}
-	return got.Self, writeLocal(j.Dir, config.Local{Network: got.Map.Network, Node: got.Self.ID, MapKey: j.Token.Key, WireGuard: j.WireGuard, Geo: j.Geo})
-}
-
-// again is joining where this server has joined already.
-func (j Joining) again(l config.Local) (landfall.Node, error) {
-	if l.Network != j.Token.Network || l.Node != j.Token.Node || l.MapKey != j.Token.Key {
-		return landfall.Node{}, fmt.Errorf("%s is already node %s of the network %s, and the token is for %s of %s: a server is one node; to start over, remove that node at its home and move %s away",
-			j.Dir, l.Node, l.Network, j.Token.Node, j.Token.Network, j.Dir)
-	}
-	m, err := node.DiskMap(j.Dir, l.Node, l.MapKey)
-	if err != nil {
-		return landfall.Node{}, err
-	}
-	self, ok := m.Node(l.Node)
-	if !ok {
-		return landfall.Node{}, fmt.Errorf("%s was node %s of the network %s, which has removed it: move %s away and join again", j.Dir, l.Node, l.Network, j.Dir)
-	}
-	j.Progress(fmt.Sprintf("this server is node %s of the network %s already", l.Node, l.Network))
-	return self, nil
 }
 
 // interfaces are the addresses that this machine has.

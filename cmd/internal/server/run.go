@@ -60,19 +60,25 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer state.Close()
-	s := &server{cfg: cfg, local: local, state: state, handed: handed}
-	for {
-		err := s.serve(ctx)
-		switch {
-		case errors.Is(err, errRemoved):
-			cfg.Log.Error("this node was removed from the network: it serves nothing any more", "node", local.Node, "network", local.Network)
-			return nil
-		case errors.Is(err, errChanged):
-			cfg.Log.Info("starting anew: the node's entry in the map has changed", "node", local.Node)
-			continue
-		}
+	if err := complete(cfg.Dir, local); err != nil {
 		return err
 	}
+	s := &server{cfg: cfg, local: local, state: state, handed: handed, desk: newDesk()}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop(nil)
+	work.Go(func() {
+		if err := admin.Serve(ctx, cfg.Dir, s.desk); err != nil {
+			stop(err)
+		}
+	})
+	err = s.loop(ctx)
+	if why := context.Cause(ctx); err == nil && !errors.Is(why, context.Canceled) {
+		err = why
+	}
+	return errors.Join(err, systemd.Stopping())
 }
 
 // server is a state directory that is served from.
@@ -81,42 +87,122 @@ type server struct {
 	local  config.Local
 	state  *node.State
 	handed *systemd.Sockets
-	told   bool // Started was called
+	desk   *desk // where operators ask, whatever becomes of the node behind it
+	told   bool  // Started was called
+}
+
+// loop serves the node that the map on disk describes, and the next, when the
+// map describes another.
+func (s *server) loop(ctx context.Context) error {
+	for {
+		err := s.serve(ctx)
+		switch {
+		case errors.Is(err, errRemoved):
+			s.cfg.Log.Error("this node was removed from the network: it serves nothing any more", "node", s.local.Node, "network", s.local.Network)
+			return nil
+		case errors.Is(err, errChanged):
+			s.cfg.Log.Info("starting anew: the node's entry in the map has changed", "node", s.local.Node)
+			continue
+		}
+		return err
+	}
 }
 
 // serve runs the node by the map on disk, until ctx ends or the map says
 // that it is another node now.
 func (s *server) serve(ctx context.Context) error {
-	m, err := node.DiskMap(s.cfg.Dir, s.local.Node, s.local.MapKey)
+	m, self, err := s.entry()
 	if err != nil {
 		return err
-	}
-	if m.Network != s.local.Network {
-		return fmt.Errorf("%s holds maps of the network %s, and node.toml is of %s: put the right file back", s.cfg.Dir, m.Network, s.local.Network)
-	}
-	self, ok := m.Node(s.local.Node)
-	if !ok || self.State == landfall.Gone {
-		return errRemoved
-	}
-	if self.Key != s.state.Key.Public() {
-		return fmt.Errorf("map serial %d knows node %s by another key than %s: put the right state directory back, or remove the node and join again",
-			m.Serial, self.ID, filepath.Join(s.cfg.Dir, "node.key"))
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	n, home, err := s.assemble(ctx, m, self, func(next *landfall.Map) {
-		if why := judge(m, self, next); why != nil {
-			cancel(why)
+	sockets, trouble := bind(ctx, m, self, s.local.WireGuard, s.handed)
+	if trouble != nil {
+		if sockets, err = s.limp(ctx, m, self, trouble); err != nil {
+			return err
 		}
-	})
+	}
+	n, home, err := s.assemble(node.Config{
+		Sockets: sockets, Trouble: trouble, Bootstrap: bootstrap(m),
+		Changed: func(next *landfall.Map) {
+			if why := judge(m, self, next); why != nil {
+				cancel(why)
+			}
+		},
+	}, m, self)
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx, n, Serving{m.Network, self, m.Ports, m.Serial})
+	err = s.run(ctx, n, m, self)
 	if home != nil {
 		err = errors.Join(err, home.Close())
 	}
 	return err
+}
+
+// entry is the newest map on disk, and the node's own entry in it.
+func (s *server) entry() (*landfall.Map, landfall.Node, error) {
+	m, err := node.DiskMap(s.cfg.Dir, s.local.Node, s.local.MapKey)
+	if err != nil {
+		return nil, landfall.Node{}, err
+	}
+	self, ok := m.Node(s.local.Node)
+	switch {
+	case m.Network != s.local.Network:
+		return nil, self, fmt.Errorf("%s holds maps of the network %s, and node.toml is of %s: put the right file back", s.cfg.Dir, m.Network, s.local.Network)
+	case !ok || self.State == landfall.Gone:
+		return nil, self, errRemoved
+	case self.Key != s.state.Key.Public():
+		return nil, self, fmt.Errorf("map serial %d knows node %s by another key than %s: put the right state directory back, or remove the node and join again",
+			m.Serial, self.ID, filepath.Join(s.cfg.Dir, "node.key"))
+	}
+	return m, self, nil
+}
+
+// How long a node that cannot open its ports at its start waits for a map that
+// gives it others, and how often it tries them again.
+const (
+	limpTime  = 10 * time.Second
+	limpRetry = 5 * time.Second
+)
+
+// limp is for a node that cannot open its ports: it stays in the mesh, so that
+// a map can mend what a map broke, and tries again. One that never served
+// gives up soon, and the home at once, for nobody else could mend it.
+func (s *server) limp(ctx context.Context, m *landfall.Map, self landfall.Node, trouble error) (node.Sockets, error) {
+	if !s.told && self.Has(landfall.RoleOrigin) {
+		return node.Sockets{}, trouble
+	}
+	sockets, err := bindMesh(ctx, self, s.local.WireGuard)
+	if err != nil {
+		return sockets, errors.Join(trouble, err)
+	}
+	s.cfg.Log.Error("ports cannot be opened: serving nothing until they can, or the map changes", "node", self.ID, "err", trouble)
+	return sockets, nil
+}
+
+// retry ends a node that limps, when its ports are free at last or when it has
+// to give up.
+func (s *server) retry(ctx context.Context, m *landfall.Map, self landfall.Node, trouble error) error {
+	tick := time.NewTicker(limpRetry)
+	defer tick.Stop()
+	giveUp := make(<-chan time.Time)
+	if !s.told {
+		giveUp = time.After(limpTime)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-giveUp:
+			return trouble
+		case <-tick.C:
+			if free(ctx, m, self) {
+				return errChanged
+			}
+		}
+	}
 }
 
 // judge tells whether a node can go on under the next map as it was put
@@ -132,35 +218,29 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 	return nil
 }
 
-// assemble opens the sockets and puts the node together. home is to be closed
-// when the node has ended; nil outside the home region.
-func (s *server) assemble(ctx context.Context, m *landfall.Map, self landfall.Node, changed func(*landfall.Map)) (_ *node.Node, home *node.Home, err error) {
-	cfg := node.Config{
-		Self: self.ID, Version: s.cfg.Version, State: s.state, MapKey: s.local.MapKey, Geo: s.local.Geo, Log: s.cfg.Log,
-		Bootstrap: bootstrap(m), Changed: changed,
-	}
+// assemble puts the node together. The sockets of cfg are the node's from then
+// on, or closed; home is to be closed when the node has ended, and nil outside
+// the home region.
+func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
+	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Geo, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.local.Geo, s.cfg.Log
 	if cfg.Geo == "" {
-		if cfg.Geo, err = coarse.File(s.cfg.Dir); err != nil {
-			return nil, nil, err
-		}
+		cfg.Geo, err = coarse.File(s.cfg.Dir)
 	}
-	if self.Has(landfall.RoleOrigin) {
-		if home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log); err != nil {
-			return nil, nil, err
-		}
+	if err == nil && self.Has(landfall.RoleOrigin) {
+		home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log)
 		cfg.Home = home
 	}
-	var n *node.Node
-	if cfg.Sockets, err = bind(ctx, m, self, s.local.WireGuard, s.handed); err == nil {
-		if n, err = node.New(cfg); err == nil {
-			return n, home, nil
-		}
+	if err == nil {
+		n, err = node.New(cfg)
+	}
+	if err != nil {
 		closeSockets(cfg.Sockets)
+		if home != nil {
+			err = errors.Join(err, home.Close())
+		}
+		return nil, nil, err
 	}
-	if home != nil {
-		err = errors.Join(err, home.Close())
-	}
-	return nil, nil, err
+	return n, home, nil
 }
 
 // bootstrap is what a node begins with: whom it can ask, and nothing of what
@@ -170,7 +250,7 @@ func bootstrap(m *landfall.Map) *landfall.Map {
 }
 
 // run serves, and keeps the service manager told.
-func (s *server) run(ctx context.Context, n *node.Node, what Serving) error {
+func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self landfall.Node) error {
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
@@ -181,13 +261,20 @@ func (s *server) run(ctx context.Context, n *node.Node, what Serving) error {
 			}
 		})
 	}
+	s.desk.seat(n.Admin().Local())
+	defer s.desk.seat(nil)
 	part(n.Run)
-	part(func(ctx context.Context) error { return admin.Serve(ctx, s.cfg.Dir, n.Admin().Local()) })
 	part(func(ctx context.Context) error { return s.watch(ctx, n) })
-	part(func(ctx context.Context) error { return s.report(ctx, n) })
-	if !s.told && s.cfg.Started != nil {
+	if trouble := n.Trouble(); trouble != nil {
+		part(func(ctx context.Context) error { return s.retry(ctx, m, self, trouble) })
+	} else {
+		part(func(ctx context.Context) error { return s.report(ctx, n) })
+	}
+	if !s.told && n.Trouble() == nil {
 		s.told = true
-		s.cfg.Started(what)
+		if s.cfg.Started != nil {
+			s.cfg.Started(Serving{m.Network, self, m.Ports, m.Serial})
+		}
 	}
 	work.Wait()
 	if err := context.Cause(running); !errors.Is(err, context.Canceled) {
@@ -226,7 +313,7 @@ func (s *server) report(ctx context.Context, n *node.Node) error {
 		}
 		select {
 		case <-ctx.Done():
-			return systemd.Stopping()
+			return nil
 		case <-tick.C:
 		}
 	}

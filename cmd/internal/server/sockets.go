@@ -24,15 +24,51 @@ type binder struct {
 // wrong is told at once, and then nothing stays open.
 func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard uint16, handed *systemd.Sockets) (node.Sockets, error) {
 	b := &binder{ctx: ctx, handed: handed}
+	var s node.Sockets
+	b.mesh(&s, self, wireguard)
+	b.public(&s, m, self)
+	return b.done(s, handed.Unused())
+}
+
+// bindMesh opens the socket of the mesh alone.
+func bindMesh(ctx context.Context, self landfall.Node, wireguard uint16) (node.Sockets, error) {
+	b := &binder{ctx: ctx, handed: new(systemd.Sockets)}
+	var s node.Sockets
+	b.mesh(&s, self, wireguard)
+	return b.done(s, nil)
+}
+
+// free finds out whether what users reach a node by could be opened now.
+func free(ctx context.Context, m *landfall.Map, self landfall.Node) bool {
+	b := &binder{ctx: ctx, handed: new(systemd.Sockets)}
+	var s node.Sockets
+	b.public(&s, m, self)
+	closeSockets(s)
+	return len(b.errs) == 0
+}
+
+// done is what was opened, or all that was wrong.
+func (b *binder) done(s node.Sockets, more error) (node.Sockets, error) {
+	if err := errors.Join(append(b.errs, more)...); err != nil {
+		closeSockets(s)
+		return node.Sockets{}, err
+	}
+	return s, nil
+}
+
+func (b *binder) mesh(s *node.Sockets, self landfall.Node, wireguard uint16) {
+	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{meshAddress(self, wireguard)}) {
+		s.WireGuard = c
+	}
+}
+
+// public opens what users and resolvers reach the node by.
+func (b *binder) public(s *node.Sockets, m *landfall.Map, self landfall.Node) {
 	at := func(port uint16) (out []netip.AddrPort) {
 		for _, a := range self.Listens() {
 			out = append(out, netip.AddrPortFrom(a, port))
 		}
 		return out
-	}
-	var s node.Sockets
-	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{meshAddress(self, wireguard)}) {
-		s.WireGuard = c
 	}
 	switch https := at(m.Ports.EffectiveHTTPS()); {
 	case self.Has(landfall.RoleEdge):
@@ -47,11 +83,6 @@ func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard ui
 			s.DNSUDP = append(s.DNSUDP, c.(*net.UDPConn))
 		}
 	}
-	if err := errors.Join(append(b.errs, handed.Unused())...); err != nil {
-		closeSockets(s)
-		return node.Sockets{}, err
-	}
-	return s, nil
 }
 
 // meshAddress is what the socket of the mesh binds. A node with several
@@ -107,7 +138,7 @@ func (b *binder) fault(what, where string, err error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		cure = ": something else listens there: `ss -lnptu` tells what; stop it, or choose another port in [ports] of network.toml"
 		if what == "mesh" {
-			cure = ": something else listens there: `ss -lnpu` tells what; stop it, or join with --wireguard-port"
+			cure = ": something else listens there: `ss -lnpu` tells what; stop it. (The port stands in node.toml; peers know it by the map, so that another means joining again with --wireguard-port)"
 		}
 		if what == "dns" {
 			cure = ": something else answers DNS there: `ss -lnptu` tells what; if it is systemd-resolved, DNSStubListener=no in /etc/systemd/resolved.conf stops that"

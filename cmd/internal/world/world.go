@@ -282,6 +282,9 @@ func (w *World) waiting() string {
 		if len(s.Waiting) > 0 {
 			return fmt.Sprintf("node %s waits for %s", id, strings.Join(s.Waiting, ", "))
 		}
+		if len(s.Down) > 0 {
+			return fmt.Sprintf("node %s sees the edges %v down", id, s.Down)
+		}
 		if s.Serial < w.serial {
 			return fmt.Sprintf("node %s serves by map serial %d, not yet by %d", id, s.Serial, w.serial)
 		}
