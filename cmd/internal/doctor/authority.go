@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"landfall"
@@ -64,7 +65,8 @@ func readDirectory(status int, body io.Reader) ([]string, error) {
 	if d.NewOrder == "" {
 		return nil, errors.New("it does not answer with a directory: newOrder is missing")
 	}
-	return d.Meta.CAA, nil
+	// They are names of domains (RFC 8555, 7.1.1), and one goes into a cure.
+	return slices.DeleteFunc(d.Meta.CAA, func(name string) bool { return !plainName(name) }), nil
 }
 
 // authority judges whether certificates can be ordered.

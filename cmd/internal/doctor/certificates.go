@@ -42,7 +42,10 @@ func judgeCertificate(n *notes, c admin.Certificate, now time.Time) {
 	if c.Error != "" {
 		why = ": " + c.Error
 	}
-	cure := "landfall certs renew " + c.Hosts[0]
+	cure := "landfall certs list"
+	if plainName(c.Hosts[0]) {
+		cure = "landfall certs renew " + c.Hosts[0]
+	}
 	switch {
 	case c.Until.IsZero():
 		n.fail(cure, "there is no certificate of %s yet%s", names, why)

@@ -30,7 +30,7 @@ func (p *patient) clocks(_ context.Context, n *notes) {
 	// A status was given at some moment between the question and its answer.
 	half := p.overviewed.Sub(p.asked) / 2
 	for _, s := range p.overview.Nodes {
-		if s.Node != p.Self && !s.Clock.IsZero() {
+		if _, ours := p.Map.Node(s.Node); ours && s.Node != p.Self && !s.Clock.IsZero() {
 			all = append(all, reading{"node " + string(s.Node), s.Node, s.Clock.Sub(p.asked.Add(half)), half})
 		}
 	}

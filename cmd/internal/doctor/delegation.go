@@ -164,13 +164,21 @@ func judgeTold(m *landfall.Map, parent string, t told) []Finding {
 	}
 	for _, name := range names {
 		if _, ours := want[name]; !ours {
-			n.fail(fmt.Sprintf("in the zone of %s, delete:\n%s. 3600 IN NS %s.", parent, m.Domain, name), "%s is delegated to %s too, which is no name server of ours", m.Domain, name)
+			n.fail(foreignServer(m, parent, name), "%s is delegated to %s too, which is no name server of ours", m.Domain, name)
 		}
 	}
 	if t.signed {
 		n.fail(fmt.Sprintf("in the zone of %s, delete the DS records of %s.", parent, m.Domain), "%s has DS records there, but is not signed: resolvers that validate refuse all of it", m.Domain)
 	}
 	return n.list
+}
+
+// foreignServer is how to be rid of a name server that is not ours.
+func foreignServer(m *landfall.Map, parent, name string) string {
+	if !plainName(name) {
+		return fmt.Sprintf("in the zone of %s, leave of %s these lines alone:\n%s", parent, m.Domain, parentLines(m))
+	}
+	return fmt.Sprintf("in the zone of %s, delete:\n%s. 3600 IN NS %s.", parent, m.Domain, name)
 }
 
 // judgeGlue compares the addresses that the parent gives for one of our name

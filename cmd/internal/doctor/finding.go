@@ -16,7 +16,7 @@ const (
 type Finding struct {
 	Level Level  `json:"level"`
 	Check string `json:"check"`          // which check found it, such as "delegation"
-	What  string `json:"what"`           // what is so
+	What  string `json:"what"`           // what is so, in one line
 	Cure  string `json:"cure,omitempty"` // what to do, as it can be typed; lines where it takes several
 }
 
@@ -36,14 +36,12 @@ type notes struct {
 	list  []Finding
 }
 
-func (n *notes) ok(format string, args ...any) {
-	n.list = append(n.list, Finding{Level: OK, Check: n.check, What: fmt.Sprintf(format, args...)})
-}
+func (n *notes) ok(format string, args ...any) { n.add(OK, "", format, args...) }
 
 func (n *notes) warn(cure, format string, args ...any) { n.add(Warn, cure, format, args...) }
 
 func (n *notes) fail(cure, format string, args ...any) { n.add(Fail, cure, format, args...) }
 
 func (n *notes) add(l Level, cure, format string, args ...any) {
-	n.list = append(n.list, Finding{Level: l, Check: n.check, What: fmt.Sprintf(format, args...), Cure: cure})
+	n.list = append(n.list, Finding{Level: l, Check: n.check, What: line(fmt.Sprintf(format, args...)), Cure: cure})
 }

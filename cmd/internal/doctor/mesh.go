@@ -42,7 +42,7 @@ func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Findin
 		case !known || !path.Alive:
 			n.fail(openWireGuard(m, self, peer), "no WireGuard path to %s is alive", peer.ID)
 		case errs[peer.ID] != "":
-			n.fail(fmt.Sprintf("on %s: systemctl status landfall", peer.ID), "%s is reached over the mesh, but does not tell its status: %s", peer.ID, errs[peer.ID])
+			n.fail(fmt.Sprintf("on %s: systemctl status landfall", peer.ID), "%s is reached over the mesh, but does not tell its status: %v", peer.ID, said(errs[peer.ID]))
 		case path.Loss >= lossWarn:
 			n.warn("mtr "+host(path.Endpoint), "the path to %s loses %.0f %% of what is sent (%s, %v)", peer.ID, 100*path.Loss, path.Endpoint, time.Duration(path.RTT).Round(time.Millisecond/10))
 		default:

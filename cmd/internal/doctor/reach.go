@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -32,13 +33,13 @@ type Report struct {
 	Error string          `json:"error,omitempty"` // why there is nothing else in it
 }
 
-// Try is one address and port that was tried.
+// Try is one address and port that was tried. What the one who tried was told
+// there stays with him, in his log: it may be of anybody's making.
 type Try struct {
 	Network string             `json:"network"` // "tcp" or "udp"
 	Addr    netip.AddrPort     `json:"addr"`
 	What    string             `json:"what"`            // what should answer there: "http", "https", "dns", or the host of a service
 	Fault   Fault              `json:"fault,omitempty"` // empty: it answered
-	Error   string             `json:"error,omitempty"`
 	Took    admin.Milliseconds `json:"took_ms"`
 }
 
@@ -53,6 +54,15 @@ const (
 	Wrong   Fault = "wrong"   // something answers, but not as it should
 )
 
+// known reports whether a fault is none or one of those above.
+func (f Fault) known() bool {
+	switch f {
+	case "", Silent, Refused, NoRoute, Wrong:
+		return true
+	}
+	return false
+}
+
 // ReachConfig says who tries whom.
 type ReachConfig struct {
 	Map      *landfall.Map
@@ -60,6 +70,8 @@ type ReachConfig struct {
 	// Roots are who should have vouched for the edges' certificates; nil
 	// means the system's.
 	Roots *x509.CertPool
+	// Log hears what failed tries were told; nil discards it.
+	Log *slog.Logger
 }
 
 // Reach tries everything that users and resolvers need of a node, at the
@@ -67,6 +79,9 @@ type ReachConfig struct {
 // seconds at most.
 func Reach(ctx context.Context, cfg ReachConfig) Report {
 	r := Report{From: cfg.From, To: cfg.To}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	to, ok := cfg.Map.Node(cfg.To)
 	if !ok || !to.Joined() {
 		r.Error = fmt.Sprintf("the map of %s has no node %q that has joined", cfg.From, cfg.To)
@@ -124,7 +139,8 @@ func (t *Try) run(ctx context.Context, cfg ReachConfig) {
 	}
 	t.Took = admin.Milliseconds(time.Since(start))
 	if err != nil {
-		t.Fault, t.Error = faultOf(err), err.Error()
+		t.Fault = faultOf(err)
+		cfg.Log.Debug("another node was tried, for its doctor", "node", cfg.To, "remote", t.Addr, "fault", t.Fault, "err", err)
 	}
 }
 

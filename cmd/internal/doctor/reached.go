@@ -31,20 +31,24 @@ func (d door) String() string {
 	return fmt.Sprintf("%s %d at %v", d.network, d.addr.Port(), d.addr.Addr())
 }
 
+// judgeReports takes of a report what could be true: of a node of the map, a
+// door that is ours, once, and a fault that we know. All else may be a thief's.
 func judgeReports(m *landfall.Map, self landfall.Node, reports []Report) []Finding {
 	n := notes{check: "reach"}
 	want := tries(m, self)
 	var from []string
 	seen := map[door][]tried{}
 	for _, r := range reports {
+		if peer, ok := m.Node(r.From); !ok || !peer.Joined() || r.From == self.ID || slices.Contains(from, string(r.From)) {
+			continue
+		}
 		if r.To != self.ID || r.Error != "" {
-			n.warn(fmt.Sprintf("on %s: systemctl status landfall", r.From), "%s cannot say what it reaches of us: %s", r.From, cmp.Or(r.Error, "it looked at another node"))
+			n.warn(fmt.Sprintf("on %s: systemctl status landfall", r.From), "%s cannot say what it reaches of us: %v", r.From, said(cmp.Or(r.Error, "it looked at another node")))
 			continue
 		}
 		from = append(from, string(r.From))
-		for _, t := range r.Tries {
-			d := door{t.Addr, t.Network, t.What}
-			seen[d] = append(seen[d], tried{r.From, t})
+		for d, f := range believed(r, want) {
+			seen[d] = append(seen[d], tried{r.From, f})
 		}
 	}
 	if len(from) == 0 {
@@ -66,15 +70,30 @@ func judgeReports(m *landfall.Map, self landfall.Node, reports []Report) []Findi
 	return n.list
 }
 
-// tried is a try and who made it.
+// believed are the faults that a report gives of the doors that were to be
+// tried.
+func believed(r Report, want []Try) map[door]Fault {
+	out := map[door]Fault{}
+	for _, t := range r.Tries {
+		ours := slices.ContainsFunc(want, func(w Try) bool {
+			return w.Addr == t.Addr && w.Network == t.Network && w.What == t.What
+		})
+		if ours && t.Fault.known() {
+			out[door{t.Addr, t.Network, t.What}] = t.Fault
+		}
+	}
+	return out
+}
+
+// tried is how somebody found a door.
 type tried struct {
-	by landfall.NodeID
-	Try
+	by    landfall.NodeID
+	fault Fault
 }
 
 // judgeDoor tells who does not find a door open, and reports whether all do.
 func judgeDoor(n *notes, d door, all []tried) bool {
-	all = slices.DeleteFunc(all, func(t tried) bool { return t.Fault == NoRoute })
+	all = slices.DeleteFunc(all, func(t tried) bool { return t.fault == NoRoute })
 	if len(all) == 0 {
 		n.warn("", "nobody could try %v: no other node has a way to such an address", d)
 		n.list[len(n.list)-1].Cure = "try from elsewhere: " + byHand(d)
@@ -82,8 +101,8 @@ func judgeDoor(n *notes, d door, all []tried) bool {
 	}
 	failed := map[Fault][]tried{}
 	for _, t := range all {
-		if t.Fault != "" {
-			failed[t.Fault] = append(failed[t.Fault], t)
+		if t.fault != "" {
+			failed[t.fault] = append(failed[t.fault], t)
 		}
 	}
 	for _, f := range slices.Sorted(maps.Keys(failed)) {
@@ -95,7 +114,7 @@ func judgeDoor(n *notes, d door, all []tried) bool {
 			level = Fail
 		}
 		words, cure := explain(d, f)
-		n.add(level, cure, "%s (%s): %s; tried by %s: %s", d, d.what, words, strings.Join(who, ", "), failed[f][0].Error)
+		n.add(level, cure, "%s (%s): %s; tried by %s", d, d.what, words, strings.Join(who, ", "))
 	}
 	return len(failed) == 0
 }
