@@ -74,6 +74,7 @@ type conn struct {
 	wish   errand // set by its hello, before anybody else looks
 
 	idle    *list.Element // in the party's; nil: a request is under way. Guarded by guests.mu
+	stream  bool          // of a service of kind tcp; guarded by guests.mu
 	cancels calm          // guarded by guests.mu
 
 	mu    sync.Mutex    // guards what follows

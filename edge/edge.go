@@ -171,14 +171,17 @@ type view struct {
 	serial   landfall.Serial
 	table    *route.Table
 	targets  []landfall.Target
-	draining time.Time     // since when the map drains this node; zero: it does not
-	ttl      time.Duration // how long resolvers may still send clients here
+	outside  map[netip.Addr]netip.Addr // by the address that is bound, where the two differ
+	draining time.Time                 // since when the map drains this node; zero: it does not
+	ttl      time.Duration             // how long resolvers may still send clients here
 }
 
 func newView(m *landfall.Map, self landfall.NodeID, before *view, now time.Time) *view {
 	v := &view{serial: m.Serial, table: route.New(m), ttl: m.Steering.EffectiveTTL()}
 	v.targets = v.table.Targets()
-	if n, ok := m.Node(self); ok && n.EffectiveState() == landfall.Draining {
+	n, _ := m.Node(self)
+	v.outside = outside(n)
+	if n.EffectiveState() == landfall.Draining {
 		v.draining = now
 		if before != nil && !before.draining.IsZero() {
 			v.draining = before.draining

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"landfall/edge/forward"
+	"landfall/edge/tunnel"
 )
 
 // guests are the connections that clients have open, and how the room for
@@ -24,7 +25,8 @@ import (
 //	           idle <-------------> active,   idle --------------> shed
 //	                                 upgraded
 //
-// Whoever has no request under way is idle. No address may have more than is
+// Whoever has no request under way is idle, and so is a stream of kind tcp
+// that is quiet (lull). No address may have more than is
 // still free: one alone gets half, two a third each, and another always finds
 // room. When four fifths are taken, each newcomer costs the address with most
 // idle connections the longest idle of them, so that the time a connection
@@ -124,7 +126,11 @@ func (g *guests) dismiss(p *party) bool {
 	}
 	c := first.Value.(*conn)
 	g.remove(c)
-	c.Conn.Close()
+	if c.stream {
+		tunnel.Abort(c.Conn) // nobody may take half a stream for a whole one
+	} else {
+		c.Conn.Close()
+	}
 	g.shed.Add(1)
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"landfall/edge/route"
@@ -90,24 +91,51 @@ func (s *Server) wish(hello *tls.ClientHelloInfo) (own *tls.Config, known bool) 
 	table := s.view.Load().table
 	if r, ok := table.Stream(c.port, host); ok {
 		c.wish.stream = &r
-		return s.servingConfig(transparent(hello.SupportedProtos)...), true
+		protocol := transparent(hello.SupportedProtos)
+		if slices.Equal(protocol, nothing()) {
+			s.tally.browsers.Add(1)
+			s.log.Debug("handshake refused: HTTP for a service of kind tcp", "remote", c.RemoteAddr(), "host", host)
+		}
+		return s.servingConfig(protocol...), true
 	}
 	_, known = table.Find(host)
 	return nil, known && c.port == 0
 }
 
 // transparent chooses the protocol of a service of kind tcp, which is between
-// the client and the upstream: the client's first. The upstream is told, but
-// few listen; so of those who could do with HTTP/1.1 it is that, as any
-// upstream takes it for granted. A claim to answer for an authority (RFC
-// 8737) is not ours to make.
+// the client and the upstream: the client's first, and the upstream is told.
+// Browsers have no business there: a page could make one say things that the
+// upstream takes for commands. They always offer http/1.1, and nothing else
+// but HTTP; that is answered with no_application_protocol. h2 alone is gRPC's.
+// A claim to answer for an authority (RFC 8737) is not ours to make.
 func transparent(offered []string) []string {
-	for _, name := range append([]string{"http/1.1"}, offered...) {
-		if slices.Contains(offered, name) && name != "acme-tls/1" {
+	var http []string
+	for _, name := range offered {
+		switch {
+		case isHTTP(name):
+			http = append(http, name)
+		case name != "acme-tls/1" && !grease(name):
 			return []string{name}
 		}
 	}
-	return nil
+	if http == nil || slices.Equal(http, []string{"h2"}) {
+		return http
+	}
+	return nothing()
+}
+
+// nothing is the protocol that nobody offers: crypto/tls then ends the
+// handshake with the alert no_application_protocol (RFC 7301, 3.2).
+func nothing() []string { return []string{"landfall-none"} }
+
+// isHTTP knows what browsers speak, of today and before (IANA's ALPN ids).
+func isHTTP(name string) bool {
+	return name == "h2" || name == "h3" || strings.HasPrefix(name, "http/") || strings.HasPrefix(name, "spdy/")
+}
+
+// grease knows what is offered to be ignored (RFC 8701, 2).
+func grease(name string) bool {
+	return len(name) == 2 && name[0] == name[1] && name[0]&0x0f == 0x0a
 }
 
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -14,6 +14,7 @@ type Stats struct {
 	Unaccepted  uint64            `metric:"accept_errors_total" help:"Errors of listeners, such as too many open files."`
 	Handshakes  map[string]uint64 `metric:"handshakes_total" label:"kind" help:"TLS handshakes completed, full or resumed."`
 	Refused     uint64            `metric:"handshakes_refused_total" help:"Handshakes for a host that no service has."`
+	Browsers    uint64            `metric:"handshakes_http_refused_total" help:"Handshakes for a service of kind tcp by clients that offer what browsers do."`
 	Uncertified uint64            `metric:"handshakes_uncertified_total" help:"Handshakes for which there was no certificate."`
 	Misdirected uint64            `metric:"misdirected_total" help:"Requests answered 421."`
 	Panics      uint64            `metric:"panics_total" help:"Requests and connections that met a bug."`
@@ -46,6 +47,7 @@ type Stats struct {
 type tally struct {
 	full, resumed        atomic.Uint64
 	refused, uncertified atomic.Uint64
+	browsers             atomic.Uint64
 	misdirected, panics  atomic.Uint64
 	unaccepted           atomic.Uint64
 	portErrors           atomic.Uint64
@@ -70,6 +72,7 @@ func (s *Server) Stats() Stats {
 		Unaccepted:  s.tally.unaccepted.Load(),
 		Handshakes:  map[string]uint64{"full": s.tally.full.Load(), "resumed": s.tally.resumed.Load()},
 		Refused:     s.tally.refused.Load(),
+		Browsers:    s.tally.browsers.Load(),
 		Uncertified: s.tally.uncertified.Load(),
 		Misdirected: s.tally.misdirected.Load(),
 		Panics:      s.tally.panics.Load(),

@@ -24,7 +24,7 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 	}
 	defer d.gate.leave()
 	to := c.wish.stream
-	h := tunnel.Header{Client: addrPort(c.RemoteAddr().String()), Edge: addrPort(c.LocalAddr().String()), Host: to.Service.Host, ID: rand.Text()}
+	h := tunnel.Header{Client: addrPort(c.RemoteAddr().String()), Edge: d.view.Load().public(addrPort(c.LocalAddr().String())), Host: to.Service.Host, ID: rand.Text()}
 	h.Describe(t.ConnectionState())
 	log := d.log.With("service", h.Host, "request", h.ID)
 	if err := d.guests.admit(c, time.Now()); err != nil {
@@ -33,12 +33,13 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 		return
 	}
 	defer func() { d.guests.release(c, false, time.Now()) }()
-	d.guests.engage(c)
+	lull := d.guests.follow(c)
+	defer lull.end()
 	c.endure(tunnel.Idle) // a database's client may think for longer than one that loads a page
 	d.streams.total.Add(1)
 	d.streams.open.Add(1)
 	defer d.streams.open.Add(-1)
-	if err := d.carry(t, h, c); err != nil {
+	if err := d.carry(t, h, c, lull.stir); err != nil {
 		f := d.streamFault(err)
 		d.streams.fault(f)
 		level := slog.LevelWarn
@@ -50,7 +51,7 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 }
 
 // carry opens the way home and lets the bytes cross over.
-func (d *door) carry(t *tls.Conn, h tunnel.Header, c *conn) error {
+func (d *door) carry(t *tls.Conn, h tunnel.Header, c *conn, moved func(up bool)) error {
 	far, heard, err := d.forward.Open(d.requests, c.wish.stream.Targets)
 	if err == nil {
 		far, err = tunnel.Open(far, h, heard)
@@ -59,7 +60,7 @@ func (d *door) carry(t *tls.Conn, h tunnel.Header, c *conn) error {
 		tunnel.Abort(t)
 		return err
 	}
-	return tunnel.Splice(d.requests, t, far, &d.streams.traffic)
+	return tunnel.Splice(d.requests, t, far, &d.streams.traffic, moved)
 }
 
 func addrPort(s string) netip.AddrPort {

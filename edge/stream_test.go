@@ -250,7 +250,7 @@ func TestProtocolOfAStreamIsTheClientsChoice(t *testing.T) {
 		{nil, ""},
 		{[]string{"postgresql"}, "postgresql"},       // libpq insists on it
 		{[]string{"mqtt", "x-amzn-mqtt-ca"}, "mqtt"}, // the first
-		{[]string{"h2", "http/1.1"}, "http/1.1"},     // curl
+		{[]string{"h2", "http/1.1", "mqtt"}, "mqtt"}, // the first that is no HTTP
 		{[]string{"h2"}, "h2"},                       // gRPC insists on it
 		{[]string{"acme-tls/1"}, ""},                 // RFC 8737
 		{[]string{"acme-tls/1", "dot"}, "dot"},
@@ -269,6 +269,24 @@ func TestProtocolOfAStreamIsTheClientsChoice(t *testing.T) {
 			t.Errorf("%q: %q, and the upstream heard %q", c.offered, got, b[:n])
 		}
 		conn.Close()
+	}
+}
+
+// A page must not make a browser talk to a database.
+func TestBrowsersDoNotGetStreams(t *testing.T) {
+	w := newWire(t, introduced)
+	for _, offered := range [][]string{{"h2", "http/1.1"}, {"http/1.1"}, {"http/1.0"}, {"http/1.1", "acme-tls/1"}, {"\x2a\x2a", "h2", "http/1.1", "h3", "spdy/3"}} {
+		conn, err := w.dial(5432, "alone.landfall.test", offered...)
+		if err == nil {
+			conn.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "no application protocol") {
+			t.Errorf("%q: %v, want the alert no_application_protocol", offered, err)
+		}
+	}
+	w.stop()
+	if s := w.Stats(); s.Browsers != 5 || s.Streams != 0 || s.Refused != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -132,7 +132,7 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 		Abort(to)
 		return
 	}
-	if err := Splice(ctx, c, to, &f.traffic); err != nil {
+	if err := Splice(ctx, c, to, &f.traffic, nil); err != nil {
 		f.ended(log.With("upstream", up.url), err)
 	}
 }

@@ -47,6 +47,7 @@ type Traffic struct{ Up, Down atomic.Uint64 }
 // splice is two connections whose bytes cross over.
 type splice struct {
 	near, far net.Conn
+	moved     func(up bool)
 	idle      *time.Timer
 
 	mu    sync.Mutex // guards what follows
@@ -58,8 +59,13 @@ type splice struct {
 // have ended in order, which returns nil, or one has broken, or ctx ends,
 // whose cause is then returned. It closes both; unless all ended in order, by
 // a reset where the connection has SetLinger, and without TLS's close_notify.
-func Splice(ctx context.Context, near, far net.Conn, traffic *Traffic) error {
-	s := &splice{near: near, far: far}
+// moved, unless it is nil, is called for whatever arrives, up from near or
+// down from far; it may be called twice at once.
+func Splice(ctx context.Context, near, far net.Conn, traffic *Traffic, moved func(up bool)) error {
+	if moved == nil {
+		moved = func(bool) {}
+	}
+	s := &splice{near: near, far: far, moved: moved}
 	s.idle = time.AfterFunc(Idle, func() { s.fail(ErrIdle) })
 	defer s.idle.Stop()
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
@@ -82,6 +88,7 @@ func (s *splice) carry(to, from net.Conn, count *atomic.Uint64) {
 		n, err := from.Read(buf)
 		if n > 0 {
 			s.stir()
+			s.moved(from == s.near)
 			if _, err := to.Write(buf[:n]); err != nil {
 				s.fail(&Broken{to == s.near, err})
 				return

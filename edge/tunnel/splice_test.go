@@ -35,7 +35,7 @@ func TestSpliceCarriesAllOfBothHalves(t *testing.T) {
 	far, upstream := pair(t)
 	var traffic Traffic
 	ended := make(chan error, 1)
-	go func() { ended <- Splice(t.Context(), near, far, &traffic) }()
+	go func() { ended <- Splice(t.Context(), near, far, &traffic, nil) }()
 	size := int64(64 << 20)
 	if testing.Short() {
 		size = 4 << 20
@@ -79,7 +79,7 @@ func TestSpliceHoldsBackAFastWriter(t *testing.T) {
 	var traffic Traffic
 	ctx, cut := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Splice(ctx, near, far, &traffic) }()
+	go func() { ended <- Splice(ctx, near, far, &traffic, nil) }()
 	client.SetWriteDeadline(time.Now().Add(time.Second))
 	n, err := io.Copy(client, rand.NewChaCha8([32]byte{}))
 	if e, ok := errors.AsType[net.Error](err); !ok || !e.Timeout() || n > 64<<20 {
@@ -99,7 +99,7 @@ func TestSilentStreamsEnd(t *testing.T) {
 		far, upstream := net.Pipe()
 		began := time.Now()
 		ended := make(chan error, 1)
-		go func() { ended <- Splice(t.Context(), near, far, new(Traffic)) }()
+		go func() { ended <- Splice(t.Context(), near, far, new(Traffic), nil) }()
 		time.Sleep(Idle - time.Second)
 		go io.WriteString(client, "x")
 		io.ReadFull(upstream, make([]byte, 1)) // begins the time anew
@@ -137,7 +137,7 @@ func TestHalfAStreamEndsSooner(t *testing.T) {
 		client, near := halfPipe()
 		far, upstream := halfPipe()
 		ended := make(chan error, 1)
-		go func() { ended <- Splice(t.Context(), near, far, new(Traffic)) }()
+		go func() { ended <- Splice(t.Context(), near, far, new(Traffic), nil) }()
 		client.CloseWrite()
 		if _, err := upstream.Read(make([]byte, 1)); err != io.EOF {
 			t.Error(err)
@@ -158,7 +158,7 @@ func TestConnectionThatCannotHalfCloseEndsWhole(t *testing.T) {
 	client, near := net.Pipe()
 	far, upstream := net.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- Splice(t.Context(), near, far, new(Traffic)) }()
+	go func() { ended <- Splice(t.Context(), near, far, new(Traffic), nil) }()
 	client.Close()
 	if _, err := upstream.Read(make([]byte, 1)); err != io.EOF {
 		t.Error(err)
