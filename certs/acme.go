@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,7 +89,7 @@ func (a *ACME) order(ctx context.Context, c *acme.Client, csr *x509.CertificateR
 	if err != nil {
 		return nil, err
 	}
-	if err := a.prove(ctx, c, o); err != nil {
+	if err := a.prove(ctx, c, o, hosts); err != nil {
 		return nil, err
 	}
 	if o, err = c.WaitOrder(ctx, o.URI); err != nil {
@@ -106,9 +108,9 @@ type proof struct {
 	challenge     *acme.Challenge
 }
 
-// prove shows the authority that the names of an order are ours.
-func (a *ACME) prove(ctx context.Context, c *acme.Client, o *acme.Order) error {
-	proofs, records, err := a.proofs(ctx, c, o)
+// prove shows the authority that the hosts of an order are ours.
+func (a *ACME) prove(ctx context.Context, c *acme.Client, o *acme.Order, hosts []string) error {
+	proofs, records, err := a.proofs(ctx, c, o, hosts)
 	if err != nil || len(proofs) == 0 {
 		return err
 	}
@@ -133,26 +135,35 @@ func (a *ACME) prove(ctx context.Context, c *acme.Client, o *acme.Order) error {
 }
 
 // proofs are what is still to be proved of an order, and the records that do.
-func (a *ACME) proofs(ctx context.Context, c *acme.Client, o *acme.Order) ([]proof, map[string][]string, error) {
+// Each host is proved once, and no other name: records in our zone that an
+// authority picked the names of could prove to a third what nobody ordered.
+func (a *ACME) proofs(ctx context.Context, c *acme.Client, o *acme.Order, hosts []string) ([]proof, map[string][]string, error) {
 	var proofs []proof
+	left := slices.Clone(hosts)
 	records := map[string][]string{}
 	for _, url := range o.AuthzURLs {
 		z, err := c.GetAuthorization(ctx, url)
 		if err != nil {
 			return nil, nil, err
 		}
+		host := strings.ToLower(z.Identifier.Value)
+		i := slices.Index(left, host)
+		if z.Identifier.Type != "dns" || z.Wildcard || i < 0 {
+			return nil, nil, fmt.Errorf("it wants %.100q proved, which is not, or no more, to be proved of the order for %s: nothing was; if it does so again, choose another authority", z.Identifier.Value, names(hosts))
+		}
+		left = slices.Delete(left, i, i+1)
 		if z.Status == acme.StatusValid {
 			continue
 		}
 		ch := dnsChallenge(z)
 		if ch == nil {
-			return nil, nil, fmt.Errorf("host %q: the authority offers no challenge dns-01, the only one that name servers can answer", z.Identifier.Value)
+			return nil, nil, fmt.Errorf("host %q: the authority offers no challenge dns-01, the only one that name servers can answer", host)
 		}
 		text, err := c.DNS01ChallengeRecord(ch.Token)
 		if err != nil {
 			return nil, nil, err
 		}
-		name := ChallengeName(z.Identifier.Value, a.cfg.Domain)
+		name := ChallengeName(host, a.cfg.Domain)
 		records[name] = append(records[name], text)
 		proofs = append(proofs, proof{url, ch})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,15 +25,15 @@ func (a *ACME) explain(err error, hosts []string, now time.Time) error {
 	for _, one := range parts(err) {
 		switch e := one.(type) {
 		case *acme.AuthorizationError:
-			out = append(out, a.authorization(e, now))
+			out = append(out, a.authorization(e, hosts, now))
 		case *acme.OrderError:
 			if e.Problem == nil {
 				out = append(out, fmt.Errorf("authority %s: the order for %s is %s, and it does not say why", a.Name(), names(hosts), e.Status))
 				continue
 			}
-			out = append(out, a.problem(e.Problem, only(hosts), now))
+			out = append(out, a.problem(e.Problem, hosts, only(hosts), now))
 		case *acme.Error:
-			out = append(out, a.problem(e, only(hosts), now))
+			out = append(out, a.problem(e, hosts, only(hosts), now))
 		default:
 			out = append(out, fmt.Errorf("authority %s: %w", a.Name(), unreached(one)))
 		}
@@ -56,6 +57,14 @@ func only(hosts []string) string {
 	return ""
 }
 
+// ours is the host that the authority speaks of, if it was asked about it.
+func ours(host string, hosts []string) string {
+	if host = strings.ToLower(host); slices.Contains(hosts, host) {
+		return host
+	}
+	return only(hosts)
+}
+
 func unreached(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in time: %w", err)
@@ -67,18 +76,19 @@ func unreached(err error) error {
 }
 
 // authorization explains why a host was not proved.
-func (a *ACME) authorization(e *acme.AuthorizationError, now time.Time) error {
+func (a *ACME) authorization(e *acme.AuthorizationError, hosts []string, now time.Time) error {
+	host := ours(e.Identifier, hosts)
 	for _, one := range e.Errors {
 		if p, ok := errors.AsType[*acme.Error](one); ok {
-			return a.problem(p, e.Identifier, now)
+			return a.problem(p, hosts, host, now)
 		}
 	}
-	return &Refusal{Host: e.Identifier, Words: e.Error(), Cure: a.lookAt(e.Identifier)}
+	return &Refusal{Host: host, Words: e.Error(), Cure: a.lookAt(host)}
 }
 
 // problem explains a problem document, and each of its parts where it has
-// some (RFC 8555, 6.7.1).
-func (a *ACME) problem(p *acme.Error, host string, now time.Time) error {
+// some (RFC 8555, 6.7.1). host is whom it is about, empty if that is not known.
+func (a *ACME) problem(p *acme.Error, hosts []string, host string, now time.Time) error {
 	if len(p.Subproblems) == 0 {
 		return a.refusal(p.ProblemType, p.Detail, host, p, now)
 	}
@@ -86,7 +96,7 @@ func (a *ACME) problem(p *acme.Error, host string, now time.Time) error {
 	for _, s := range p.Subproblems {
 		about := host
 		if s.Identifier != nil {
-			about = s.Identifier.Value
+			about = ours(s.Identifier.Value, hosts)
 		}
 		out = append(out, a.refusal(s.Type, s.Detail, about, p, now))
 	}
@@ -95,6 +105,9 @@ func (a *ACME) problem(p *acme.Error, host string, now time.Time) error {
 
 func (a *ACME) refusal(urn, detail, host string, p *acme.Error, now time.Time) *Refusal {
 	kind := urn[strings.LastIndexByte(urn, ':')+1:]
+	if strings.ContainsFunc(kind, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
+		kind = "" // none of those that there are
+	}
 	r := &Refusal{Host: host, Type: kind, Words: cmp.Or(detail, kind)}
 	if wait, limited := acme.RateLimit(p); limited {
 		r.Again = now.Add(min(max(wait, 0), maxAgain))
@@ -115,7 +128,7 @@ func (a *ACME) cure(kind, host string, again time.Time, p *acme.Error) string {
 	case "rejectedIdentifier", "unsupportedIdentifier":
 		return "it never signs for this name: take the service out, or choose another authority"
 	case "userActionRequired":
-		return "read and do what it says at " + cmp.Or(p.Instance, "its web site")
+		return fmt.Sprintf("read and do what it says at %.200q", cmp.Or(p.Instance, "its web site"))
 	case "invalidContact", "unsupportedContact":
 		return "correct email under [acme] in network.toml"
 	case "accountDoesNotExist":

@@ -38,7 +38,7 @@ func TestProblemsNameHostWordsAndCure(t *testing.T) {
 			{Type: urn + "rejectedIdentifier", Detail: "never", Identifier: &acme.AuthzID{Value: two[0]}},
 		}}, two, []string{`host "b.edge.example.com": the authority refuses: "CAA forbids" (caa): a CAA record`, "\n", `host "a.edge.example.com"`, "take the service out"}},
 		{"order", &acme.OrderError{Status: "invalid", Problem: &acme.Error{ProblemType: urn + "userActionRequired", Detail: "terms", Instance: "https://ca.example/terms"}}, two[:1],
-			[]string{`host "a.edge.example.com"`, "read and do what it says at https://ca.example/terms"}},
+			[]string{`host "a.edge.example.com"`, `read and do what it says at "https://ca.example/terms"`}},
 		{"silent order", &acme.OrderError{Status: "invalid"}, two, []string{"authority https://ca.example/dir: the order for a.edge.example.com, b.edge.example.com is invalid"}},
 		{"account", &acme.Error{ProblemType: urn + "accountDoesNotExist"}, two, []string{`"accountDoesNotExist"`, "a new one is made"}},
 		{"contact", &acme.Error{ProblemType: urn + "invalidContact", Detail: "no"}, two, []string{"email under [acme]"}},
