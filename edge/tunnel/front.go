@@ -1,24 +1,29 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"landfall"
+	"landfall/edge/room"
 )
 
-// How long a Front waits.
+// What a Front has patience for.
 const (
 	dialTimeout   = 5 * time.Second  // for an upstream
-	headerTimeout = 15 * time.Minute // for a header: edges hold silent streams ready
+	headerTimeout = 10 * time.Second // for a header
+	headless      = 256              // streams of one peer without a whole header: honest edges send it in one piece
 )
 
 // Config is what a Front needs.
@@ -27,6 +32,9 @@ type Config struct {
 	Log  *slog.Logger    // nil discards
 	// Dial reaches the hosts of the upstreams; nil means net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Streams is how many connections to upstreams may be open; 0 means
+	// room.Plan's. No service may have more of them than are still free.
+	Streams int
 }
 
 // Front is the home region's end of landfall.MeshTCP: it connects the streams
@@ -35,12 +43,20 @@ type Config struct {
 type Front struct {
 	cfg       Config
 	upstreams atomic.Pointer[map[string]upstream]
+	greeting  room.Shares[netip.Addr] // streams without a header, by peer
+	places    room.Shares[string]     // connections to upstreams, by host
+	crowded   room.Seldom
+	full      room.Seldom
 	traffic   Traffic
 	tally     tally
 }
 
-// errStopping cuts the streams that outlast Serve's context.
-var errStopping = errors.New("this node is stopping")
+// Why a stream is not carried, or no longer.
+var (
+	errStopping = errors.New("this node is stopping") // cuts what outlasts Serve's context
+	errCrowded  = errors.New("too many streams of this peer have not said what they are for")
+	errFull     = errors.New("the service has its share of the connections to upstreams that this server may open")
+)
 
 // upstream is where the streams of one service go.
 type upstream struct {
@@ -57,7 +73,12 @@ func New(cfg Config) (*Front, error) {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
+	if cfg.Streams < 0 {
+		return nil, fmt.Errorf("tunnel: %d connections to upstreams (want a positive number, or 0 for the default)", cfg.Streams)
+	}
 	f := &Front{cfg: cfg}
+	f.greeting.All, f.greeting.Each = math.MaxInt32, headless
+	f.places.All = cmp.Or(cfg.Streams, room.Here().Streams)
 	f.upstreams.Store(&map[string]upstream{})
 	return f, nil
 }
@@ -77,7 +98,8 @@ func (f *Front) SetMap(m *landfall.Map) {
 
 // Serve accepts streams until ctx ends, then cuts those that are open and
 // returns when nothing of them is left. It closes l, and returns early only
-// if l breaks.
+// if l breaks. Streams that edges hold ready, and that say nothing yet, are
+// the listener's to keep: they are cut after ten seconds.
 func (f *Front) Serve(ctx context.Context, l net.Listener) error {
 	carry, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	var streams sync.WaitGroup
@@ -103,10 +125,7 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 	h, err := f.greet(ctx, c)
 	if err != nil {
 		Abort(c)
-		if !silent(err) {
-			f.tally.headers.Add(1)
-			f.cfg.Log.Warn("stream refused", "node", f.cfg.Self, "remote", c.RemoteAddr(), "err", err)
-		}
+		f.rejected(c, err)
 		return
 	}
 	f.tally.streams.Add(1)
@@ -120,10 +139,9 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 		f.refuse(ctx, c, unknown)
 		return
 	}
-	to, err := f.dial(ctx, up, h)
+	to, err := f.connect(ctx, up, h)
 	if err != nil {
-		f.tally.unreachable.Add(1)
-		log.Warn("upstream not reached", "upstream", up.url, "err", err, "cure", "start the application, or correct the service's upstream")
+		f.unconnected(log.With("upstream", up.url), err)
 		f.refuse(ctx, c, unreachable)
 		return
 	}
@@ -137,8 +155,13 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 	}
 }
 
-// greet reads the header, however long the edge keeps the stream in reserve.
+// greet reads the header.
 func (f *Front) greet(ctx context.Context, c net.Conn) (Header, error) {
+	at, _ := netip.ParseAddrPort(c.RemoteAddr().String()) // those of no address are of one peer
+	if !f.greeting.Take(at.Addr()) {
+		return Header{}, errCrowded
+	}
+	defer f.greeting.Give(at.Addr())
 	stop := context.AfterFunc(ctx, func() { Abort(c) })
 	defer stop()
 	if err := c.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
@@ -149,6 +172,20 @@ func (f *Front) greet(ctx context.Context, c net.Conn) (Header, error) {
 		return Header{}, err
 	}
 	return h, c.SetReadDeadline(time.Time{})
+}
+
+// connect dials an upstream, if the service has not got its share of what is
+// open.
+func (f *Front) connect(ctx context.Context, up upstream, h Header) (net.Conn, error) {
+	if !f.places.Take(h.Host) {
+		return nil, errFull
+	}
+	to, err := f.dial(ctx, up, h)
+	if err != nil {
+		f.places.Give(h.Host)
+		return nil, err
+	}
+	return room.Hold(to, func() { f.places.Give(h.Host) }), nil
 }
 
 // dial connects to an upstream and tells it who the client is.
@@ -181,19 +218,4 @@ func (f *Front) refuse(ctx context.Context, c net.Conn, v verdict) {
 	if _, err := c.Write([]byte{byte(v)}); err == nil {
 		_, _ = io.Copy(io.Discard, c)
 	}
-}
-
-// ended notes how a stream broke.
-func (f *Front) ended(log *slog.Logger, err error) {
-	level := slog.LevelDebug
-	switch b, broken := errors.AsType[*Broken](err); {
-	case errors.Is(err, errStopping):
-		f.tally.stopped.Add(1)
-	case broken && !b.Near:
-		level = slog.LevelWarn
-		f.tally.upstream.Add(1)
-	default:
-		f.tally.edge.Add(1)
-	}
-	log.Log(context.Background(), level, "stream broken", "err", err)
 }

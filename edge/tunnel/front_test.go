@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"landfall"
@@ -55,7 +56,7 @@ func listen(t *testing.T) net.Listener {
 func newStage(t *testing.T, app func(net.Conn)) *stage {
 	t.Helper()
 	s := &stage{t: t, mesh: listen(t), app: listen(t)}
-	f, err := New(Config{Self: "fra1", Log: slog.New(slog.NewTextHandler(s, nil))})
+	f, err := New(Config{Self: "fra1", Streams: 4, Log: slog.New(slog.NewTextHandler(s, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,5 +261,98 @@ func TestOpenStreamsOutliveTheirService(t *testing.T) {
 	b := make([]byte, 2)
 	if _, err := io.ReadFull(c, b); err != nil || string(b) != "on" {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// An edge that opens streams and says nothing, or next to nothing, holds few
+// of them, and not for long.
+func TestStreamsWithoutAHeaderAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, err := New(Config{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var streams sync.WaitGroup
+		open := func(from string, n int) (ends []net.Conn) {
+			for range n {
+				near, far := net.Pipe()
+				streams.Go(func() { f.serve(t.Context(), peer{far, from}) })
+				ends = append(ends, near)
+			}
+			synctest.Wait()
+			return ends
+		}
+		for _, c := range open("[fd6c::1]:1000", 2*headless) {
+			c.SetWriteDeadline(time.Now())
+			c.Write([]byte(signature)[:1])
+		}
+		if n := f.greeting.Taken(); n != headless || f.Stats().Failed["crowded"] != headless {
+			t.Errorf("%d wait, %v", n, f.Stats().Failed)
+		}
+		honest := open("[fd6c::2]:1000", 1)[0]
+		honest.SetDeadline(time.Now().Add(time.Second))
+		var verdict [1]byte
+		if _, err := honest.Write(Header{Host: "x"}.Append(nil)); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadFull(honest, verdict[:]); err != nil || verdict[0] != byte(unknown) {
+			t.Errorf("%q, %v", verdict, err)
+		}
+		honest.Close()
+		began := time.Now()
+		streams.Wait()
+		if time.Since(began) > headerTimeout || f.greeting.Taken() != 0 {
+			t.Errorf("after %v %d still wait", time.Since(began), f.greeting.Taken())
+		}
+	})
+}
+
+// peer is a connection from somebody on the mesh.
+type peer struct {
+	net.Conn
+	from string
+}
+
+func (p peer) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(p.from))
+}
+
+// One service leaves others room at the upstreams, and gives back what it
+// does not use.
+func TestServicesShareTheConnectionsToUpstreams(t *testing.T) {
+	s := newStage(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	for range 2 { // of four places
+		if _, err := s.open("bare.landfall.test").Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := func() bool { return s.places.Taken() == 2 }
+	until(t, held)
+	third := s.open("bare.landfall.test")
+	if _, err := third.Read(make([]byte, 1)); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("a third of four: %v", err)
+	}
+	down := s.open("down.landfall.test")
+	if _, err := down.Read(make([]byte, 1)); !errors.Is(err, ErrUnreachable) {
+		t.Error(err)
+	}
+	other := s.open("db.landfall.test")
+	defer other.Close()
+	until(t, func() bool { return s.places.Taken() == 3 })
+	s.stop()
+	if n := s.Stats(); n.Failed["full"] != 1 || n.Failed["unreachable"] != 1 || s.places.Taken() != 0 {
+		t.Errorf("%v, %d places are taken after the end", n.Failed, s.places.Taken())
+	}
+}
+
+// until waits for what another goroutine is about to do.
+func until(t *testing.T, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); !is(); <-tick.C {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("it never came to be")
+		}
 	}
 }

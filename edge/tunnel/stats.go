@@ -13,7 +13,7 @@ type Stats struct {
 	Streams uint64            `metric:"streams_total" help:"Streams with a header."`
 	Open    int64             `metric:"streams_open" help:"Streams that have not ended."`
 	Bytes   map[string]uint64 `metric:"stream_bytes_total" label:"way" help:"Octets carried, up (to the upstream) or down."`
-	Failed  map[string]uint64 `metric:"streams_failed_total" label:"why" help:"Streams that were refused or did not end in order: bad header, unknown service, upstream unreachable, upstream broke, edge or client broke, node stopped."`
+	Failed  map[string]uint64 `metric:"streams_failed_total" label:"why" help:"Streams that were refused or did not end in order: bad header, too many of a peer without one, unknown service, upstream unreachable, no room for upstreams, upstream broke, edge or client broke, node stopped."`
 }
 
 type tally struct {
@@ -21,6 +21,7 @@ type tally struct {
 	open                          atomic.Int64
 	headers, unknown, unreachable atomic.Uint64
 	upstream, edge, stopped       atomic.Uint64
+	crowded, full                 atomic.Uint64
 }
 
 // Stats returns the counts so far.
@@ -32,6 +33,8 @@ func (f *Front) Stats() Stats {
 		Bytes:   map[string]uint64{"up": f.traffic.Up.Load(), "down": f.traffic.Down.Load()},
 		Failed: map[string]uint64{
 			"header":      t.headers.Load(),
+			"crowded":     t.crowded.Load(),
+			"full":        t.full.Load(),
 			"unknown":     t.unknown.Load(),
 			"unreachable": t.unreachable.Load(),
 			"upstream":    t.upstream.Load(),
