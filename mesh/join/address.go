@@ -34,7 +34,7 @@ func settle(cfg Config, calls []*call) (standing, error) {
 	for _, c := range calls {
 		sights = append(sights, sight{c.local, c.hello.You})
 	}
-	s, why := stand(sights, plain(cfg.Local), plain(cfg.Advertise))
+	s, why := stand(sights, plain(cfg.Local), cfg.Advertise)
 	if why != "" {
 		return standing{}, fail(Refused, CodeAddress, "join %s: %s; nothing was changed", cfg.Token.Node, why)
 	}
@@ -70,12 +70,12 @@ func asSeen(sights []sight, local []netip.Addr) (s standing, why string) {
 	for _, g := range sights {
 		switch {
 		case !g.seen.IsValid():
-		case !public(g.seen):
+		case classOf(g.seen) != public:
 			inside = append(inside, g.seen.String())
 		default:
 			s.add(g.seen, g.local)
 			if g.local.IsValid() && g.local != g.seen {
-				s.note("%v is seen as %v: this server is behind NAT; users will be told %v", g.local, g.seen, g.seen)
+				s.note("%v is seen as %v: this server is behind NAT; users will be told %v; if that is not an address of yours, somebody on the way to home has put it there: remove this node at home and invite it with --address", g.local, g.seen, g.seen)
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func asSeen(sights []sight, local []netip.Addr) (s standing, why string) {
 		s.note("%s is left out: users elsewhere cannot reach it", a)
 	}
 	for _, a := range local {
-		if public(a) && !slices.ContainsFunc(sights, func(g sight) bool { return g.local.Is4() == a.Is4() }) {
+		if classOf(a) == public && !slices.ContainsFunc(sights, func(g sight) bool { return g.local.Is4() == a.Is4() }) {
 			s.note("%v is left out: the control could not be reached over its family, so nobody has seen it from outside; to have users told of it, join with --address for it and for each other address", a)
 		}
 	}
@@ -97,7 +97,7 @@ func asSeen(sights []sight, local []netip.Addr) (s standing, why string) {
 func notSeen(inside []string, local []netip.Addr) string {
 	example := "203.0.113.7"
 	for _, a := range local {
-		if public(a) {
+		if classOf(a) == public {
 			example = a.String()
 			break
 		}
@@ -121,7 +121,7 @@ func asTold(sights []sight, local, advertise []netip.Addr) (s standing, why stri
 			s.note("%v serves for %v, which is on no interface here: this server is behind NAT", bound, a)
 		}
 		for _, g := range sights {
-			if g.seen.IsValid() && g.seen.Is4() == a.Is4() && !slices.Contains(advertise, g.seen) && public(g.seen) {
+			if g.seen.IsValid() && g.seen.Is4() == a.Is4() && !slices.Contains(advertise, g.seen) && classOf(g.seen) == public {
 				s.note("users will be told %v, as --address says; the control sees %v", a, g.seen)
 			}
 		}
@@ -131,7 +131,7 @@ func asTold(sights []sight, local, advertise []netip.Addr) (s standing, why stri
 
 // behind is the address of an interface that serves what comes for a.
 func behind(a netip.Addr, sights []sight, local []netip.Addr) (netip.Addr, bool) {
-	if slices.Contains(local, a) {
+	if slices.Contains(local, a) || a.Is4() && a.IsLoopback() { // all of it is ours (RFC 1122, 3.2.1.3)
 		return a, true
 	}
 	for _, g := range sights {
@@ -160,11 +160,4 @@ func (s *standing) add(advertised, bound netip.Addr) {
 
 func (s *standing) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
-}
-
-// public reports whether an address can mean the same to users everywhere.
-func public(a netip.Addr) bool {
-	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10) // RFC 6598: carriers' own NAT
-	return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsPrivate() &&
-		!a.IsLinkLocalUnicast() && !a.IsMulticast() && !shared.Contains(a)
 }

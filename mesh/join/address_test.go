@@ -67,6 +67,10 @@ func TestServersKnowWhereTheyAre(t *testing.T) {
 			advertise: []string{"203.0.113.7", "203.0.113.8"}, advertised: []string{"203.0.113.7", "203.0.113.8"}, bound: []string{"10.0.0.5"},
 			notes: []string{"10.0.0.5 serves for 203.0.113.7", "10.0.0.5 serves for 203.0.113.8"},
 		},
+		"told another loopback one": {
+			sights: see("127.0.0.1", "127.0.0.1"), local: []string{"127.0.0.1"},
+			advertise: []string{"127.20.1.2"}, advertised: []string{"127.20.1.2"},
+		},
 		"told a private one": {
 			sights: see("10.0.0.5", "10.0.0.5"), local: []string{"10.0.0.5"},
 			advertise: []string{"10.0.0.5"}, advertised: []string{"10.0.0.5"},

@@ -110,6 +110,9 @@ func (rec record) seat(m *landfall.Map, r request, from netip.Addr, now time.Tim
 	case !now.Before(rec.Expires):
 		return refuse(CodeExpired, "%s", expired(rec.Expires, now))
 	}
+	if why := rec.misplaced(r, from); why != "" {
+		return refuse(CodeAddress, "%s", why)
+	}
 	n := &m.Nodes[i]
 	n.State = landfall.Active
 	n.Key, n.Sealing = r.Key, r.Sealing

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -72,6 +73,9 @@ type Invitation struct {
 	// Endpoints are where the new server reaches the control, HOST:PORT, best
 	// first; none means the home region's nodes at their public addresses.
 	Endpoints []string
+	// Addresses are those that the server is to be found at; it can join with
+	// no others. None has it find them out.
+	Addresses []netip.Addr
 }
 
 // Invite puts the node into the map, its region with it where that is new,
@@ -80,6 +84,7 @@ type Invitation struct {
 // fails, that token and the map are as they were; a map that would have
 // faults is a *mapsync.Faulty.
 func (b *Book) Invite(ctx context.Context, inv Invitation) (Token, error) {
+	inv.Addresses = plain(inv.Addresses)
 	if err := inv.check(); err != nil {
 		return Token{}, fmt.Errorf("invite %s: %w", inv.Node, err)
 	}
@@ -92,7 +97,7 @@ func (b *Book) Invite(ctx context.Context, inv Invitation) (Token, error) {
 				return err
 			}
 		}
-		if err := inv.checkEndpoints(m); err != nil {
+		if err := errors.Join(inv.checkEndpoints(m), inv.checkAddresses(m)); err != nil {
 			return err
 		}
 		return inv.enter(m)
@@ -106,12 +111,13 @@ func (b *Book) Invite(ctx context.Context, inv Invitation) (Token, error) {
 		Key:       b.cfg.Key,
 		Expires:   b.cfg.Now().Add(inv.valid()).UTC().Truncate(time.Second),
 		Endpoints: inv.endpoints(m),
+		Addresses: inv.Addresses,
 		secret:    newSecret(),
 	}
-	if err := b.save(record{Node: t.Node, Key: t.secret.key(), Expires: t.Expires}); err != nil {
+	if err := b.save(record{Node: t.Node, Key: t.secret.key(), Expires: t.Expires, Addresses: t.Addresses}); err != nil {
 		return Token{}, fmt.Errorf("invite %s: it is in the map, but has no token: %w: invite it again", inv.Node, err)
 	}
-	b.cfg.Log.Info("node invited", "peer", inv.Node, "region", inv.Region, "serial", m.Serial, "expires", t.Expires)
+	b.cfg.Log.Info("node invited", "peer", inv.Node, "region", inv.Region, "serial", m.Serial, "expires", t.Expires, "addresses", t.Addresses)
 	return t, nil
 }
 
@@ -162,6 +168,13 @@ func (i Invitation) check() error {
 		return fmt.Errorf("a token that stands for %v is over before it is typed: want a minute at least", i.Valid)
 	case len(i.Endpoints) > maxEndpoints:
 		return fmt.Errorf("%d endpoints are more than %d", len(i.Endpoints), maxEndpoints)
+	case len(i.Addresses) > maxAddresses:
+		return fmt.Errorf("%d addresses are more than %d", len(i.Addresses), maxAddresses)
+	}
+	for _, a := range i.Addresses {
+		if classOf(a) == nowhere {
+			return fmt.Errorf("%v is no address at which others find a server: want one such as 203.0.113.7", a)
+		}
 	}
 	for _, r := range i.Roles {
 		if !slices.Contains(landfall.Roles(), r) {
@@ -215,6 +228,18 @@ func (i Invitation) endpoints(m *landfall.Map) (out []string) {
 		}
 	}
 	return out[:min(len(out), maxEndpoints)]
+}
+
+// checkAddresses finds out at home what would fail at the new server.
+func (i Invitation) checkAddresses(m *landfall.Map) error {
+	for _, n := range m.Nodes {
+		for _, a := range i.Addresses {
+			if n.ID != i.Node && slices.Contains(n.Advertised, a) {
+				return fmt.Errorf("address %v is that of node %s", a, n.ID)
+			}
+		}
+	}
+	return nil
 }
 
 func (i Invitation) checkEndpoints(m *landfall.Map) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,9 +80,16 @@ func TestInvitationsThatCannotBe(t *testing.T) {
 		"over before it is typed":          func(i *Invitation) { i.Valid = time.Second },
 		"want HOST:PORT":                   func(i *Invitation) { i.Endpoints = []string{"home.example.com"} },
 		"endpoints are more":               func(i *Invitation) { i.Endpoints = make([]string, 9) },
-		"origin outside the home region":   func(i *Invitation) { i.Roles = []landfall.Role{landfall.RoleOrigin} },
-		`has the role "edge" twice`:        func(i *Invitation) { i.Roles = []landfall.Role{"edge", "edge"} },
-		"hyphen":                           func(i *Invitation) { i.Node = "nyc-" },
+		"addresses are more": func(i *Invitation) {
+			for n := range byte(maxAddresses + 1) {
+				i.Addresses = append(i.Addresses, netip.AddrFrom4([4]byte{198, 51, 100, n}))
+			}
+		},
+		"169.254.169.254 is no address":  func(i *Invitation) { i.Addresses = addrs("169.254.169.254") },
+		"is that of node sin1":           func(i *Invitation) { i.Addresses = addrs("192.0.2.9") },
+		"origin outside the home region": func(i *Invitation) { i.Roles = []landfall.Role{landfall.RoleOrigin} },
+		`has the role "edge" twice`:      func(i *Invitation) { i.Roles = []landfall.Role{"edge", "edge"} },
+		"hyphen":                         func(i *Invitation) { i.Node = "nyc-" },
 	} {
 		inv := nyc("nyc1")
 		spoil(&inv)

@@ -28,7 +28,7 @@ const (
 	CodeNetwork Code = "network" // the token is for another network
 	CodeClock   Code = "clock"   // the two clocks are too far apart
 	CodeFaulty  Code = "faulty"  // the map would have faults: an address or key that another node has
-	CodeAddress Code = "address" // users could not reach this server at its addresses
+	CodeAddress Code = "address" // users could not reach this server at its addresses, or it may not have them
 	CodeRequest Code = "request" // not a request of this protocol
 	CodeTrouble Code = "trouble" // home has a fault of its own; its log says which
 )

@@ -25,7 +25,7 @@ type Config struct {
 	// Local are the addresses of this server's interfaces.
 	Local []netip.Addr
 	// Advertise are the addresses that users are told, exactly these; none
-	// means those that the control sees.
+	// means those of the token, or else those that the control sees.
 	Advertise []netip.Addr
 	// WireGuardPort is where other nodes send datagrams, at each address.
 	WireGuardPort uint16
@@ -56,6 +56,10 @@ func Join(ctx context.Context, cfg Config) (*Result, error) {
 	now := cfg.Now()
 	if last := cfg.Token.Expires.Add(again + maxSkew); now.After(last) {
 		return nil, fail(Refused, CodeExpired, "join %s: %s; if that is not the time now, set the clock right first; nothing was changed", cfg.Token.Node, expired(cfg.Token.Expires, now))
+	}
+	var why string
+	if cfg.Advertise, why = cfg.told(); why != "" {
+		return nil, fail(Refused, CodeAddress, "join %s: %s; nothing was changed", cfg.Token.Node, why)
 	}
 	calls, err := greet(ctx, cfg)
 	if err != nil {
@@ -105,6 +109,19 @@ func (c *Config) complete() error {
 		c.Progress = func(string) {}
 	}
 	return nil
+}
+
+// told are the addresses that users are to be told, none where they are to be
+// found out; or why that cannot be.
+func (c *Config) told() (all []netip.Addr, why string) {
+	all, pinned := plain(c.Advertise), c.Token.Addresses
+	switch {
+	case len(pinned) == 0:
+		return all, ""
+	case len(all) > 0 && !sameAddresses(all, pinned):
+		return nil, astray(pinned, all)
+	}
+	return pinned, ""
 }
 
 func (c *Config) request(s standing) request {

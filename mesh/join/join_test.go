@@ -123,7 +123,7 @@ func TestRefusalsSayWhyAndChangeNothing(t *testing.T) {
 		"expired": {func(*home, *Token, *Config) { after(DefaultValid + 20*time.Minute) }, CodeExpired, "20m0s ago"},
 		"long expired": {func(h *home, _ *Token, cfg *Config) {
 			after(3 * time.Hour)
-			cfg.Dial = nowhere(h.t)
+			cfg.Dial = unasked(h.t)
 		}, CodeExpired, "2h0m0s ago"},
 		"clock an hour ahead": {func(_ *home, _ *Token, cfg *Config) {
 			cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
@@ -203,8 +203,8 @@ func TestNodeComesBackUnderItsName(t *testing.T) {
 	})
 }
 
-// nowhere is for those who have no reason to ask.
-func nowhere(t testing.TB) func(context.Context, string, string) (net.Conn, error) {
+// unasked is for those who have no reason to ask.
+func unasked(t testing.TB) func(context.Context, string, string) (net.Conn, error) {
 	return func(_ context.Context, _, address string) (net.Conn, error) {
 		t.Errorf("%s was asked", address)
 		return nil, net.ErrClosed

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"time"
 
@@ -16,11 +17,12 @@ import (
 // record is what home keeps of an invitation: NODE.json in the book's
 // directory.
 type record struct {
-	Node    landfall.NodeID    `json:"node"`
-	Key     proofKey           `json:"key"` // in hexadecimal digits
-	Expires time.Time          `json:"expires"`
-	Joined  landfall.PublicKey `json:"joined,omitzero"` // who has used it
-	At      time.Time          `json:"at,omitzero"`     // when
+	Node      landfall.NodeID    `json:"node"`
+	Key       proofKey           `json:"key"` // in hexadecimal digits
+	Expires   time.Time          `json:"expires"`
+	Addresses []netip.Addr       `json:"addresses,omitempty"` // the server's, and no others; none leaves them to it
+	Joined    landfall.PublicKey `json:"joined,omitzero"`     // who has used it
+	At        time.Time          `json:"at,omitzero"`         // when
 }
 
 const maxRecord = 4 << 10

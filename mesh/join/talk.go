@@ -151,7 +151,7 @@ func statusOf(c Code) int {
 		return http.StatusConflict
 	case CodeExpired, CodeGone:
 		return http.StatusGone
-	case CodeFaulty:
+	case CodeFaulty, CodeAddress:
 		return http.StatusUnprocessableEntity
 	case CodeTrouble:
 		return http.StatusInternalServerError

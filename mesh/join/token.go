@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ type Token struct {
 	Key       landfall.MapKey // whose maps the server will take
 	Expires   time.Time       // in whole seconds, by the control's clock
 	Endpoints []string        // where the control is, HOST:PORT, best first
+	Addresses []netip.Addr    // where the server is, and nowhere else; none: as the control sees it
 
 	secret secret
 }
@@ -54,10 +56,12 @@ func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + 
 // Reveal is the token in its text form, for the operator.
 //
 //	length of what follows, 2 bytes | network | node | map key, 32 | secret, 32
-//	| expiry, 8 | number of endpoints, 1 | endpoints | CRC-32C of all before, 4
+//	| expiry, 8 | number of endpoints, 1 | endpoints
+//	[ | number of addresses, 1 | addresses ] | CRC-32C of all before, 4
 //
-// Names and endpoints are a byte of length and so many bytes; numbers are
-// big-endian.
+// Names, endpoints and addresses are a byte of length and so many bytes;
+// numbers are big-endian. Where there are no addresses, their number is left
+// out too.
 func (t Token) Reveal() string {
 	b := make([]byte, 2, 256)
 	b = appendText(b, t.Network)
@@ -68,6 +72,12 @@ func (t Token) Reveal() string {
 	b = append(b, byte(len(t.Endpoints)))
 	for _, e := range t.Endpoints {
 		b = appendText(b, e)
+	}
+	if len(t.Addresses) > 0 {
+		b = append(b, byte(len(t.Addresses)))
+		for _, a := range t.Addresses {
+			b = appendText(b, string(a.AsSlice()))
+		}
 	}
 	binary.BigEndian.PutUint16(b, uint16(len(b)-2+crc32.Size))
 	b = binary.BigEndian.AppendUint32(b, checksum(b))
@@ -147,6 +157,10 @@ func readToken(b []byte) (t Token, err error) {
 	for range min(n, maxEndpoints) {
 		t.Endpoints = append(t.Endpoints, r.text())
 	}
+	pinned := len(r.b) > 0
+	if pinned {
+		t.Addresses = r.addresses()
+	}
 	switch {
 	case r.failed || len(r.b) > 0:
 		return Token{}, errors.New("its fields do not add up: make a new one with `landfall invite`")
@@ -160,6 +174,8 @@ func readToken(b []byte) (t Token, err error) {
 		return Token{}, errors.New("its expiry is no date")
 	case n == 0 || n > maxEndpoints:
 		return Token{}, fmt.Errorf("it names %d places to ask, want 1 to %d", n, maxEndpoints)
+	case pinned && !proper(t.Addresses):
+		return Token{}, errors.New("its addresses are none of a server's")
 	}
 	for _, e := range t.Endpoints {
 		if err := checkEndpoint(e); err != nil {
@@ -218,6 +234,23 @@ func (r *reader) number(size int) (n uint64) {
 		n = n<<8 | uint64(c)
 	}
 	return n
+}
+
+// addresses are as many as the first byte says, to no more than there may be.
+func (r *reader) addresses() (out []netip.Addr) {
+	n := int(r.number(1))
+	for range min(n, maxAddresses) {
+		a, _ := netip.AddrFromSlice([]byte(r.text())) // the zero Addr, which is not proper
+		out = append(out, a)
+	}
+	return out
+}
+
+// proper reports whether all addresses can be those of a server, in their one
+// form, each once.
+func proper(all []netip.Addr) bool {
+	return len(all) > 0 && slices.Equal(all, plain(all)) &&
+		!slices.ContainsFunc(all, func(a netip.Addr) bool { return classOf(a) == nowhere })
 }
 
 func (r *reader) text() string { return string(r.take(int(r.number(1)))) }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,19 @@ func TestTokenSurvivesItsText(t *testing.T) {
 	}
 	if n := len(want.Reveal()); n > 256 {
 		t.Errorf("a token of %d characters is hard to copy", n)
+	}
+}
+
+func TestTokenCarriesAddresses(t *testing.T) {
+	want := aToken()
+	plain := want.Reveal()
+	want.Addresses = addrs("198.51.100.7", "2001:db8::7", "10.0.0.5", "127.0.0.1")
+	got, err := ParseToken(want.Reveal())
+	if err != nil || !slices.Equal(got.Addresses, want.Addresses) || got.Reveal() != want.Reveal() {
+		t.Errorf("%v, %v", got.Addresses, err)
+	}
+	if got, err := ParseToken(plain); err != nil || got.Addresses != nil || len(want.Reveal()) <= len(plain) {
+		t.Errorf("without: %v, %v", got.Addresses, err)
 	}
 }
 
@@ -98,6 +112,11 @@ func TestTokensOfWrongPrograms(t *testing.T) {
 		"no date":             func(t *Token) { t.Expires = time.Unix(1<<41, 0) },
 		"nowhere":             func(t *Token) { t.Endpoints = nil },
 		"everywhere":          func(t *Token) { t.Endpoints = slices.Repeat([]string{"192.0.2.1:443"}, 9) },
+		"addresses of none":   func(t *Token) { t.Addresses = addrs("169.254.169.254") },
+		"too many addresses":  func(t *Token) { t.Addresses = slices.Repeat(addrs("198.51.100.7"), 9) },
+		"an address twice":    func(t *Token) { t.Addresses = addrs("198.51.100.7", "198.51.100.7") },
+		"address in disguise": func(t *Token) { t.Addresses = addrs("::ffff:198.51.100.7") },
+		"half an address":     func(t *Token) { t.Addresses = []netip.Addr{{}} },
 		"endpoint of no port": func(t *Token) { t.Endpoints[1] = "192.0.2.1" },
 		"endpoint of port 0":  func(t *Token) { t.Endpoints[1] = "192.0.2.1:0" },
 		"endpoint of no host": func(t *Token) { t.Endpoints[1] = ":443" },
@@ -112,8 +131,10 @@ func TestTokensOfWrongPrograms(t *testing.T) {
 }
 
 func FuzzToken(f *testing.F) {
-	text := aToken().Reveal()
+	text, pinned := aToken().Reveal(), aToken()
+	pinned.Addresses = addrs("198.51.100.7", "2001:db8::7")
 	f.Add(text)
+	f.Add(pinned.Reveal())
 	f.Add(text[:40])
 	f.Add(tokenPrefix)
 	f.Fuzz(func(t *testing.T, s string) {
@@ -126,11 +147,15 @@ func FuzzToken(f *testing.F) {
 
 // Fuzzing hardly finds checksums: here it is given them.
 func FuzzTokenFields(f *testing.F) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(aToken().Reveal(), tokenPrefix))
-	if err != nil {
-		f.Fatal(err)
+	for _, pins := range [][]netip.Addr{nil, addrs("198.51.100.7", "2001:db8::7")} {
+		token := aToken()
+		token.Addresses = pins
+		b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token.Reveal(), tokenPrefix))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[2 : len(b)-4])
 	}
-	f.Add(b[2 : len(b)-4])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		token, err := readToken(b)
 		if err != nil {

@@ -85,6 +85,8 @@ func FuzzRequest(f *testing.F) {
 		if !label(string(r.Node)) || r.Key.IsZero() {
 			t.Errorf("taken: %+v", r)
 		}
+		// Whatever a server claims, home decides something.
+		record{}.misplaced(r, netip.MustParseAddr("10.0.0.5"))
 	})
 }
 
@@ -102,7 +104,7 @@ func FuzzHello(f *testing.F) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add(encode(f, record{Node: "nyc1", Key: proofKey{1}, Expires: time.Unix(1e9, 0).UTC()}))
+	f.Add(encode(f, record{Node: "nyc1", Key: proofKey{1}, Expires: time.Unix(1e9, 0).UTC(), Addresses: addrs("198.51.100.7")}))
 	f.Add([]byte(`{"node":"nyc1","key":"00"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseRecord(b, "nyc1")
