@@ -31,6 +31,7 @@ func Commands() []Command {
 		statusCommand(),
 		doctorCommand(),
 		drainCommand(),
+		setCommand(),
 		removeCommand(),
 		mapShowCommand(),
 		mapDiffCommand(),

@@ -28,6 +28,14 @@ func (c *Client) SetState(ctx context.Context, node landfall.NodeID, to landfall
 	return a.Serial, err
 }
 
+// Set changes what a node brought with it. It returns the serial of the map
+// that says so.
+func (c *Client) Set(ctx context.Context, s Setting) (landfall.Serial, error) {
+	var a Applied
+	err := c.Post(ctx, "/set", s, &a)
+	return a.Serial, err
+}
+
 // CutOff takes a node out of the map at once. It returns the serial of the map
 // that says so.
 func (c *Client) CutOff(ctx context.Context, node landfall.NodeID) (landfall.Serial, error) {

@@ -2,6 +2,9 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"landfall"
@@ -13,6 +16,8 @@ type Operator interface {
 	// SetState moves a node along its life; the empty State leaves it out of
 	// the map.
 	SetState(ctx context.Context, node landfall.NodeID, to landfall.State) (landfall.Serial, error)
+	// Set changes what a node brought with it.
+	Set(ctx context.Context, s Setting) (landfall.Serial, error)
 	// CutOff takes a node out of the map at once, from wherever in its life it
 	// is and whatever that leaves nobody to do.
 	CutOff(ctx context.Context, node landfall.NodeID) (landfall.Serial, error)
@@ -71,4 +76,40 @@ type Renewed struct {
 	// Irrevocable says that the old certificates are good until they end: the
 	// authority has no means to take them back.
 	Irrevocable bool `json:"irrevocable,omitempty"`
+}
+
+// Setting is what a node is from now on; what is empty stays as it is.
+type Setting struct {
+	Node       landfall.NodeID `json:"node"`
+	Advertised []netip.Addr    `json:"advertised,omitempty"`
+	Bound      []netip.Addr    `json:"bound,omitempty"` // with Advertised: what it binds instead; empty: the same
+	Roles      []landfall.Role `json:"roles,omitempty"`
+}
+
+// Change makes the setting that of the node in a map. Where other nodes send
+// their datagrams follows the addresses, at the port there is.
+func (s Setting) Change(m *landfall.Map) error {
+	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == s.Node })
+	if i < 0 {
+		return fmt.Errorf("there is no node %q", s.Node)
+	}
+	n := &m.Nodes[i]
+	if !n.Joined() {
+		return fmt.Errorf("node %s is %s: only one that has joined can be changed", s.Node, n.EffectiveState())
+	}
+	if len(s.Roles) > 0 {
+		n.Roles = s.Roles
+	}
+	if len(s.Advertised) == 0 {
+		return nil
+	}
+	if len(n.Endpoints) == 0 {
+		return fmt.Errorf("node %s has no port for the mesh in the map: remove it, and let it join again", s.Node)
+	}
+	port := n.Endpoints[0].Port()
+	n.Advertised, n.Bound, n.Endpoints = s.Advertised, s.Bound, nil
+	for _, a := range s.Advertised {
+		n.Endpoints = append(n.Endpoints, netip.AddrPortFrom(a, port))
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -24,6 +25,11 @@ type clerk struct {
 func (c *clerk) SetState(_ context.Context, n landfall.NodeID, to landfall.State) (landfall.Serial, error) {
 	c.asked = append(c.asked, n, to)
 	return 7, c.err
+}
+
+func (c *clerk) Set(_ context.Context, s Setting) (landfall.Serial, error) {
+	c.asked = append(c.asked, s)
+	return 5, c.err
 }
 
 func (c *clerk) CutOff(_ context.Context, n landfall.NodeID) (landfall.Serial, error) {
@@ -82,6 +88,10 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 	if n, err := c.CutOff(ctx, "nyc2"); n != 6 || err != nil {
 		t.Errorf("cut off: %d, %v", n, err)
 	}
+	set := Setting{Node: "nyc1", Advertised: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Roles: []landfall.Role{"dns"}}
+	if n, err := c.Set(ctx, set); n != 5 || err != nil {
+		t.Errorf("set: %d, %v", n, err)
+	}
 	i := Invitation{Node: "nyc1", Region: "nyc", Place: &landfall.Place{Lat: 40.71, Lon: -74.01}, Roles: []landfall.Role{"edge"}, Valid: time.Hour}
 	if got, err := c.Invite(ctx, i); got.Token != "secret" || err != nil {
 		t.Errorf("invite: %+v, %v", got, err)
@@ -93,7 +103,7 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 	if got, err := c.Renew(ctx, r); !got.Irrevocable || err != nil {
 		t.Errorf("renew: %+v, %v", got, err)
 	}
-	want := []any{landfall.NodeID("nyc1"), landfall.Draining, landfall.NodeID("nyc2"), i, landfall.Serial(5), "edge.example.com", r}
+	want := []any{landfall.NodeID("nyc1"), landfall.Draining, landfall.NodeID("nyc2"), set, i, landfall.Serial(5), "edge.example.com", r}
 	if !reflect.DeepEqual(op.asked, want) {
 		t.Errorf("asked %+v\nwant  %+v", op.asked, want)
 	}
@@ -185,6 +195,29 @@ func TestDeclareRefusesWhatIsNotThisNetworks(t *testing.T) {
 	} {
 		if _, err := Declare(now.Clone(), file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+func TestSettingMovesAddressesAndKeepsThePort(t *testing.T) {
+	a := netip.MustParseAddr
+	m := &landfall.Map{Nodes: []landfall.Node{{
+		ID: "nyc1", Roles: []landfall.Role{"edge"}, Advertised: []netip.Addr{a("192.0.2.1")}, Bound: []netip.Addr{a("10.0.0.1")},
+		Endpoints: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4500")},
+	}, {ID: "new1", State: landfall.Invited}}}
+	if err := (Setting{Node: "nyc1", Roles: []landfall.Role{"dns"}}).Change(m); err != nil || m.Nodes[0].Advertised[0] != a("192.0.2.1") || m.Nodes[0].Roles[0] != "dns" {
+		t.Errorf("roles alone: %+v, %v", m.Nodes[0], err)
+	}
+	if err := (Setting{Node: "nyc1", Advertised: []netip.Addr{a("198.51.100.2"), a("2001:db8::2")}}).Change(m); err != nil {
+		t.Fatal(err)
+	}
+	n := m.Nodes[0]
+	if n.Bound != nil || len(n.Endpoints) != 2 || n.Endpoints[1].String() != "[2001:db8::2]:4500" || n.Advertised[0] != a("198.51.100.2") {
+		t.Errorf("node is %+v", n)
+	}
+	for _, id := range []landfall.NodeID{"new1", "none"} {
+		if err := (Setting{Node: id, Roles: []landfall.Role{"dns"}}).Change(m); err == nil {
+			t.Errorf("%s was changed", id)
 		}
 	}
 }

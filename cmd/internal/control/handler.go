@@ -30,6 +30,10 @@ func Handler(current func() *landfall.Map, op Operator, log *slog.Logger) http.H
 		serial, err := op.SetState(ctx, r.Node, r.State)
 		return Applied{Serial: serial}, err
 	}))
+	mux.HandleFunc("POST /set", post(log, func(ctx context.Context, s Setting) (Applied, error) {
+		serial, err := op.Set(ctx, s)
+		return Applied{Serial: serial}, err
+	}))
 	mux.HandleFunc("POST /cut", post(log, func(ctx context.Context, r stateRequest) (Applied, error) {
 		serial, err := op.CutOff(ctx, r.Node)
 		return Applied{Serial: serial}, err

@@ -81,6 +81,15 @@ func homeStays(m *landfall.Map, leaving landfall.Node) error {
 	return nil
 }
 
+// Set implements control.Operator.
+func (o operator) Set(ctx context.Context, s control.Setting) (landfall.Serial, error) {
+	m, err := o.node.cfg.Home.Control.Change(ctx, s.Change)
+	if err != nil {
+		return 0, err
+	}
+	return m.Serial, nil
+}
+
 // CutOff implements control.Operator. The three steps that a node never skips
 // follow one another without a pause: the first map that reaches a node may
 // be the last of them.

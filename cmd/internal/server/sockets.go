@@ -144,7 +144,7 @@ func (b *binder) fault(what, where string, err error) {
 			cure = ": something else answers DNS there: `ss -lnptu` tells what; if it is systemd-resolved, DNSStubListener=no in /etc/systemd/resolved.conf stops that"
 		}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		cure = ": this server does not have that address any more: give it back, or remove the node and join again"
+		cure = ": this server does not have that address any more: give it back, or tell the network with `landfall set NODE --address ADDR` on the home server"
 	case errors.Is(err, syscall.EACCES):
 		cure = ": ports below 1024 need CAP_NET_BIND_SERVICE: run as the systemd unit does, or as root"
 	}

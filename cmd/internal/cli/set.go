@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
+	"landfall/cmd/internal/server"
+)
+
+type setFlags struct {
+	dir, roles       string
+	addresses, bound []string
+}
+
+func setCommand() Command {
+	var f setFlags
+	return Command{
+		Path:  "set",
+		Args:  "NODE",
+		Short: "Change a node's addresses or roles",
+		Long: `For a server that got other addresses, or other work. Write all addresses that
+users reach it by; --bound are those that it has itself, where it is behind
+NAT. The node takes it up by itself. Ask this on the home server; it works
+there also while nothing runs, as when the home server's own address changed.
+
+Of a name server, the zone above has to learn the new addresses too.`,
+		Flags: func(fs *Flags) {
+			runningFlag(fs, &f.dir)
+			fs.Strings(&f.addresses, "address", "public `ADDR` of the server; may be repeated")
+			fs.Strings(&f.bound, "bound", "behind NAT: own `ADDR` of the server; may be repeated")
+			fs.String(&f.roles, "roles", "", "what the server does: `ROLE,...`")
+		},
+		Run: func(ctx context.Context, env *Env, args []string) error {
+			s, err := f.setting(args[0])
+			if err != nil {
+				return err
+			}
+			c := running(env, f.dir)
+			serial, err := c.Set(ctx, s)
+			offline := errors.Is(err, admin.ErrNotRunning)
+			if offline {
+				var m *landfall.Map
+				if m, err = server.Change(ctx, stateDir(env, f.dir), env.log(false), s.Change); err == nil {
+					serial = m.Serial
+				}
+			}
+			if err != nil {
+				return asked(err)
+			}
+			fmt.Fprintf(env.Stdout, "node %s is changed (map serial %d)\n", s.Node, serial)
+			if offline {
+				_, err := fmt.Fprintln(env.Stdout, "nothing runs here: the others hear of it when it does")
+				return err
+			}
+			m, err := c.Map(ctx)
+			if err != nil {
+				return asked(err)
+			}
+			if n, ok := m.Node(s.Node); ok && len(s.Advertised) > 0 {
+				if err := explainDelegation(env.Stdout, m, n, "has to say of it now:"); err != nil {
+					return err
+				}
+			}
+			return tellLate(ctx, env.Stdout, c, serial)
+		},
+	}
+}
+
+func (f setFlags) setting(node string) (s control.Setting, err error) {
+	s.Node = landfall.NodeID(node)
+	if len(f.addresses) == 0 && f.roles == "" {
+		return s, Usagef("what of %s? Give --address or --roles", node)
+	}
+	if len(f.bound) > 0 && len(f.addresses) == 0 {
+		return s, Usagef("--bound goes with --address: write all addresses of the server")
+	}
+	if s.Advertised, err = parseAddresses(f.addresses); err != nil {
+		return s, usage("--address", err)
+	}
+	if s.Bound, err = parseAddresses(f.bound); err != nil {
+		return s, usage("--bound", err)
+	}
+	if f.roles != "" {
+		s.Roles, err = parseRoles(f.roles)
+	}
+	return s, usage("--roles", err)
+}
