@@ -195,13 +195,12 @@ func (f *Fleet) Map(ctx context.Context) (*landfall.Map, error) {
 	return &m, nil
 }
 
-// Delegate has the parent zone name the name servers that there are, but some.
-func (f *Fleet) Delegate(ctx context.Context, but ...landfall.NodeID) error {
+// Delegate has the parent zone name the name servers that there are.
+func (f *Fleet) Delegate(ctx context.Context) error {
 	m, err := f.Map(ctx)
 	if err != nil {
 		return err
 	}
-	m.Nodes = slices.DeleteFunc(m.Nodes, func(n landfall.Node) bool { return slices.Contains(but, n.ID) })
 	var b strings.Builder
 	for n := range m.Having(landfall.RoleDNS) {
 		name := fmt.Sprintf("%s.ns.%s.", n.ID, Domain)
