@@ -123,9 +123,10 @@ func TestHandlerThatPanicsHarmsNobody(t *testing.T) {
 		}
 		c.Close()
 	}
-	if n := s.Stats(); n.Panics != 2 || n.Connections != 0 {
-		t.Errorf("%+v", n)
-	}
+	eventually(t, "both were counted and are gone", func() bool {
+		n := s.Stats()
+		return n.Panics == 2 && n.Connections == 0
+	})
 }
 
 func TestProtocolsThatCannotBeHandedOver(t *testing.T) {

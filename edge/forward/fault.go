@@ -75,6 +75,10 @@ func judgeDial(err error, between Fault, host string) failure {
 	if between != Origin {
 		return f
 	}
+	if errors.Is(err, errFull) {
+		f.fault, f.say, f.cure = Ours, "There is no room for more requests to the application behind "+landfall.CanonicalHost(host)+" just now.", "see what keeps its requests under way, or let this server open more files (LimitNOFILE)"
+		return f
+	}
 	f.status, f.say, f.cure = http.StatusBadGateway, behind(host)+" cannot be reached just now.", "start the application, or correct the service's upstream"
 	if foreign, ok := errors.AsType[*foreignError](err); ok {
 		f.say, f.cure = behind(host)+" does not answer in TLS that can be trusted.", foreign.cure

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"landfall"
+	"landfall/edge/room"
 )
 
 // UpstreamsConfig is what an Upstreams needs.
@@ -20,6 +22,9 @@ type UpstreamsConfig struct {
 	Log  *slog.Logger // nil discards
 	// Dial reaches the hosts of the upstream URLs; nil means net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Connections is how many to upstreams may be open; 0 means room.Plan's.
+	// No upstream may have more of them than are still free.
+	Connections int
 }
 
 // Upstreams is the home region's end of landfall.MeshHTTP: it hands requests
@@ -27,10 +32,11 @@ type UpstreamsConfig struct {
 // name. It trusts what the edges say about clients: only the mesh may reach
 // it.
 type Upstreams struct {
-	proxy proxy
-	dial  func(ctx context.Context, network, address string) (net.Conn, error)
-	carry *http.Transport
-	urls  atomic.Pointer[map[string]*url.URL]
+	proxy  proxy
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	places room.Shares[string] // connections, by address
+	carry  *http.Transport
+	urls   atomic.Pointer[map[string]*url.URL]
 }
 
 // NewUpstreams checks the configuration.
@@ -41,7 +47,11 @@ func NewUpstreams(cfg UpstreamsConfig) (*Upstreams, error) {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
+	if cfg.Connections < 0 {
+		return nil, fmt.Errorf("forward: %d connections to upstreams (want a positive number, or 0 for the default)", cfg.Connections)
+	}
 	u := &Upstreams{dial: cfg.Dial, carry: newTransport(DefaultHeaderTimeout)}
+	u.places.All = cmp.Or(cfg.Connections, room.Here().Upstreams)
 	u.carry.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return u.connect(ctx, address, false) }
 	u.carry.DialTLSContext = func(ctx context.Context, _, address string) (net.Conn, error) { return u.connect(ctx, address, true) }
 	u.proxy.init(cfg.Self, cfg.Log, Origin)
@@ -53,7 +63,7 @@ func NewUpstreams(cfg UpstreamsConfig) (*Upstreams, error) {
 func (u *Upstreams) connect(ctx context.Context, address string, encrypted bool) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c, err := u.dial(ctx, "tcp", address)
+	c, err := u.place(ctx, address)
 	if err == nil && encrypted {
 		host, _, _ := net.SplitHostPort(address) // the transport has joined them
 		c, err = secure(ctx, c, host)
@@ -62,6 +72,27 @@ func (u *Upstreams) connect(ctx context.Context, address string, encrypted bool)
 		return nil, &dialError{address, err}
 	}
 	return &wary{Conn: c}, nil
+}
+
+// errFull says that there is no room for a connection to an upstream.
+var errFull = errors.New("the upstream has its share of the connections to upstreams that this server may open")
+
+// place dials an upstream, if it has not got its share of what is open.
+// Connections that wait for another request make room.
+func (u *Upstreams) place(ctx context.Context, address string) (net.Conn, error) {
+	if !u.places.Take(address) {
+		u.carry.CloseIdleConnections()
+		if !u.places.Take(address) {
+			return nil, errFull
+		}
+	}
+	give := func() { u.places.Give(address) }
+	c, err := u.dial(ctx, "tcp", address)
+	if err != nil {
+		give()
+		return nil, err
+	}
+	return room.Hold(c, give), nil
 }
 
 // SetMap takes the upstreams from a map. Those that are no URL are left out;

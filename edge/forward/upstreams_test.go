@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +87,73 @@ func TestUpstreamThatIsDownIsTheOriginsFault(t *testing.T) {
 	u.ServeHTTP(w, httptest.NewRequest("GET", "http://shop.landfall.test/", nil))
 	if w.Code != 502 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "behind shop.landfall.test") || !strings.Contains(w.Body.String(), "node fra1, fault origin") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Many requests at once do not take all descriptors, and an idle connection
+// makes room.
+func TestConnectionsToUpstreamsAreLimited(t *testing.T) {
+	var open, peak atomic.Int64
+	hold, entered := make(chan struct{}), make(chan struct{})
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			entered <- struct{}{}
+			<-hold
+		}
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			peak.Store(max(peak.Load(), open.Add(1)))
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	u, err := NewUpstreams(UpstreamsConfig{Self: "fra1", Connections: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.SetMap(&landfall.Map{Services: []landfall.Service{
+		{Host: "shop.landfall.test", Upstream: srv.URL},
+		{Host: "wiki.landfall.test", Upstream: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}, // another to us
+	}})
+	ask := func(host, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		u.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://"+host+path, nil))
+		return w
+	}
+	if w := ask("wiki.landfall.test", "/"); w.Code != 200 || u.places.Taken() != 1 {
+		t.Fatalf("%d, %d connections", w.Code, u.places.Taken())
+	}
+	var asking sync.WaitGroup
+	for range 2 {
+		asking.Go(func() {
+			if w := ask("shop.landfall.test", "/slow"); w.Code != 200 {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+		<-entered
+	}
+	w := ask("shop.landfall.test", "/")
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "fault ours") {
+		t.Errorf("a third of four: %d %s", w.Code, w.Body)
+	}
+	if w := ask("wiki.landfall.test", "/"); w.Code != 200 {
+		t.Errorf("another upstream: %d %s", w.Code, w.Body)
+	}
+	close(hold)
+	asking.Wait()
+	if w := ask("shop.landfall.test", "/"); w.Code != 200 {
+		t.Errorf("afterwards: %d %s", w.Code, w.Body)
+	}
+	if peak.Load() > 4 {
+		t.Errorf("%d connections of four", peak.Load())
+	}
+	u.carry.CloseIdleConnections()
+	if n := u.places.Taken(); n != 0 {
+		t.Errorf("%d places are taken after the end", n)
 	}
 }
 
