@@ -16,6 +16,9 @@
 // whom it talks to; the secret in it tells the control. Both proofs cover the
 // channel, so nobody in the middle can use either.
 //
+// Where the server is to be found, the Invitation says and home insists on,
+// or else home tells the server at which address it sees it.
+//
 // The package makes no keys of a node, keeps none, and starts nothing on it.
 // Why things are as they are: DESIGN.md.
 package join

@@ -36,7 +36,7 @@ func (rec record) misplaced(r request, from netip.Addr) string {
 
 // astray says that a server is not where its invitation has it.
 func astray(pinned, got []netip.Addr) string {
-	return fmt.Sprintf("the invitation is for the server at %s, not at %s: join without --address there, or have this server invited anew with its own",
+	return fmt.Sprintf("the invitation is for the server at %s, not at %s: join without --address there, or have this server invited anew with its own address",
 		joined(pinned), joined(got))
 }
 

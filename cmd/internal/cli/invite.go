@@ -14,6 +14,7 @@ import (
 
 type inviteFlags struct {
 	dir, region, place, roles string
+	addresses                 []string
 	valid                     time.Duration
 	cloudInit                 bool
 	packageURL, packageSum    string
@@ -30,12 +31,17 @@ token can be used once, by one server, until it expires; whoever has it can
 become NODE, so send it as you would a password. Inviting NODE again makes the
 older token worthless; "landfall remove NODE" takes the invitation back.
 
+The new server asks home at which address it is seen, and somebody on the way
+between the two could put another in its place. If you know the address, pin it
+with --address: the server can join with no other.
+
 A region that is new needs --place. Ask this on the home server.`,
 		Flags: func(fs *Flags) {
 			runningFlag(fs, &f.dir)
 			fs.String(&f.region, "region", "", "id of the `REGION` where the server stands, such as nyc")
 			fs.String(&f.place, "place", "", "`LAT,LON` of the region if it is new, such as 40.71,-74.01")
 			fs.String(&f.roles, "roles", "edge,dns", "what the server will do: `ROLE,...`")
+			fs.Strings(&f.addresses, "address", "public `ADDR` of the server, and no other; may be repeated; default: found out")
 			fs.Duration(&f.valid, "valid", 24*time.Hour, "how long the token can be used, as a `DURATION`")
 			fs.Bool(&f.cloudInit, "cloud-init", "print user data for a new server, which joins by itself")
 			fs.String(&f.packageURL, "package-url", "", "with --cloud-init: `URL` that the server gets the package from")
@@ -79,6 +85,8 @@ func (f inviteFlags) invitation(node string) (control.Invitation, error) {
 	var err error
 	i.Roles, err = parseRoles(f.roles)
 	errs = append(errs, usage("--roles", err))
+	i.Addresses, err = parseAddresses(f.addresses)
+	errs = append(errs, usage("--address", err))
 	return i, errors.Join(errs...)
 }
 
@@ -90,8 +98,17 @@ func explainInvite(out io.Writer, i control.Invitation, got control.Invited) err
 	p.line("")
 	p.line("The token lets one server become %s (%s in %s) until %s. Keep it secret.",
 		i.Node, roles(i.Roles), i.Region, got.Expires.Local().Format("2006-01-02 15:04 MST"))
+	p.line("%s", whereabouts(i))
 	newRegion(p, i, got)
 	return p.err
+}
+
+// whereabouts says where the server will be found, and how sure that is.
+func whereabouts(i control.Invitation) string {
+	if len(i.Addresses) > 0 {
+		return fmt.Sprintf("It joins as the server at %s, and as no other.", addresses(i.Addresses))
+	}
+	return "It joins at the address that home sees it at, which somebody on the way between\nthe two could change: if you know the address, pin it with --address."
 }
 
 // newRegion says what the operator's file lacks now.
@@ -119,6 +136,7 @@ func (f inviteFlags) writeCloudInit(out, notes io.Writer, i control.Invitation, 
 		return err
 	}
 	p := &printer{out: notes}
+	p.line("%s", whereabouts(i))
 	newRegion(p, i, got)
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(notes, "The user data holds a token that is good until %s: delete it where the provider lets you.\n",

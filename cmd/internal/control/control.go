@@ -38,6 +38,9 @@ type Invitation struct {
 	Place  *landfall.Place   `json:"place,omitempty"` // of the region; needed if it is new
 	Roles  []landfall.Role   `json:"roles"`
 	Valid  time.Duration     `json:"valid"` // how long the token can be used
+	// Addresses are the server's, and it can join with no others; none has it
+	// find them out.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
 // Invited is the answer to an Invitation.

@@ -92,7 +92,7 @@ func TestEveryRequestArrivesWholeAndItsAnswerReturns(t *testing.T) {
 	if n, err := c.Set(ctx, set); n != 5 || err != nil {
 		t.Errorf("set: %d, %v", n, err)
 	}
-	i := Invitation{Node: "nyc1", Region: "nyc", Place: &landfall.Place{Lat: 40.71, Lon: -74.01}, Roles: []landfall.Role{"edge"}, Valid: time.Hour}
+	i := Invitation{Node: "nyc1", Region: "nyc", Place: &landfall.Place{Lat: 40.71, Lon: -74.01}, Roles: []landfall.Role{"edge"}, Valid: time.Hour, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}
 	if got, err := c.Invite(ctx, i); got.Token != "secret" || err != nil {
 		t.Errorf("invite: %+v, %v", got, err)
 	}

@@ -167,7 +167,7 @@ func (o operator) Apply(ctx context.Context, a control.Application) (control.App
 func (o operator) Invite(ctx context.Context, i control.Invitation) (control.Invited, error) {
 	_, known := o.node.Map().Region(i.Region)
 	token, err := o.node.cfg.Home.book.Invite(ctx, join.Invitation{
-		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Endpoints: o.endpoints(),
+		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Endpoints: o.endpoints(), Addresses: i.Addresses,
 	})
 	if err != nil {
 		return control.Invited{}, err
