@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/edge/forward"
 	"landfall/mesh/mapsync"
 )
 
@@ -22,6 +23,40 @@ type service struct {
 
 // listen opens what the node offers to its peers.
 func (n *Node) listen() ([]service, error) {
+	d := n.newDoorman()
+	n.admin.Register("services", func() any { return d.Stats() })
+	offers := n.offers()
+	var out []service
+	for _, name := range landfall.MeshServices() {
+		handler, ok := offers[name]
+		if !ok {
+			continue
+		}
+		l, err := n.mesh.Listen(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, service{name, func(ctx context.Context) error {
+			if slices.Contains([]landfall.MeshService{landfall.MeshMap, landfall.MeshCerts, landfall.MeshACME}, name) {
+				handler = ending(ctx, handler) // those who wait for news
+			}
+			return d.keep(name, l, func(l net.Listener) error { return serveHTTP(ctx, l, handler, headPatience, patience) })
+		}})
+	}
+	if h := n.cfg.Home; h != nil {
+		l, err := n.mesh.Listen(landfall.MeshTCP)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, service{landfall.MeshTCP, func(ctx context.Context) error {
+			return d.keep(landfall.MeshTCP, l, func(l net.Listener) error { return h.tunnel.Serve(ctx, l) })
+		}})
+	}
+	return out, nil
+}
+
+// offers are what the node answers with HTTP.
+func (n *Node) offers() map[landfall.MeshService]http.Handler {
 	offers := map[landfall.MeshService]http.Handler{landfall.MeshAdmin: n.admin.Public()}
 	if n.isDNS() {
 		mux := http.NewServeMux()
@@ -37,33 +72,7 @@ func (n *Node) listen() ([]service, error) {
 	maps := mapsync.NewServer(n.maps)
 	n.admin.Register("map_server", func() any { return maps.Stats() })
 	offers[landfall.MeshMap] = maps
-	var out []service
-	for _, name := range landfall.MeshServices() {
-		handler, ok := offers[name]
-		if !ok {
-			continue
-		}
-		l, err := n.mesh.Listen(name)
-		if err != nil {
-			return nil, err
-		}
-		l = n.guard(name, l)
-		out = append(out, service{name, func(ctx context.Context) error {
-			if slices.Contains([]landfall.MeshService{landfall.MeshMap, landfall.MeshCerts, landfall.MeshACME}, name) {
-				handler = ending(ctx, handler) // those who wait for news
-			}
-			return ServeHTTP(ctx, l, handler, patience)
-		}})
-	}
-	if h := n.cfg.Home; h != nil {
-		l, err := n.mesh.Listen(landfall.MeshTCP)
-		if err != nil {
-			return nil, err
-		}
-		l = n.guard(landfall.MeshTCP, l)
-		out = append(out, service{landfall.MeshTCP, func(ctx context.Context) error { return h.tunnel.Serve(ctx, l) }})
-	}
-	return out, nil
+	return offers
 }
 
 // ending ends the contexts of requests when ctx ends, for handlers that would
@@ -77,16 +86,24 @@ func ending(ctx context.Context, h http.Handler) http.Handler {
 	})
 }
 
-// patience is how long a peer on the mesh may keep a connection open without
-// asking anything: edges hold spare ones ready.
-const patience = 15 * time.Minute
+// How long a connection of the mesh may say nothing.
+const (
+	patience     = forward.KeepIdle + time.Minute // in reserve: edges hold some ready, and close them themselves
+	headPatience = 10 * time.Second               // in the middle of a request's head
+)
 
 // ServeHTTP serves until ctx ends; requests then get a moment to finish.
 // patience is how long a connection may be open without asking anything.
 func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, patience time.Duration) error {
+	return serveHTTP(ctx, l, h, patience, patience)
+}
+
+// serveHTTP is ServeHTTP with a limit of its own on the head of a request,
+// which for the first counts from when the connection is accepted.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, head, patience time.Duration) error {
 	srv := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: patience, // counts from the start of a connection
+		ReadHeaderTimeout: head,
 		IdleTimeout:       patience,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
@@ -112,50 +129,3 @@ func ServeHTTP(ctx context.Context, l net.Listener, h http.Handler, patience tim
 
 // caller is the node that a request on the mesh comes from.
 func (n *Node) caller(r *http.Request) (landfall.NodeID, bool) { return n.mesh.PeerOf(r.RemoteAddr) }
-
-// guests are the roles that a node must have one of to reach a service; every
-// node may reach those that are not named.
-func guests(name landfall.MeshService) []landfall.Role {
-	switch name {
-	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts, landfall.MeshTCP:
-		return []landfall.Role{landfall.RoleEdge}
-	case landfall.MeshProbes, landfall.MeshACME:
-		return []landfall.Role{landfall.RoleDNS}
-	}
-	return nil
-}
-
-// guard turns away nodes that have no business with a service: what edges say
-// of their clients is believed, so nobody else may say it.
-func (n *Node) guard(name landfall.MeshService, l net.Listener) net.Listener {
-	roles := guests(name)
-	if roles == nil {
-		return l
-	}
-	return &guarded{Listener: l, admit: func(remote string) bool {
-		id, ok := n.mesh.PeerOf(remote)
-		peer, known := n.Map().Node(id)
-		if ok && known && slices.ContainsFunc(roles, peer.Has) {
-			return true
-		}
-		n.log.Warn("peer turned away", "peer", id, "remote", remote, "service", name)
-		return false
-	}}
-}
-
-// guarded is a listener that closes connections it does not admit.
-type guarded struct {
-	net.Listener
-	admit func(remote string) bool
-}
-
-// Accept waits for a connection that is admitted.
-func (g *guarded) Accept() (net.Conn, error) {
-	for {
-		c, err := g.Listener.Accept()
-		if err != nil || g.admit(c.RemoteAddr().String()) {
-			return c, err
-		}
-		c.Close()
-	}
-}
