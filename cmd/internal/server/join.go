@@ -31,7 +31,7 @@ type Joining struct {
 // refuses is a *join.Failure.
 func Join(ctx context.Context, j Joining) (m *landfall.Map, self landfall.Node, err error) {
 	if err := os.MkdirAll(j.Dir, 0o700); err != nil {
-		return nil, self, fmt.Errorf("state directory: %w", err)
+		return nil, self, fmt.Errorf("state directory: %w: choose another place with --dir", err)
 	}
 	err = asOwner(j.Dir, func() error {
 		m, self, err = j.join(ctx)

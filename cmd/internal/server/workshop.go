@@ -20,7 +20,7 @@ import (
 func (f Founding) inWorkshop(fill func(dir string) error) error {
 	parent := filepath.Dir(f.Dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return fmt.Errorf("state directory: %w: choose another place with --dir", err)
 	}
 	if err := ours(parent); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (f Founding) inWorkshop(fill func(dir string) error) error {
 	}
 	workshop, err := os.MkdirTemp(parent, pattern+"*")
 	if err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return fmt.Errorf("state directory: %w: nothing can be written to %s; choose another place with --dir", err, parent)
 	}
 	lock, err := node.Lock(workshop)
 	if err != nil {
