@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,6 +68,108 @@ func TestServiceMayDoLittle(t *testing.T) {
 	if ok && err != nil {
 		t.Errorf("the exposure is above 2.0: %v\n%s", err, out)
 	}
+}
+
+func TestServiceLeavesMemoryToTheMachine(t *testing.T) {
+	unit, err := os.ReadFile("systemd/landfall.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := -1
+	for line := range strings.Lines(string(unit)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if key == "MemoryMax" {
+			if share, err = strconv.Atoi(strings.TrimSuffix(value, "%")); err != nil || !strings.HasSuffix(value, "%") {
+				t.Errorf("%s: not a share of the machine's memory", line)
+			}
+		}
+		if key == "MemoryHigh" || strings.Contains(value, "GOMEMLIMIT") {
+			t.Errorf("%s: see what the unit says of it", line)
+		}
+	}
+	if share < 50 || share > 90 {
+		t.Errorf("the node may take %d %% of the memory", share)
+	}
+}
+
+// TestPackagesFromElsewhereAreChecked runs the tasks that lead to a download,
+// for servers that have different variables, where there is Ansible.
+func TestPackagesFromElsewhereAreChecked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Ansible takes its time")
+	}
+	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	arch := runtime.GOARCH // as dpkg names the two that packages are made for
+	good := map[string]bool{"checked": true, "unchecked": true}
+	out, known := playbook(t, map[string]any{
+		"checked":   map[string]string{arch: sum},
+		"unchecked": map[string]string{arch: "none"},
+		"none":      map[string]string{},
+		"another":   map[string]string{"riscv64": sum},
+		"short":     map[string]string{arch: sum[1:]},
+		"long":      map[string]string{arch: sum + "0"},
+		"no_digits": map[string]string{arch: strings.ToUpper(sum)},
+	})
+	if !known {
+		return
+	}
+	_, recap, _ := strings.Cut(out, "PLAY RECAP")
+	hosts := 0
+	for line := range strings.Lines(recap) {
+		host, result, ok := strings.Cut(line, ":")
+		if host = strings.TrimSpace(host); !ok {
+			continue
+		}
+		if hosts++; strings.Contains(result, "failed=0") != good[host] {
+			t.Errorf("%s:%s", host, result)
+		}
+	}
+	if hosts != 7 || t.Failed() {
+		t.Errorf("%d servers\n%s", hosts, out)
+	}
+}
+
+// playbook runs the tasks of install.yml up to the one that fetches, on hosts
+// by their checksums.
+func playbook(t *testing.T, sums map[string]any) (out string, known bool) {
+	t.Helper()
+	program, err := exec.LookPath("ansible-playbook")
+	if err != nil {
+		t.Log(err)
+		return "", false
+	}
+	b, err := os.ReadFile("ansible/roles/landfall/tasks/install.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, _, found := strings.Cut(string(b), "- name: Fetch the package")
+	if !found {
+		t.Fatal("install.yml fetches no package")
+	}
+	hosts := map[string]any{}
+	for name, sum := range sums {
+		hosts[name] = map[string]any{"landfall_package_sha256": sum}
+	}
+	inventory, err := yaml.Marshal(map[string]any{"all": map[string]any{"hosts": hosts, "vars": map[string]string{
+		"ansible_connection": "local", "landfall_package": "https://packages.example/landfall_{arch}.deb?x=1",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	play := "- hosts: all\n  gather_facts: false\n  tasks:\n"
+	for line := range strings.Lines(strings.TrimPrefix(tasks, "---\n")) {
+		play += "    " + line
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"play.yml": play, "hosts.yml": string(inventory)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-f", "2", "-i", filepath.Join(dir, "hosts.yml"), filepath.Join(dir, "play.yml"))
+	cmd.Env = append(os.Environ(), "ANSIBLE_HOME="+dir, "ANSIBLE_NOCOLOR=1")
+	text, _ := cmd.CombinedOutput() // that some hosts fail is what we want to see
+	return string(text), true
 }
 
 // TestMaintainerScriptsKeepTheSigningKey runs postrm on directories of ours.

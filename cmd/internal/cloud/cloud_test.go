@@ -166,6 +166,35 @@ func TestImageWithLandfallNeedsNoPackage(t *testing.T) {
 	}
 }
 
+func TestPackageIsTakenUncheckedOnlyIfThatIsSaid(t *testing.T) {
+	cfg := config()
+	cfg.SHA256 = Unchecked
+	calls, _, err := server(t, cfg, "[ -s \"$3\" ]")
+	if want := strings.Replace(installs, "sha256sum -c -\n", "", 1) + joins; err != nil || calls != want {
+		t.Errorf("%v, calls:\n%s", err, calls)
+	}
+}
+
+// The programs in place of the real ones, but for sha256sum.
+func TestPackageOfAnotherChecksumIsNotInstalled(t *testing.T) {
+	sum, err := exec.LookPath("sha256sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := config().script()
+	_, check, _ := strings.Cut(script, "echo '")
+	check, _, _ = strings.Cut(check, "\n")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "landfall.deb"), []byte("of a thief"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-euc", strings.Replace("echo '"+check, "sha256sum", sum, 1)+"\necho installed")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "installed") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
 func TestUserDataRefusesWhatWouldNotWork(t *testing.T) {
 	for name, spoil := range map[string]func(*Config){
 		"no token":         func(c *Config) { c.Token = "" },
@@ -173,6 +202,8 @@ func TestUserDataRefusesWhatWouldNotWork(t *testing.T) {
 		"plain http":       func(c *Config) { c.Package = "http://packages.example/landfall.deb" },
 		"no package":       func(c *Config) { c.Package = "https://packages.example/" },
 		"short checksum":   func(c *Config) { c.SHA256 = "abc" },
+		"no checksum":      func(c *Config) { c.SHA256 = "" },
+		"a command":        func(c *Config) { c.SHA256 = "none'; reboot '" },
 		"checksum of none": func(c *Config) { c.Package = "" },
 		"name of lines":    func(c *Config) { c.Network = "shop\nruncmd: [reboot]" },
 	} {

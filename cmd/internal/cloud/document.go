@@ -48,7 +48,7 @@ func (cfg Config) script() string {
 	} else {
 		b.WriteString("cd \"$(mktemp -d)\"\n")
 		fmt.Fprintf(&b, "curl -fsSL --proto =https --retry 5 -o landfall.deb %s\n", shell(cfg.Package))
-		if cfg.SHA256 != "" {
+		if cfg.SHA256 != Unchecked {
 			fmt.Fprintf(&b, "echo '%s  landfall.deb' | sha256sum -c -\n", cfg.SHA256)
 		}
 		b.WriteString("DEBIAN_FRONTEND=noninteractive apt-get install -y ./landfall.deb\nrm landfall.deb\n")
