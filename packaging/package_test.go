@@ -156,12 +156,13 @@ func playbook(t *testing.T, sums map[string]any) (out string, known bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	play := "- hosts: all\n  gather_facts: false\n  tasks:\n"
+	var play strings.Builder
+	play.WriteString("- hosts: all\n  gather_facts: false\n  tasks:\n")
 	for line := range strings.Lines(strings.TrimPrefix(tasks, "---\n")) {
-		play += "    " + line
+		play.WriteString("    " + line)
 	}
 	dir := t.TempDir()
-	for name, text := range map[string]string{"play.yml": play, "hosts.yml": string(inventory)} {
+	for name, text := range map[string]string{"play.yml": play.String(), "hosts.yml": string(inventory)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
