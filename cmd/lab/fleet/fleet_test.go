@@ -14,8 +14,8 @@ import (
 
 const tree = "../../.."
 
-// patience bounds the whole test: a busy machine takes a multiple of what a
-// quiet one does.
+// patience bounds the whole test, once all is built: a busy machine takes a
+// multiple of what a quiet one does.
 const patience = 3 * time.Minute
 
 // services are what the tests serve beside the application that the network
@@ -64,20 +64,20 @@ func found(t *testing.T) *world {
 	if testing.Short() {
 		t.Skip("servers in namespaces take root, Debian packages and minutes; make test has them")
 	}
+	bin := t.TempDir()
+	pebble, err := lab.PebbleBinary(t.Context(), filepath.Join(tree, "bench"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := build(t.Context(), tree, "go", "build", "-o", filepath.Join(bin, "landfall"), "./cmd/landfall"); err != nil {
+		t.Fatal(err)
+	}
+	apps, err := BuildApps(t.Context(), tree, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	bin := t.TempDir()
-	pebble, err := lab.PebbleBinary(ctx, filepath.Join(tree, "bench"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := build(ctx, tree, "go", "build", "-o", filepath.Join(bin, "landfall"), "./cmd/landfall"); err != nil {
-		t.Fatal(err)
-	}
-	apps, err := BuildApps(ctx, tree, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	f, err := Open(ctx, Config{Dir: t.TempDir(), Bin: bin, Pebble: pebble})
 	if err != nil {
 		t.Fatal(err)
