@@ -45,7 +45,7 @@ A region that is new needs --place. Ask this on the home server.`,
 			fs.Duration(&f.valid, "valid", 24*time.Hour, "how long the token can be used, as a `DURATION`")
 			fs.Bool(&f.cloudInit, "cloud-init", "print user data for a new server, which joins by itself")
 			fs.String(&f.packageURL, "package-url", "", "with --cloud-init: `URL` that the server gets the package from")
-			fs.String(&f.packageSum, "package-sha256", "", "with --package-url: its checksum in `HEX`")
+			fs.String(&f.packageSum, "package-sha256", "", "with --package-url: its SHA-256 in `HEX`, or \"none\" to trust the transport")
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
 			i, err := f.invitation(args[0])
@@ -82,6 +82,7 @@ func (f inviteFlags) invitation(node string) (control.Invitation, error) {
 	if f.packageURL+f.packageSum != "" && !f.cloudInit {
 		errs = append(errs, Usagef("--package-url and --package-sha256 go with --cloud-init"))
 	}
+	errs = append(errs, usage("--package-url", cloud.CheckPackage(f.packageURL, f.packageSum)))
 	var err error
 	i.Roles, err = parseRoles(f.roles)
 	errs = append(errs, usage("--roles", err))

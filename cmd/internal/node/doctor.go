@@ -37,7 +37,7 @@ func (n *Node) peers() http.Handler {
 			return
 		}
 		defer t.give(who)
-		report := doctor.Reach(r.Context(), doctor.ReachConfig{Map: n.Map(), From: n.cfg.Self, To: who, Roots: n.trust.Load()})
+		report := doctor.Reach(r.Context(), doctor.ReachConfig{Map: n.Map(), From: n.cfg.Self, To: who, Roots: n.trust.Load(), Log: n.log})
 		writeJSON(w, report)
 	})
 	return mux

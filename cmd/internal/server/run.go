@@ -16,6 +16,7 @@ import (
 	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
+	"landfall/cmd/internal/process"
 	"landfall/cmd/internal/systemd"
 )
 
@@ -46,6 +47,9 @@ var (
 // changes what the node listens on, its parts are put together anew. A node
 // that was removed ends without an error: there is nothing left to do.
 func Run(ctx context.Context, cfg Config) error {
+	if err := process.Undumpable(); err != nil {
+		return err
+	}
 	local, err := ReadLocal(cfg.Dir)
 	if err != nil {
 		return err
