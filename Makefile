@@ -47,8 +47,8 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@# The go command fails now and then with "context deadline exceeded" just as
 	@# the time is over, with no input to blame: that is no finding.
 
-bench: ## measure, print a table, assert nothing
-	cd bench && $(GO) run . skeleton
+bench: deps ## measure, print a table, assert nothing
+	cd bench && $(GO) run . skeleton ops
 
 package: ## build the Debian packages for amd64 and arm64 into bin
 	./packaging/build.sh

@@ -23,12 +23,9 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
-// block writes text that is to be copied, indented.
-func (p *printer) block(text string) {
-	for line := range strings.Lines(text) {
-		p.line("     %s", strings.TrimRight(line, "\n"))
-	}
-}
+// block writes text that is to be copied as it is: in a zone file, a line that
+// begins with a space means something else (RFC 1035, 5.1).
+func (p *printer) block(text string) { p.line("\n%s", text) }
 
 // printJSON writes a document that people can read too.
 func printJSON(out io.Writer, v any) error {

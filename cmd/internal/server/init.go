@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"landfall"
@@ -69,6 +70,11 @@ func (f Founding) vacant() error {
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("state directory: %w", err)
+	}
+	if i := slices.IndexFunc(entries, func(e os.DirEntry) bool {
+		return !slices.Contains([]string{"lock", "node.key", "sealing.key"}, e.Name())
+	}); i < 0 && len(entries) > 0 {
+		return fmt.Errorf("state directory %s holds the keys of a join that did not come to its end: rm -r what is in it, or choose another with --dir", f.Dir)
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("state directory %s is not empty (it has %s): choose another with --dir", f.Dir, entries[0].Name())

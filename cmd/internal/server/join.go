@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"landfall"
 	"landfall/cmd/internal/config"
@@ -79,7 +80,7 @@ func (j Joining) ask(ctx context.Context, keys *node.State) (*join.Result, error
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range j.Addresses {
+	for _, a := range slices.Concat(j.Addresses, j.Token.Addresses) {
 		if own(a) {
 			ours = append(ours, a) // one that no interface lists, such as 127.0.0.2
 		}

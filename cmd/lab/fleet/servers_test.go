@@ -61,6 +61,9 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// late is what no busy machine explains.
+const late = 20 * time.Second
+
 // edgeKilled has a program die: its server refuses connections, so that
 // whoever knows a second address loses nothing.
 func (w *world) edgeKilled() {
@@ -81,11 +84,9 @@ func (w *world) edgeKilled() {
 	w.must(w.Healed(w.ctx, user, page))
 	served := time.Since(killed)
 	w.Logf("Chromium: %v, then %v by the second address; resolvers told after %v; one who knows the first address only is served after %v", usual, second, told, served)
-	if second > usual+time.Second {
-		w.Errorf("Chromium tried the second address after %v", second-usual)
-	}
-	if told > 5*time.Second || served > ttl+5*time.Second {
-		w.Errorf("resolvers were told after %v, want 5 s; users were served after %v, want TTL and 5 s", told, served)
+	// How soon is measured by bench; here it is that all of it happens.
+	if second > usual+late || told > late || served > ttl+late {
+		w.Errorf("far too late: Chromium %v, resolvers %v, users %v", second-usual, told, served)
 	}
 }
 
@@ -113,8 +114,8 @@ func (w *world) edgeUnplugged() {
 	w.must(w.Healed(w.ctx, user, page))
 	served := time.Since(start)
 	w.Logf("resolvers told after %v, users served after %v", told, served)
-	if told > silence+4*time.Second || served > silence+ttl+5*time.Second {
-		w.Errorf("resolvers were told after %v, users were served after %v", told, served)
+	if told > silence+late || served > silence+ttl+late {
+		w.Errorf("far too late: resolvers %v, users %v", told, served)
 	}
 	w.must(w.Host("sin1").Plug(w.ctx))
 	w.must2(w.Named(w.ctx, "sin1", user))
