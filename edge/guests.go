@@ -26,7 +26,7 @@ import (
 //	                                 upgraded
 //
 // Whoever has no request under way is idle, and so is a stream of kind tcp
-// that is quiet (lull). No address may have more than is
+// that is quiet (tunnel.Lull). No address may have more than is
 // still free: one alone gets half, two a third each, and another always finds
 // room. When four fifths are taken, each newcomer costs the address with most
 // idle connections the longest idle of them, so that the time a connection
@@ -233,6 +233,16 @@ func (g *guests) engage(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.rouse(c)
+}
+
+// follow counts a connection as a stream of kind tcp, active until it is
+// quiet. What it returns hears what moves, and is told of the end.
+func (g *guests) follow(c *conn) *tunnel.Lull {
+	g.mu.Lock()
+	c.stream = true
+	g.rouse(c)
+	g.mu.Unlock()
+	return tunnel.Follow(&g.mu, func() { g.rest(c) }, func() { g.rouse(c) })
 }
 
 // guestBelow finds the guest, under TLS or not.

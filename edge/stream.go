@@ -34,12 +34,12 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 	}
 	defer func() { d.guests.release(c, false, time.Now()) }()
 	lull := d.guests.follow(c)
-	defer lull.end()
+	defer lull.End()
 	c.endure(tunnel.Idle) // a database's client may think for longer than one that loads a page
 	d.streams.total.Add(1)
 	d.streams.open.Add(1)
 	defer d.streams.open.Add(-1)
-	if err := d.carry(t, h, c, lull.stir); err != nil {
+	if err := d.carry(t, h, c, lull.Stir); err != nil {
 		f := d.streamFault(err)
 		d.streams.fault(f)
 		level := slog.LevelWarn

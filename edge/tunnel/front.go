@@ -33,7 +33,7 @@ type Config struct {
 	// Dial reaches the hosts of the upstreams; nil means net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Streams is how many connections to upstreams may be open; 0 means
-	// room.Plan's. No service may have more of them than are still free.
+	// room.Plan's. Services and clients share them; quiet ones give way.
 	Streams int
 }
 
@@ -44,7 +44,7 @@ type Front struct {
 	cfg       Config
 	upstreams atomic.Pointer[map[string]upstream]
 	greeting  room.Shares[netip.Addr] // streams without a header, by peer
-	places    room.Shares[string]     // connections to upstreams, by host
+	places    hall                    // connections to upstreams
 	crowded   room.Seldom
 	full      room.Seldom
 	traffic   Traffic
@@ -55,7 +55,7 @@ type Front struct {
 var (
 	errStopping = errors.New("this node is stopping") // cuts what outlasts Serve's context
 	errCrowded  = errors.New("too many streams of this peer have not said what they are for")
-	errFull     = errors.New("the service has its share of the connections to upstreams that this server may open")
+	errFull     = errors.New("the service or the client has its share of the connections to upstreams that this server may open")
 )
 
 // upstream is where the streams of one service go.
@@ -78,7 +78,7 @@ func New(cfg Config) (*Front, error) {
 	}
 	f := &Front{cfg: cfg}
 	f.greeting.All, f.greeting.Each = math.MaxInt32, headless
-	f.places.All = cmp.Or(cfg.Streams, room.Here().Streams)
+	f.places.all = cmp.Or(cfg.Streams, room.Here().Streams)
 	f.upstreams.Store(&map[string]upstream{})
 	return f, nil
 }
@@ -139,7 +139,14 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 		f.refuse(ctx, c, unknown)
 		return
 	}
-	to, err := f.connect(ctx, up, h)
+	place := f.places.take(h.Host, h.Client.Addr())
+	if place == nil {
+		f.unconnected(log.With("upstream", up.url, "client", h.Client.Addr()), errFull)
+		f.refuse(ctx, c, unreachable)
+		return
+	}
+	defer place.leave()
+	to, err := f.dial(ctx, up, h)
 	if err != nil {
 		f.unconnected(log.With("upstream", up.url), err)
 		f.refuse(ctx, c, unreachable)
@@ -150,7 +157,9 @@ func (f *Front) serve(ctx context.Context, c net.Conn) {
 		Abort(to)
 		return
 	}
-	if err := Splice(ctx, c, to, &f.traffic, nil); err != nil {
+	lull := place.follow(c, to)
+	defer lull.End()
+	if err := Splice(ctx, c, to, &f.traffic, lull.Stir); err != nil {
 		f.ended(log.With("upstream", up.url), err)
 	}
 }
@@ -172,20 +181,6 @@ func (f *Front) greet(ctx context.Context, c net.Conn) (Header, error) {
 		return Header{}, err
 	}
 	return h, c.SetReadDeadline(time.Time{})
-}
-
-// connect dials an upstream, if the service has not got its share of what is
-// open.
-func (f *Front) connect(ctx context.Context, up upstream, h Header) (net.Conn, error) {
-	if !f.places.Take(h.Host) {
-		return nil, errFull
-	}
-	to, err := f.dial(ctx, up, h)
-	if err != nil {
-		f.places.Give(h.Host)
-		return nil, err
-	}
-	return room.Hold(to, func() { f.places.Give(h.Host) }), nil
 }
 
 // dial connects to an upstream and tells it who the client is.

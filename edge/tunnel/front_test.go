@@ -56,7 +56,7 @@ func listen(t *testing.T) net.Listener {
 func newStage(t *testing.T, app func(net.Conn)) *stage {
 	t.Helper()
 	s := &stage{t: t, mesh: listen(t), app: listen(t)}
-	f, err := New(Config{Self: "fra1", Streams: 4, Log: slog.New(slog.NewTextHandler(s, nil))})
+	f, err := New(Config{Self: "fra1", Streams: 6, Log: slog.New(slog.NewTextHandler(s, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,44 +315,4 @@ type peer struct {
 
 func (p peer) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(p.from))
-}
-
-// One service leaves others room at the upstreams, and gives back what it
-// does not use.
-func TestServicesShareTheConnectionsToUpstreams(t *testing.T) {
-	s := newStage(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	for range 2 { // of four places
-		if _, err := s.open("bare.landfall.test").Write([]byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	held := func() bool { return s.places.Taken() == 2 }
-	until(t, held)
-	third := s.open("bare.landfall.test")
-	if _, err := third.Read(make([]byte, 1)); !errors.Is(err, ErrUnreachable) {
-		t.Errorf("a third of four: %v", err)
-	}
-	down := s.open("down.landfall.test")
-	if _, err := down.Read(make([]byte, 1)); !errors.Is(err, ErrUnreachable) {
-		t.Error(err)
-	}
-	other := s.open("db.landfall.test")
-	defer other.Close()
-	until(t, func() bool { return s.places.Taken() == 3 })
-	s.stop()
-	if n := s.Stats(); n.Failed["full"] != 1 || n.Failed["unreachable"] != 1 || s.places.Taken() != 0 {
-		t.Errorf("%v, %d places are taken after the end", n.Failed, s.places.Taken())
-	}
-}
-
-// until waits for what another goroutine is about to do.
-func until(t *testing.T, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for began := time.Now(); !is(); <-tick.C {
-		if time.Since(began) > 10*time.Second {
-			t.Fatal("it never came to be")
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Streams uint64            `metric:"streams_total" help:"Streams with a header."`
 	Open    int64             `metric:"streams_open" help:"Streams that have not ended."`
+	Shed    uint64            `metric:"streams_shed_total" help:"Quiet streams ended to make room for others."`
 	Bytes   map[string]uint64 `metric:"stream_bytes_total" label:"way" help:"Octets carried, up (to the upstream) or down."`
 	Failed  map[string]uint64 `metric:"streams_failed_total" label:"why" help:"Streams that were refused or did not end in order: bad header, too many of a peer without one, unknown service, upstream unreachable, no room for upstreams, upstream broke, edge or client broke, node stopped."`
 }
@@ -27,9 +28,11 @@ type tally struct {
 // Stats returns the counts so far.
 func (f *Front) Stats() Stats {
 	t := &f.tally
+	_, shed := f.places.counts()
 	return Stats{
 		Streams: t.streams.Load(),
 		Open:    t.open.Load(),
+		Shed:    shed,
 		Bytes:   map[string]uint64{"up": f.traffic.Up.Load(), "down": f.traffic.Down.Load()},
 		Failed: map[string]uint64{
 			"header":      t.headers.Load(),
