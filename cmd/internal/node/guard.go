@@ -12,6 +12,7 @@ import (
 
 	"landfall"
 	"landfall/edge/room"
+	"landfall/edge/tunnel"
 )
 
 // What one peer may have open, however stolen it is.
@@ -101,7 +102,7 @@ func (d *doorman) reject(name landfall.MeshService, id landfall.NodeID, c net.Co
 	if times := d.seldom.Count(time.Now()); times > 0 {
 		d.log.Warn("peer turned away", "peer", id, "remote", c.RemoteAddr(), "service", name, "why", why, "times", times)
 	}
-	c.Close()
+	tunnel.Abort(c) // a close in order would keep it until the peer closes as well
 }
 
 func (d *doorman) count(m map[string]uint64, name landfall.MeshService) {

@@ -8,6 +8,7 @@ import (
 
 	"landfall"
 	"landfall/edge/room"
+	"landfall/edge/tunnel"
 )
 
 // guarded is a listener whose connections have passed the doorman.
@@ -83,7 +84,7 @@ func (g *guarded) sit(id landfall.NodeID, c net.Conn) *list.Element {
 		g.silent[id] = waiting
 	}
 	if first := waiting.Front(); waiting.Len() >= silentConns {
-		waiting.Remove(first).(net.Conn).Close()
+		tunnel.Abort(waiting.Remove(first).(net.Conn))
 		g.doorman.count(g.doorman.shed, g.service)
 	}
 	return waiting.PushBack(c)
@@ -108,7 +109,7 @@ func (g *guarded) await(id landfall.NodeID, place *list.Element, c *room.Held) {
 	n, _ := c.Read(first[:])
 	g.rise(id, place)
 	if n == 0 || c.SetReadDeadline(time.Time{}) != nil {
-		c.Close()
+		tunnel.Abort(c)
 		return
 	}
 	select {
