@@ -98,6 +98,8 @@ type Server struct {
 	gate    gate
 	tally   tally
 	streams streams
+	bare    room.Seldom                       // handshakes for hosts without a certificate
+	broken  room.Seldom                       // streams that failed, not by their clients
 	ports   atomic.Pointer[map[string]uint64] // of services of kind tcp: 1 open, 0 not
 	look    chan struct{}                     // tells keepPorts that the map is another
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"landfall/edge/route"
 )
@@ -149,7 +150,9 @@ func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	c, err := s.cfg.Certificates.Certificate(hello.Context(), host)
 	if err != nil {
 		s.tally.uncertified.Add(1)
-		s.log.Warn("no certificate", "host", host, "err", err)
+		if times := s.bare.Count(time.Now()); times > 0 {
+			s.log.Warn("no certificate", "host", host, "times", times, "err", err)
+		}
 		return nil, fmt.Errorf("certificate for %s: %w", host, err)
 	}
 	return c, nil

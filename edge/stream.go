@@ -42,11 +42,13 @@ func (d *door) stream(t *tls.Conn, c *conn) {
 	if err := d.carry(t, h, c, lull.Stir); err != nil {
 		f := d.streamFault(err)
 		d.streams.fault(f)
-		level := slog.LevelWarn
-		if f == forward.Client {
-			level = slog.LevelDebug
+		level, times := slog.LevelDebug, uint64(1)
+		if f != forward.Client {
+			if n := d.broken.Count(time.Now()); n > 0 {
+				level, times = slog.LevelWarn, n
+			}
 		}
-		log.Log(context.Background(), level, "stream failed", "remote", c.RemoteAddr(), "fault", f, "err", err)
+		log.Log(context.Background(), level, "stream failed", "remote", c.RemoteAddr(), "fault", f, "times", times, "err", err)
 	}
 }
 
