@@ -3,8 +3,10 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -23,26 +25,37 @@ type Config struct {
 	Changed func(Down)
 	// Rules say how many probes in a row change a vote.
 	Rules Rules
-	// Interval is the time between two probes of a node; 0 means
-	// DefaultInterval.
+	// Interval is the time between the beginnings of two probes of a node,
+	// whether or not the first has ended; 0 means DefaultInterval.
 	Interval time.Duration
-	// Timeout is how long a probe may take; 0 means DefaultTimeout. A node
-	// is not probed again while a probe is under way.
+	// Timeout is how long a probe may take, and so how long a node is silent
+	// before it is down; 0 means DefaultTimeout. Where packets were lost of
+	// late it is a third longer. It is Rules.Fall intervals at least.
 	Timeout time.Duration
 	// Log hears of verdicts; nil discards it.
 	Log *slog.Logger
 }
 
 // What Config means where it says nothing: a node that refuses is down after
-// a second, one that is silent after six. The timeout leaves room for a TLS
-// handshake around the world and one lost packet.
+// 1 to 1.5 s, one that is silent after 3 to 3.5 s, or 4 to 4.5 s where packets
+// are lost. By then seven probes, or nine, have waited in vain: on a way of
+// 250 ms that loses every tenth packet that happens by bad luck once in days.
 const (
 	DefaultInterval = 500 * time.Millisecond
-	DefaultTimeout  = 2 * time.Second
+	DefaultTimeout  = 3 * time.Second
 )
 
-// staleAfter is how many intervals the votes of another vantage point count.
-const staleAfter = 20
+const (
+	// staleAfter is how many intervals the votes of another vantage point
+	// count: it is asked every two, and may be late or lost thrice.
+	staleAfter = 8
+	// maxFlight bounds the probes of a node that are under way at once, lest
+	// one that heeds no timeout piles them up.
+	maxFlight = 16
+	// settling is for how long after the first map a node that comes with a
+	// newer one is none that has just joined: we are, and read old maps.
+	settling = 2 * time.Second
+)
 
 // Stats are the figures of a Prober since its start.
 type Stats struct {
@@ -60,7 +73,8 @@ type Prober struct {
 	mu     sync.Mutex
 	watch  Watch
 	nodes  []landfall.Node
-	busy   map[landfall.NodeID]bool // a probe is under way
+	begun  time.Time               // when the first map came
+	flight map[landfall.NodeID]int // probes under way
 	heard  map[landfall.NodeID]heard
 	down   Down
 	ok     uint64
@@ -88,24 +102,34 @@ func New(c Config) (*Prober, error) {
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
+	if fall := orDefault(c.Rules.Fall, DefaultFall); c.Timeout < time.Duration(fall)*c.Interval {
+		return nil, fmt.Errorf("health: a timeout of %v says too little with %d probes %v apart: make it longer", c.Timeout, fall, c.Interval)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Prober{
-		c:     c,
-		watch: Watch{Rules: c.Rules, Self: c.Self},
-		busy:  map[landfall.NodeID]bool{},
-		heard: map[landfall.NodeID]heard{},
-		down:  Down{},
+		c:      c,
+		watch:  Watch{Rules: c.Rules},
+		flight: map[landfall.NodeID]int{},
+		heard:  map[landfall.NodeID]heard{},
+		down:   Down{},
 	}, nil
 }
 
 // SetMap makes the edges of m those that are watched. Call it before the map
 // goes to who names edges: those that join with it are down until they have
 // answered, and Changed has been told so when SetMap returns.
+//
+// What is there from the beginning is taken as up until a result or a vote
+// speaks against it: whoever has just started knows nothing, and would
+// otherwise send everybody to the one edge that its probes reach first.
 func (p *Prober) SetMap(m *landfall.Map) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.begun.IsZero() {
+		p.begun = time.Now()
+	}
 	p.nodes = slices.Collect(m.Having(landfall.RoleEdge))
 	var ids []landfall.NodeID
 	for _, n := range p.nodes {
@@ -113,7 +137,9 @@ func (p *Prober) SetMap(m *landfall.Map) {
 	}
 	before := maps.Clone(p.down)
 	for _, id := range p.watch.Expect(ids) {
-		before[id] = true
+		if time.Since(p.begun) >= settling {
+			before[id] = true
+		}
 	}
 	p.judge(before)
 }
@@ -145,16 +171,16 @@ func (p *Prober) Stats() Stats {
 	return out
 }
 
-// Run probes every node once an interval until ctx ends, and waits for the
-// probes that are under way.
+// Run begins a probe of every node once an interval until ctx ends, and waits
+// for the probes that are under way.
 func (p *Prober) Run(ctx context.Context) error {
 	var probes sync.WaitGroup
 	defer probes.Wait()
 	tick := time.NewTicker(p.c.Interval)
 	defer tick.Stop()
 	for {
-		for _, n := range p.due() {
-			probes.Go(func() { p.probe(ctx, n) })
+		for _, d := range p.due() {
+			probes.Go(func() { p.probe(ctx, d) })
 		}
 		select {
 		case <-ctx.Done():
@@ -164,31 +190,46 @@ func (p *Prober) Run(ctx context.Context) error {
 	}
 }
 
-// due are the nodes to probe now. On the way it forgets votes that have
+// try is a probe to make.
+type try struct {
+	node    landfall.Node
+	timeout time.Duration
+}
+
+// due are the probes to begin now. On the way it forgets votes that have
 // become old.
-func (p *Prober) due() []landfall.Node {
+func (p *Prober) due() []try {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := time.Now().Add(-staleAfter * p.c.Interval)
+	now := time.Now()
+	old := now.Add(-staleAfter * p.c.Interval)
 	maps.DeleteFunc(p.heard, func(_ landfall.NodeID, h heard) bool { return h.when.Before(old) })
 	p.judge(p.down)
-	var out []landfall.Node
+	var out []try
 	for _, n := range p.nodes {
-		if !p.busy[n.ID] {
-			p.busy[n.ID] = true
-			out = append(out, n)
+		if p.flight[n.ID] >= maxFlight {
+			continue
 		}
+		p.flight[n.ID]++
+		timeout := p.c.Timeout
+		if p.watch.Lossy(n.ID, now) {
+			timeout += timeout / 3
+		}
+		out = append(out, try{n, timeout})
 	}
 	return out
 }
 
-func (p *Prober) probe(ctx context.Context, n landfall.Node) {
-	limited, stop := context.WithTimeout(ctx, p.c.Timeout)
+func (p *Prober) probe(ctx context.Context, t try) {
+	limited, stop := context.WithTimeout(ctx, t.timeout)
 	defer stop()
-	err := p.c.Probe(limited, n)
+	began := time.Now()
+	err := p.c.Probe(limited, t.node)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.busy, n.ID)
+	if p.flight[t.node.ID]--; p.flight[t.node.ID] == 0 {
+		delete(p.flight, t.node.ID)
+	}
 	if ctx.Err() != nil {
 		return // we are stopping: that says nothing about the node
 	}
@@ -197,10 +238,35 @@ func (p *Prober) probe(ctx context.Context, n landfall.Node) {
 	} else {
 		p.failed++
 	}
-	if p.watch.Observe(n.ID, err == nil) {
+	p.observe(t.node.ID, Result{outcome(limited, err), began, time.Now()}, err)
+}
+
+// outcome sorts the errors of probes. What ends by a deadline that it was
+// given may be told so a moment before the context is.
+func outcome(limited context.Context, err error) Outcome {
+	switch {
+	case err == nil:
+		return Answered
+	case limited.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return Silent
+	}
+	return Refused
+}
+
+// observe takes a result to the votes and the verdict, with the lock held.
+func (p *Prober) observe(id landfall.NodeID, r Result, err error) {
+	changed, before := p.watch.Observe(id, r), p.down
+	if changed {
 		p.stats.Votes++
-		p.c.Log.Debug("vote changed", "node", n.ID, "vote", p.watch.nodes[n.ID].vote(), "err", err)
-		p.judge(p.down)
+		p.c.Log.Debug("vote changed", "node", id, "vote", p.watch.nodes[id].vote(), "err", err)
+	}
+	doubted := p.watch.doubted(id)
+	if doubted {
+		before = maps.Clone(before)
+		before[id] = true
+	}
+	if changed || doubted {
+		p.judge(before)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,8 @@ type site struct {
 	refusing map[landfall.NodeID]bool
 	silent   map[landfall.NodeID]bool
 	probes   map[landfall.NodeID]int
+	flight   map[landfall.NodeID]int // under way
+	crowd    int                     // the most of one node's that were under way
 	verdicts []string
 	begin    time.Time
 }
@@ -28,8 +31,15 @@ type site struct {
 func (s *site) probe(ctx context.Context, n landfall.Node) error {
 	s.mu.Lock()
 	s.probes[n.ID]++
+	s.flight[n.ID]++
+	s.crowd = max(s.crowd, s.flight[n.ID])
 	refusing, silent := s.refusing[n.ID], s.silent[n.ID]
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight[n.ID]--
+	}()
 	if silent {
 		<-ctx.Done()
 		return ctx.Err()
@@ -76,6 +86,10 @@ func (s *site) expect(t *testing.T, want ...string) {
 	}
 }
 
+func newSite() *site {
+	return &site{probes: map[landfall.NodeID]int{}, flight: map[landfall.NodeID]int{}, begin: time.Now()}
+}
+
 func edges(ids ...landfall.NodeID) *landfall.Map {
 	m := &landfall.Map{}
 	for _, id := range ids {
@@ -87,7 +101,7 @@ func edges(ids ...landfall.NodeID) *landfall.Map {
 // probing runs a prober in a bubble until the test ends.
 func probing(t *testing.T, test func(t *testing.T, p *Prober, s *site)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &site{probes: map[landfall.NodeID]int{}, begin: time.Now()}
+		s := newSite()
 		p, err := New(Config{Self: "a", Probe: s.probe, Changed: s.changed})
 		if err != nil {
 			t.Fatal(err)
@@ -116,47 +130,104 @@ func TestHealthyNodesAreProbedQuietly(t *testing.T) {
 
 func TestNodeThatRefusesIsDownAfterASecond(t *testing.T) {
 	probing(t, func(t *testing.T, p *Prober, s *site) {
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(5250 * time.Millisecond)
 		s.set(&s.refusing, "b")
 		time.Sleep(5 * time.Second)
-		s.expect(t, "1.5s [b]") // probes at 0.5, 1.0, 1.5
-		if st := p.Stats(); st.Down != 1 || st.Verdicts != 1 || st.Votes != 2 {
+		s.expect(t, "6.5s [b]") // probes at 5.5, 6.0, 6.5
+		if st := p.Stats(); st.Down != 1 || st.Verdicts != 1 || st.Votes != 5 {
 			t.Errorf("figures: %+v", st)
 		}
 		s.set(&s.refusing)
 		time.Sleep(5 * time.Second)
-		s.expect(t, "6.1s []") // probes at 5.5 and 6.0
+		s.expect(t, "11.1s []") // probes at 10.5 and 11.0
 	})
 }
 
-func TestSilentNodeIsNotProbedTwiceAtOnce(t *testing.T) {
+func TestSilentNodeIsDownAfterThreeSeconds(t *testing.T) {
 	probing(t, func(t *testing.T, p *Prober, s *site) {
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(5250 * time.Millisecond)
+		s.set(&s.silent, "c")
+		time.Sleep(9 * time.Second)
+		s.expect(t, "8.5s [c]") // the probe at 5.5, with five behind it
+		if s.crowd != 7 || s.probes["c"] != 11+18 {
+			t.Errorf("%d probes of the silent node, %d at once", s.probes["c"], s.crowd)
+		}
+		s.set(&s.silent)
+		time.Sleep(5 * time.Second)
+		s.expect(t, "15.1s []") // probes at 14.5 and 15.0; those that are late say nothing any more
+	})
+}
+
+func TestSilenceOfTwoSecondsIsForgiven(t *testing.T) {
+	probing(t, func(t *testing.T, p *Prober, s *site) {
+		for range 10 {
+			time.Sleep(5250 * time.Millisecond)
+			s.set(&s.silent, "b", "c")
+			time.Sleep(2 * time.Second)
+			s.set(&s.silent)
+		}
+		time.Sleep(5 * time.Second)
+		s.expect(t)
+	})
+}
+
+// After a gap a way counts as lossy, so that more silence is wanted.
+func TestSilenceOnALossyWay(t *testing.T) {
+	probing(t, func(t *testing.T, p *Prober, s *site) {
+		time.Sleep(5250 * time.Millisecond)
+		s.set(&s.silent, "c")
+		time.Sleep(2500 * time.Millisecond)
+		s.set(&s.silent)
+		time.Sleep(5 * time.Second) // now 12.75
 		s.set(&s.silent, "c")
 		time.Sleep(10 * time.Second)
-		if got := s.said(); len(got) != 1 || !slices.Contains([]string{"6.5s [c]", "7s [c]", "7.5s [c]"}, got[0]) {
-			t.Errorf("verdicts %q", got)
+		s.expect(t, "17s [c]")
+	})
+}
+
+func TestProbesThatHeedNoTimeoutAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		var begun atomic.Int64
+		p, err := New(Config{Changed: func(Down) {}, Probe: func(context.Context, landfall.Node) error {
+			begun.Add(1)
+			<-end
+			return errors.New("too late")
+		}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if s.probes["c"] > 6 {
-			t.Errorf("%d probes of the silent node", s.probes["c"])
+		p.SetMap(edges("a"))
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		time.AfterFunc(2*time.Minute, func() { close(end) })
+		p.Run(ctx)
+		if n := begun.Load(); n != maxFlight {
+			t.Errorf("%d probes", n)
 		}
 	})
 }
 
-func TestWhoIsCutOffChangesNothing(t *testing.T) {
-	probing(t, func(t *testing.T, p *Prober, s *site) {
-		s.set(&s.refusing, "b", "c") // but not itself
-		time.Sleep(time.Minute)
-		s.expect(t)
-		s.set(&s.refusing)
-		time.Sleep(time.Minute) // seeing again does not either
-		s.expect(t)
-		s.set(&s.refusing, "b", "c")
-		time.Sleep(time.Minute)
-		if want := (Votes{"a": Good, "b": Unsure, "c": Unsure}); !maps.Equal(p.Votes(), want) {
-			t.Errorf("votes %v, want %v", p.Votes(), want)
-		}
-	})
+func TestWhoIsCutOffNamesItself(t *testing.T) {
+	for _, way := range []string{"refused", "silent"} {
+		probing(t, func(t *testing.T, p *Prober, s *site) {
+			time.Sleep(5250 * time.Millisecond)
+			lost, want := &s.refusing, "6.5s [b c]"
+			if way == "silent" {
+				lost, want = &s.silent, "8.5s [b c]"
+			}
+			s.set(lost, "b", "c") // but not itself
+			time.Sleep(time.Minute)
+			if got := s.said(); len(got) == 0 || got[len(got)-1] != want {
+				t.Errorf("%s: verdicts %q, want %q last", way, got, want)
+			}
+			s.set(lost)
+			time.Sleep(time.Minute)
+			if got := s.said(); len(got) == 0 || got[len(got)-1] != "1m6.1s []" { // probes at 65.5 and 66.0
+				t.Errorf("%s: verdicts %q", way, got)
+			}
+		})
+	}
 }
 
 func TestNewcomerIsDownUntilItAnswers(t *testing.T) {
@@ -184,6 +255,32 @@ func TestNewcomerToASingleEdgeIsDownUntilItAnswers(t *testing.T) {
 		s.set(&s.refusing)
 		time.Sleep(time.Minute)
 		s.expect(t, "1m11.1s []")
+	})
+}
+
+// At the start all are named, those of a newer map as well, until a result or
+// another's vote speaks against one.
+func TestWhoHasJustStartedNamesAll(t *testing.T) {
+	probing(t, func(t *testing.T, p *Prober, s *site) {
+		s.set(&s.silent, "b", "c", "e")
+		time.Sleep(750 * time.Millisecond)
+		p.SetMap(edges("a", "b", "c", "d", "e"))
+		if want := (Votes{"a": Good, "b": Unsure, "c": Unsure, "d": Unsure, "e": Unsure}); !maps.Equal(p.Votes(), want) {
+			t.Errorf("votes %v, want %v", p.Votes(), want) // what is only taken as up gets no good word
+		}
+		s.expect(t)
+		p.Hear("x", Votes{"a": Good, "b": Good, "c": Bad, "d": Unsure, "e": Unsure})
+		s.expect(t, "750ms [c]")
+		time.Sleep(9 * time.Second)
+		s.expect(t, "3s [b c]", "4s [b c e]") // e was probed from 1 s on
+	})
+	probing(t, func(t *testing.T, p *Prober, s *site) {
+		s.set(&s.refusing, "a") // as an edge that has just started, too, and does not serve yet
+		time.Sleep(time.Millisecond)
+		s.expect(t, "0s [a]")
+		s.set(&s.refusing)
+		time.Sleep(10 * time.Second)
+		s.expect(t, "1.1s []")
 	})
 }
 
@@ -237,6 +334,7 @@ func TestBadConfigs(t *testing.T) {
 		"no probe":    func(c *Config) { c.Probe = nil },
 		"nobody told": func(c *Config) { c.Changed = nil },
 		"interval":    func(c *Config) { c.Interval = -1 },
+		"rare probes": func(c *Config) { c.Interval = time.Minute },
 		"timeout":     func(c *Config) { c.Timeout = -1 },
 		"rise":        func(c *Config) { c.Rules.Rise = -1 },
 		"fall":        func(c *Config) { c.Rules.Fall = -1 },

@@ -20,9 +20,11 @@ type fleet struct {
 	ids     []landfall.NodeID
 	site    *site
 	hidden  landfall.NodeID // no other node reaches it
+	blocked landfall.NodeID // it reaches no other node, but hears their votes
 	liar    landfall.NodeID // it says of all others that they are down, or with praise that they are up
 	praise  bool
-	dead    landfall.NodeID // it neither serves nor votes
+	dead    []landfall.NodeID       // they neither serve nor vote
+	side    map[landfall.NodeID]int // of a cut: neither probes nor votes come across
 	down    map[landfall.NodeID]Down
 	probers map[landfall.NodeID]*Prober
 }
@@ -32,7 +34,7 @@ func fleetOf(t *testing.T, n int, test func(t *testing.T, f *fleet)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fleet{
 			ids:  []landfall.NodeID{"fra1", "nyc1", "sin1", "ams1"}[:n],
-			site: &site{probes: map[landfall.NodeID]int{}, begin: time.Now()},
+			site: newSite(),
 			down: map[landfall.NodeID]Down{}, probers: map[landfall.NodeID]*Prober{},
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -67,9 +69,14 @@ func (f *fleet) probe(from landfall.NodeID) func(context.Context, landfall.Node)
 	return func(ctx context.Context, n landfall.Node) error {
 		f.site.mu.Lock()
 		hidden := f.hidden == n.ID && from != n.ID
+		cut := f.side[from] != f.side[n.ID] || f.blocked == from && from != n.ID
 		f.site.mu.Unlock()
-		if hidden {
+		switch {
+		case hidden:
 			return errors.New("connection refused")
+		case cut:
+			<-ctx.Done()
+			return ctx.Err()
 		}
 		return f.site.probe(ctx, n)
 	}
@@ -78,10 +85,10 @@ func (f *fleet) probe(from landfall.NodeID) func(context.Context, landfall.Node)
 // votes are what a node tells the others; nil: it is dead.
 func (f *fleet) votes(from landfall.NodeID) Votes {
 	v := f.probers[from].Votes()
-	switch from {
-	case f.dead:
+	switch {
+	case slices.Contains(f.dead, from):
 		return nil
-	case f.liar:
+	case from == f.liar:
 		for _, id := range f.ids {
 			if v[id] = Bad; id == from || f.praise {
 				v[id] = Good
@@ -96,7 +103,7 @@ func (f *fleet) live(d time.Duration) {
 	for range d / time.Second {
 		for _, from := range f.ids {
 			for _, to := range f.ids {
-				if v := f.votes(from); v != nil && to != from && to != f.dead {
+				if v := f.votes(from); v != nil && to != from && !slices.Contains(f.dead, to) && f.side[from] == f.side[to] {
 					f.probers[to].Hear(from, v)
 				}
 			}
@@ -112,7 +119,7 @@ func (f *fleet) names() string {
 	defer f.site.mu.Unlock()
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(f.down)) {
-		if id == f.liar || id == f.dead {
+		if id == f.liar || slices.Contains(f.dead, id) {
 			continue
 		}
 		for _, down := range slices.Sorted(maps.Keys(f.down[id])) {
@@ -136,23 +143,119 @@ func TestLiarAloneTakesNobodyDown(t *testing.T) {
 	}
 }
 
-func TestEdgeThatDiesIsDownWithinFiveSeconds(t *testing.T) {
-	for n, want := range map[int]string{2: "nyc1:fra1", 3: "nyc1:fra1 sin1:fra1", 4: "ams1:fra1 nyc1:fra1 sin1:fra1"} {
-		fleetOf(t, n, func(t *testing.T, f *fleet) {
-			f.dead = "fra1"
-			f.site.set(&f.site.refusing, "fra1")
-			f.live(5 * time.Second)
-			if got := f.names(); got != want {
-				t.Errorf("%d name servers: down are %q, want %q", n, got, want)
+// want is what names tells if every living node holds those for down that are
+// not on its side.
+func (f *fleet) want() string {
+	var out []string
+	for _, id := range slices.Sorted(slices.Values(f.ids)) {
+		if slices.Contains(f.dead, id) {
+			continue
+		}
+		for _, other := range slices.Sorted(slices.Values(f.ids)) {
+			if slices.Contains(f.dead, other) || f.side[id] != f.side[other] {
+				out = append(out, fmt.Sprintf("%s:%s", id, other))
 			}
-		})
+		}
 	}
+	return strings.Join(out, " ")
+}
+
+// some are those of the fleet whose bit is set.
+func (f *fleet) some(bits int) (out []landfall.NodeID) {
+	for i, id := range f.ids {
+		if bits>>i&1 == 1 {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Any of the edges die, all at once or one after the other, and any but one:
+// those that live, be it one alone, name no dead one any more.
+func TestEdgesThatDieAreDownWithinFiveSeconds(t *testing.T) {
+	for n := 2; n <= 4; n++ {
+		for bits := 1; bits < 1<<n-1; bits++ {
+			for _, way := range []string{"refusing", "silent"} {
+				fleetOf(t, n, func(t *testing.T, f *fleet) {
+					lost := map[string]*map[landfall.NodeID]bool{"refusing": &f.site.refusing, "silent": &f.site.silent}[way]
+					f.dead = f.some(bits)
+					f.site.set(lost, f.dead...)
+					f.live(5 * time.Second)
+					if got := f.names(); got != f.want() {
+						t.Errorf("%d name servers, %s %v: down are %q, want %q", n, way, f.dead, got, f.want())
+					}
+					f.site.set(lost)
+					f.dead = nil
+					f.live(6 * time.Second)
+					if got := f.names(); got != "" {
+						t.Errorf("%d name servers, all are back: down are %q", n, got)
+					}
+					for _, id := range f.some(bits) {
+						f.dead = append(f.dead, id)
+						f.site.set(lost, f.dead...)
+						f.live(5 * time.Second)
+						if got := f.names(); got != f.want() {
+							t.Errorf("%d name servers, %s %v: down are %q, want %q", n, way, f.dead, got, f.want())
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A cut in the middle makes two networks: each names its own.
+func TestEachSideOfACutNamesItsOwn(t *testing.T) {
+	for n := 2; n <= 4; n++ {
+		for bits := 1; bits < 1<<n-1; bits++ {
+			fleetOf(t, n, func(t *testing.T, f *fleet) {
+				f.cut(f.some(bits)...)
+				for range 10 {
+					f.live(5 * time.Second)
+					if got := f.names(); got != f.want() {
+						t.Errorf("%d name servers, %v cut off: down are %q, want %q", n, f.some(bits), got, f.want())
+					}
+				}
+				f.cut()
+				f.live(5 * time.Second)
+				if got := f.names(); got != "" {
+					t.Errorf("%d name servers, %v no longer cut off: down are %q", n, f.some(bits), got)
+				}
+			})
+		}
+	}
+}
+
+// cut puts those named on a side of their own.
+func (f *fleet) cut(ids ...landfall.NodeID) {
+	f.site.mu.Lock()
+	defer f.site.mu.Unlock()
+	f.side = map[landfall.NodeID]int{}
+	for _, id := range ids {
+		f.side[id] = 1
+	}
+}
+
+// Whoever sees nobody, and is told by all others that they see each other, goes
+// by their word.
+func TestWhoOnlyCannotReachOthersBelievesThem(t *testing.T) {
+	fleetOf(t, 3, func(t *testing.T, f *fleet) {
+		f.site.mu.Lock()
+		f.blocked = "fra1"
+		f.site.mu.Unlock()
+		for range 20 {
+			f.live(2 * time.Second)
+			if got := f.names(); got != "" {
+				t.Fatalf("down are %q", got)
+			}
+		}
+	})
 }
 
 func TestLiarDoesNotKeepADeadEdgeUp(t *testing.T) {
 	for n, want := range map[int]string{3: "nyc1:fra1", 4: "ams1:fra1 nyc1:fra1"} {
 		fleetOf(t, n, func(t *testing.T, f *fleet) {
-			f.dead, f.liar, f.praise = "fra1", "sin1", true
+			f.dead, f.liar, f.praise = []landfall.NodeID{"fra1"}, "sin1", true
 			f.site.set(&f.site.refusing, "fra1")
 			f.live(5 * time.Second)
 			if got := f.names(); got != want {

@@ -3,36 +3,49 @@ package health
 import (
 	"maps"
 	"slices"
-	"strings"
 	"testing"
+	"time"
 
 	"landfall"
 )
 
+// results are probes half a second apart in short: . is answered at once, x
+// refused at once, and s silent for the three seconds before.
+func results(w *Watch, id landfall.NodeID, from time.Time, short string) (votes string) {
+	for i, c := range short {
+		now := from.Add(time.Duration(i) * 500 * time.Millisecond)
+		before := w.Votes()[id]
+		r := map[rune]Result{'.': {Answered, now, now}, 'x': {Refused, now, now}, 's': {Silent, now.Add(-3 * time.Second), now}}[c]
+		changed := w.Observe(id, r)
+		after := w.Votes()[id]
+		if changed != (before != after) {
+			votes += "!"
+		}
+		votes += map[Vote]string{Good: "+", Bad: "-", Unsure: "?"}[after]
+	}
+	return votes
+}
+
 func TestVoteChangesAfterResultsInARow(t *testing.T) {
 	tests := []struct{ name, results, votes string }{ // + is good, - is bad, ? is unsure
-		{"one bad probe is a hiccup", "x.x.xx.", "?+?+??+"},
-		{"three bad probes in a row", "xxxx", "??--"},
-		{"two good ones bring it back", "xxx..", "??-?+"},
-		{"one good one does not", "xxx.xx.x.", "??-?--?-?"},
-		{"it takes three again", "xxx..xx.xxx", "??-?+??+??-"},
+		{"two good ones bring it up", "..", "?+"},
+		{"one bad probe is a hiccup", "..x.x.xx.", "?+?+?+??+"},
+		{"three bad probes in a row", "..xxxx", "?+??--"},
+		{"two good ones bring it back", "..xxx..", "?+??-?+"},
+		{"one good one does not", "..xxx.xx.x.", "?+??-?--?-?"},
+		{"it takes three again", "..xxx..xx.xxx", "?+??-?+??+??-"},
+		{"from nothing, too", "xxxx..", "??--?+"},
+		{"silence is a row", "s..", "-?+"},
+		{"a late one among answers is none", "........s.ss.", "?++++++++++++"},
+		{"the late ones after the last answer", "........xssss", "?+++++++?????"},
+		{"and silence since then", "........xsssssss", "?+++++++?????---"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var w Watch
 			w.Expect([]landfall.NodeID{"a"})
-			var got strings.Builder
-			for i, r := range tt.results {
-				before := w.Votes()["a"]
-				changed := w.Observe("a", r == '.')
-				now := w.Votes()["a"]
-				if changed != (before != now) {
-					t.Errorf("result %d: changed is %v", i, changed)
-				}
-				got.WriteString(map[Vote]string{Good: "+", Bad: "-", Unsure: "?"}[now])
-			}
-			if got.String() != tt.votes {
-				t.Errorf("%s: votes %s, want %s", tt.results, got.String(), tt.votes)
+			if got := results(&w, "a", time.Unix(1000, 0), tt.results); got != tt.votes {
+				t.Errorf("%s: votes %s, want %s", tt.results, got, tt.votes)
 			}
 		})
 	}
@@ -41,68 +54,54 @@ func TestVoteChangesAfterResultsInARow(t *testing.T) {
 func TestThresholdsAreSettable(t *testing.T) {
 	w := Watch{Rules: Rules{Rise: 1, Fall: 1}}
 	w.Expect([]landfall.NodeID{"a"})
-	for _, ok := range []bool{false, true} {
-		w.Observe("a", ok)
-		if got, want := w.Votes()["a"], map[bool]Vote{true: Good, false: Bad}[ok]; got != want {
-			t.Errorf("after one result %v: vote %d, want %d", ok, got, want)
-		}
+	if got := results(&w, "a", time.Unix(1000, 0), "x.x"); got != "-+-" {
+		t.Errorf("votes %s", got)
 	}
 }
 
 func TestNewcomersProveThemselves(t *testing.T) {
 	var w Watch
-	if joined := w.Expect([]landfall.NodeID{"a", "b"}); joined != nil || !maps.Equal(w.Votes(), Votes{"a": Good, "b": Good}) {
+	if joined := w.Expect([]landfall.NodeID{"a", "b"}); len(joined) != 2 || !maps.Equal(w.Votes(), Votes{"a": Unsure, "b": Unsure}) {
 		t.Fatalf("in the beginning: %v joined, votes %v", joined, w.Votes())
 	}
-	if joined := w.Expect([]landfall.NodeID{"a", "b", "c", "d", "e"}); !slices.Equal(joined, []landfall.NodeID{"c", "d", "e"}) {
+	if joined := w.Expect([]landfall.NodeID{"a", "c", "d", "e"}); !slices.Equal(joined, []landfall.NodeID{"c", "d", "e"}) {
 		t.Errorf("joined: %v", joined)
 	}
 	if joined := w.Expect([]landfall.NodeID{"a", "c", "d", "e"}); joined != nil {
 		t.Errorf("joined twice: %v", joined)
 	}
-	w.Observe("e", true)
-	for range 2 {
-		w.Observe("c", true)
-		w.Observe("b", true) // gone: a probe that was still under way
+	for id, short := range map[landfall.NodeID]string{"b": "..", "c": "..", "d": "xxx", "e": "."} { // b is gone: a probe that was still under way
+		results(&w, id, time.Unix(1000, 0), short)
 	}
-	for range 3 {
-		w.Observe("d", false)
-	}
-	if want := (Votes{"a": Good, "c": Good, "d": Bad, "e": Unsure}); !maps.Equal(w.Votes(), want) {
+	if want := (Votes{"a": Unsure, "c": Good, "d": Bad, "e": Unsure}); !maps.Equal(w.Votes(), want) {
 		t.Errorf("votes %v, want %v", w.Votes(), want)
 	}
 }
 
-// The others stop answering, each in its turn, and come back, each in its turn:
-// at no time is there a vote against one of them.
-func TestBlindnessTakesNobodyDown(t *testing.T) {
-	w := Watch{Self: "a"}
-	w.Expect([]landfall.NodeID{"a", "b", "c", "d"})
-	story := []struct {
-		node landfall.NodeID
-		ok   bool
+func TestGapsMakeAWayLossy(t *testing.T) {
+	start := time.Unix(1000, 0)
+	for name, tt := range map[string]struct {
+		gaps []time.Duration // between answers
+		want bool
 	}{
-		{"b", true}, {"c", true}, {"d", true},
-		{"b", false}, {"c", false}, {"b", false}, {"c", false}, {"d", false}, // now blind
-		{"b", false}, {"c", false}, {"d", false}, {"a", true}, {"b", false}, {"c", false}, {"d", false},
-		{"b", false}, {"c", false}, {"d", false}, {"a", true}, {"b", false}, {"c", false}, {"d", false},
-		{"b", true}, {"a", true}, {"c", false}, {"b", true}, {"d", false}, {"c", true}, {"d", false}, {"d", true},
-	}
-	for i, s := range story {
-		w.Observe(s.node, s.ok)
-		for id, v := range w.Votes() {
-			if v == Bad {
-				t.Errorf("after result %d, %s %v: vote against %s", i, s.node, s.ok, id)
+		"steady":            {[]time.Duration{time.Second, time.Second, gap - 1}, false},
+		"a gap":             {[]time.Duration{time.Second, time.Second, gap}, true},
+		"a gap long ago":    {append([]time.Duration{time.Second, gap}, slices.Repeat([]time.Duration{time.Second}, int(wary/time.Second))...), false},
+		"while it was down": {[]time.Duration{gap, gap}, false}, // the first two bring it up
+	} {
+		var w Watch
+		w.Expect([]landfall.NodeID{"a"})
+		now := start
+		for i, d := range tt.gaps {
+			now = now.Add(d)
+			if name == "while it was down" && i == 1 {
+				w.Observe("a", Result{Silent, now, now})
 			}
+			w.Observe("a", Result{Answered, now, now})
 		}
-	}
-	for range 3 { // a single one that fails is no blindness
-		w.Observe("b", true)
-		w.Observe("c", true)
-		w.Observe("d", false)
-	}
-	if want := (Votes{"a": Good, "b": Good, "c": Good, "d": Bad}); !maps.Equal(w.Votes(), want) {
-		t.Errorf("votes %v, want %v", w.Votes(), want)
+		if got := w.Lossy("a", now); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
@@ -143,11 +142,17 @@ func TestTally(t *testing.T) {
 		{"we do not reach ourselves, another does", views{me: {me: down, "v": up}, "v": {me: up, "v": up}}, nil, Down{}},
 		{"we do not reach ourselves, others tie", views{me: {me: down, "b": up}, "v": {me: up, "b": up}, "w": {me: down, "b": up}}, nil, Down{}},
 		{"we do not reach ourselves, nor does another", views{me: {me: down, "v": up}, "v": {me: down, "v": up}}, nil, Down{me: true}},
-		{"we are cut off, and vouch for ourselves", views{me: {me: up, "v": down, "w": down}, "v": {me: down, "v": up, "w": up}}, nil, Down{me: true}},
+		{"we are cut off, and vouch for ourselves", views{me: {me: up, "v": down, "w": down}, "v": {me: down, "v": up, "w": up}}, nil, Down{me: true, "v": true}},
 		{"in a tie among others we waver", views{me: {"a": wavers, "b": up}, "v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, Down{"a": true}, Down{"a": true}},
 		{"in a tie among others we are cut off", views{me: {"a": down, "b": down}, "v": {"a": down, "b": up}, "w": {"a": up, "b": up}}, nil, Down{}},
-		{"who sees nobody changes nothing", views{"v": {"a": down, "b": down}}, Down{"b": true}, Down{"b": true}},
-		{"who sees only itself changes nothing", views{"a": {"a": up, "b": down, "c": down}}, nil, Down{}},
+		{"another who sees nobody changes nothing", views{"v": {"a": down, "b": down}}, Down{"b": true}, Down{"b": true}},
+		{"another who sees only itself changes nothing", views{"a": {"a": up, "b": down, "c": down}}, nil, Down{}},
+		{"we see nobody, and are told nothing", views{me: {"a": down, "b": down}}, nil, Down{"a": true, "b": true}},
+		{"we see only ourselves", views{me: {me: up, "a": down, "b": down}}, Down{me: true}, Down{"a": true, "b": true}},
+		{"we see only ourselves, they had a good word for themselves", views{me: {me: up, "a": down, "b": down}, "a": {"a": up}, "b": {"b": up}}, nil, Down{"a": true, "b": true}},
+		{"we see only ourselves, they see each other", views{me: {me: up, "a": down, "b": down}, "a": {me: down, "a": up, "b": up}, "b": {me: down, "a": up, "b": up}}, nil, Down{me: true}},
+		{"we see only ourselves, so do they", views{me: {me: up, "a": down, "b": down}, "a": {me: down, "a": up, "b": down}, "b": {me: down, "a": down, "b": up}}, nil, Down{"a": true, "b": true}},
+		{"we see nobody for sure", views{me: {me: up, "a": wavers, "b": wavers}}, Down{"a": true}, Down{"a": true}},
 		{"who is cut off does not outvote", views{"v": {"a": down, "b": down}, "w": {"a": up, "b": up}}, Down{"a": true}, Down{}},
 		{"many are cut off", views{"v": {"a": down, "b": down}, "w": {"a": down, "b": down}, "x": {"a": down, "b": up}}, nil, Down{"a": true}},
 		{"it says it is up, another does not reach it", views{"a": {"a": up, "b": up}, "b": {"a": down, "b": up, "c": up}}, nil, Down{}},
