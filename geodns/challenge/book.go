@@ -41,8 +41,8 @@ type Book struct {
 	servers   []landfall.NodeID
 	version   uint64
 	txt       map[string][]string
-	heard     map[landfall.NodeID]heard
-	changed   chan struct{} // closed and replaced when any of the above changes
+	heard     map[landfall.NodeID]heard // also of those that left, while they may serve what they were told
+	changed   chan struct{}             // closed and replaced when any of the above changes
 	questions uint64
 	outOfTime uint64
 }
@@ -80,13 +80,26 @@ func NewBook(cfg BookConfig) (*Book, error) {
 	return b, nil
 }
 
-// SetMap makes the name servers of m those that are waited for.
+// SetMap makes the name servers of m those that are answered. One that left is
+// not, but for as long as it may serve what it was told it is waited for:
+// resolvers that have cached its name still ask it.
 func (b *Book) SetMap(m *landfall.Map) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	left := b.servers
 	b.mapped, b.servers = true, nil
 	for n := range m.Having(landfall.RoleDNS) {
 		b.servers = append(b.servers, n.ID)
+	}
+	for _, n := range m.Nodes {
+		if n.State == landfall.Gone && n.Has(landfall.RoleDNS) {
+			left = append(left, n.ID) // the process before this one may have told it something
+		}
+	}
+	for _, id := range left {
+		if _, ok := b.heard[id]; !ok {
+			b.heard[id] = heard{}
+		}
 	}
 	maps.DeleteFunc(b.heard, func(id landfall.NodeID, h heard) bool {
 		return !slices.Contains(b.servers, id) && b.silent(h, time.Now())
@@ -95,8 +108,8 @@ func (b *Book) SetMap(m *landfall.Map) {
 }
 
 // Present replaces the whole set of TXT records, by name, and returns nil once
-// no name server of the map serves another: each has confirmed this set or a
-// later one, or has been out of touch for so long that it answers SERVFAIL,
+// no name server serves another: each has confirmed this set or a later one, or
+// has been out of touch, or of the map, for so long that it answers SERVFAIL,
 // which takes eleven seconds at most. It is an error if there are records and
 // nobody serves them, and if ctx ends first; the set stays presented.
 func (b *Book) Present(ctx context.Context, txt map[string][]string) error {
@@ -150,7 +163,7 @@ func (b *Book) pending(version uint64) (ids []landfall.NodeID, until time.Time, 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	for _, id := range b.servers {
+	for _, id := range b.waitedFor() {
 		h := b.heard[id]
 		end := b.end(h.last(version))
 		if h.serves >= version || !now.Before(end) {
@@ -162,6 +175,14 @@ func (b *Book) pending(version uint64) (ids []landfall.NodeID, until time.Time, 
 		}
 	}
 	return ids, until, b.changed
+}
+
+// waitedFor are the name servers of the map and those that left it not long
+// ago, with b.mu held.
+func (b *Book) waitedFor() []landfall.NodeID {
+	ids := slices.AppendSeq(slices.Clone(b.servers), maps.Keys(b.heard))
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // end is when no name server serves any more what it was told then. Before

@@ -158,6 +158,7 @@ func TestWhoIsWaitedForFollowsTheMap(t *testing.T) {
 		synctest.Wait()
 		w.servers["sin1"].road.cut()
 		w.servers["syd1"].road.cut()
+		start := time.Now()
 		var present sync.WaitGroup
 		var d time.Duration
 		present.Go(func() {
@@ -171,8 +172,11 @@ func TestWhoIsWaitedForFollowsTheMap(t *testing.T) {
 		m.Nodes[2].State, m.Nodes[3].State = landfall.Gone, landfall.Invited
 		w.book.SetMap(m)
 		present.Wait()
-		if d != 3*time.Second {
+		if d != Silence+margin { // since all were told last, when this began; leaving does not shorten it
 			t.Errorf("after %v", d)
+		}
+		if wrong := w.judge(token("a")); wrong != nil {
+			t.Errorf("%v after the start: wrong: %v", time.Since(start), wrong)
 		}
 		// A newcomer has never been told anything: nothing to wait for.
 		time.Sleep(time.Minute)
@@ -183,6 +187,40 @@ func TestWhoIsWaitedForFollowsTheMap(t *testing.T) {
 			t.Errorf("with a newcomer: after %v: %v", d, err)
 		}
 	})
+}
+
+// A name server that was removed is asked for a while yet, by resolvers that
+// have cached its name: no order may begin before it says that it does not
+// know.
+func TestWhoLeftIsWaitedForUntilItSaysThatItDoesNotKnow(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 20*ms, "nyc1", "sin1")
+			time.Sleep(30 * time.Second)
+			w.m = w.m.Clone()
+			w.m.Nodes[2].State = landfall.Gone
+			w.book.SetMap(w.m)
+			if restart {
+				w.stop()
+				w.start()
+				time.Sleep(time.Second)
+			}
+			sin := w.servers["sin1"]
+			for i := range 3 {
+				set := token(fmt.Sprint(i))
+				d, err := took(func() error { return w.book.Present(t.Context(), set) })
+				if err != nil || d > Silence+margin || i == 0 && d < Silence-hold-margin || i > 0 && d > time.Second {
+					t.Errorf("restart %v: set %d: after %v: %v", restart, i, d, err)
+				}
+				if wrong := w.judge(set); wrong != nil {
+					t.Errorf("restart %v: wrong: %v", restart, wrong)
+				}
+			}
+			if _, known := sin.serves(); known || len(sin.unknown) != 1 {
+				t.Errorf("restart %v: sin1 did not say that it does not know: %v", restart, sin.unknown)
+			}
+		})
+	}
 }
 
 func TestPresentSaysWhyNot(t *testing.T) {

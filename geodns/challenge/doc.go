@@ -15,7 +15,8 @@
 // question was sent and how long the book says it held it, it says so
 // (ClientConfig.Unknown), and answers SERVFAIL. So the book, which knows when
 // it answered last, waits that long for a receipt and no longer: then whoever
-// has not given one serves no old set either.
+// has not given one serves no old set either. So it is with a name server that
+// has left the map: it gets no answers, and is waited for until it knows.
 //
 // The package does not know what carries its connections, what DNS is, or what
 // the records prove.

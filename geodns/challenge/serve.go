@@ -3,6 +3,7 @@ package challenge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ func (b *Book) answer(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
 	id, ok := b.cfg.Caller(r)
 	if !ok || !b.knows(id) {
-		http.Error(w, "challenges are for the name servers of the map", http.StatusForbidden)
+		http.Error(w, errStranger.Error(), http.StatusForbidden)
 		return
 	}
 	have, err := parseQuestion(r.URL.Query())
@@ -31,7 +32,11 @@ func (b *Book) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	b.confirm(id, have.version)
 	a, err := b.wait(r.Context(), id, have)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStranger):
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	case err != nil:
 		http.Error(w, "this node is stopping", http.StatusServiceUnavailable)
 		return
 	}
@@ -45,6 +50,9 @@ func (b *Book) answer(w http.ResponseWriter, r *http.Request) {
 		b.cfg.Log.Debug("challenges not delivered", "peer", id, "err", err)
 	}
 }
+
+// errStranger is for whoever is no name server of the map, or no longer.
+var errStranger = errors.New("challenges are for the name servers of the map")
 
 func (b *Book) knows(id landfall.NodeID) bool {
 	b.mu.Lock()
@@ -62,7 +70,8 @@ func (b *Book) confirm(id landfall.NodeID, version uint64) {
 	b.stir()
 }
 
-// wait is the answer to who serves have: at once if there is news.
+// wait is the answer to who serves have: at once if there is news, or if who
+// asks has left the map meanwhile.
 func (b *Book) wait(ctx context.Context, id landfall.NodeID, have mark) (answer, error) {
 	timer := time.NewTimer(hold)
 	defer timer.Stop()
@@ -73,6 +82,9 @@ func (b *Book) wait(ctx context.Context, id landfall.NodeID, have mark) (answer,
 		}
 		select {
 		case <-changed:
+			if !b.knows(id) {
+				return answer{}, errStranger
+			}
 		case <-timer.C:
 			due = true
 		case <-ctx.Done():
