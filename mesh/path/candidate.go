@@ -2,6 +2,7 @@ package path
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -38,7 +39,7 @@ type candidate struct {
 	life    life
 	rtt     time.Duration // smoothed; 0 is unknown (RFC 6298, 2)
 	rttvar  time.Duration
-	loss    float64 // smoothed share of probes that were late or lost
+	loss    float64 // smoothed share of probes that were late or lost, since the first answer
 	misses  int     // late probes in a row
 	next    time.Time
 	heard   time.Time // last answer, or when we began to ask
@@ -103,6 +104,9 @@ func (c *candidate) answer(stamp int64, now time.Time) bool {
 			continue
 		}
 		c.sent = append(c.sent[:i], c.sent[i+1:]...)
+		if c.rtt == 0 { // nobody was there to answer before: nothing was lost
+			c.loss, c.sent = 0, slices.DeleteFunc(c.sent, func(old flight) bool { return old.stamp < stamp })
+		}
 		c.measure(max(now.Sub(f.at), 1))
 		if !f.late {
 			c.loss -= c.loss / 16

@@ -26,6 +26,7 @@
 // after the first probe that got no answer (2 × 0.25 s for the first and the
 // last of four to be late, 2 × 0.2 s between them), 0.9 s to 1.9 s after the
 // cut; one that never answered is given up after 1.6 s.
+// What was sent before the first answer does not count as lost.
 //
 // A peer is alive while its chosen candidate is, and as long as it speaks:
 // probes may be late behind data, which is itself a sign of life.
