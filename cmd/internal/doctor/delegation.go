@@ -84,18 +84,26 @@ func wanted(m *landfall.Map) map[string][]netip.Addr {
 // parentLines are what the parent's zone file has to say about the domain
 // (RFC 1035, 5.1).
 func parentLines(m *landfall.Map) string {
-	var b strings.Builder
 	want := wanted(m)
-	names := slices.Sorted(maps.Keys(want))
+	return serverLines(m, want, slices.Sorted(maps.Keys(want))...)
+}
+
+// serverLines are what it has to say about some of the name servers wanted.
+func serverLines(m *landfall.Map, want map[string][]netip.Addr, names ...string) string {
+	var lines []string
 	for _, name := range names {
-		fmt.Fprintf(&b, "%s. 3600 IN NS %s.\n", m.Domain, name)
+		lines = append(lines, nsLine(m, name))
 	}
 	for _, name := range names {
 		for _, a := range want[name] {
-			b.WriteString(addressLine(name, a) + "\n")
+			lines = append(lines, addressLine(name, a))
 		}
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.Join(lines, "\n")
+}
+
+func nsLine(m *landfall.Map, name string) string {
+	return fmt.Sprintf("%s. 3600 IN NS %s.", m.Domain, name)
 }
 
 func addressLine(name string, a netip.Addr) string {
@@ -157,7 +165,7 @@ func judgeTold(m *landfall.Map, parent string, t told) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		given, listed := t.ns[name]
 		if !listed {
-			n.warn(fmt.Sprintf("in the zone of %s, add:\n%s. 3600 IN NS %s.", parent, m.Domain, name), "the name server %s is missing from the delegation", name)
+			n.warn(fmt.Sprintf("in the zone of %s, add:\n%s", parent, serverLines(m, want, name)), "the name server %s is missing from the delegation", name)
 		} else if !t.local {
 			judgeGlue(&n, m, parent, name, given, want[name])
 		}
@@ -178,7 +186,7 @@ func foreignServer(m *landfall.Map, parent, name string) string {
 	if !plainName(name) {
 		return fmt.Sprintf("in the zone of %s, leave of %s these lines alone:\n%s", parent, m.Domain, parentLines(m))
 	}
-	return fmt.Sprintf("in the zone of %s, delete:\n%s. 3600 IN NS %s.", parent, m.Domain, name)
+	return fmt.Sprintf("in the zone of %s, delete:\n%s", parent, nsLine(m, name))
 }
 
 // judgeGlue compares the addresses that the parent gives for one of our name

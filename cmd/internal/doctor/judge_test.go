@@ -49,6 +49,7 @@ func TestJudgeMesh(t *testing.T) {
 	}{
 		"good":        {path(0, true), "", "ok nyc1 is 83ms away by 192.0.2.2:51820"},
 		"lossy":       {path(0.08, true), "", "warn loses 8 % of what is sent | mtr 192.0.2.2"},
+		"one lost":    {path(1.0/16, true), "", "ok nyc1 is 83ms away"},
 		"dead":        {path(0, false), "timeout", "fail no WireGuard path to nyc1 is alive | on fra1: ufw allow 51820/udp"},
 		"never seen":  {nil, "timeout", "fail no WireGuard path to nyc1 is alive | on nyc1: ufw allow 51820/udp"},
 		"not talking": {path(0, true), "refused", "fail does not tell its status: \"refused\" | on nyc1: systemctl"},

@@ -10,8 +10,9 @@ import (
 	"landfall/cmd/internal/admin"
 )
 
-// lossWarn is the share of lost packets from which a path is told.
-const lossWarn = 0.05
+// lossWarn is the share of lost packets from which a path is told: a single
+// one, lost a moment ago, weighs a sixteenth.
+const lossWarn = 0.08
 
 // mesh judges the paths to the other nodes.
 func (p *patient) mesh(_ context.Context, n *notes) {

@@ -1,9 +1,13 @@
 package doctor
 
 import (
+	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"landfall"
@@ -37,7 +41,7 @@ func TestDelegationThatIsWrong(t *testing.T) {
 	expect(t, "elsewhere", w.run(t, "delegation"), "fail delegated elsewhere: to ns1.other.example, ns2.other.example | in place of that, "+lines)
 	w.delegate("fra1.ns.edge.example.com 127.0.0.11")
 	expect(t, "one missing", w.run(t, "delegation"),
-		"warn nyc1.ns.edge.example.com is missing from the delegation | add:\nedge.example.com. 3600 IN NS nyc1.ns.edge.example.com.",
+		"warn nyc1.ns.edge.example.com is missing from the delegation | add:\nedge.example.com. 3600 IN NS nyc1.ns.edge.example.com.\nnyc1.ns.edge.example.com. 3600 IN A 127.0.0.12",
 		"ok of app.edge.example.com", "ok of www.shop.example.edge.example.com")
 	w.delegate("fra1.ns.edge.example.com 127.0.0.11", "nyc1.ns.edge.example.com 127.0.0.12", "old.ns.edge.example.com 127.0.0.13")
 	expect(t, "one too many", w.run(t, "delegation"), "fail delegated to old.ns.edge.example.com too | delete:\nedge.example.com. 3600 IN NS old.ns.edge.example.com.")
@@ -99,6 +103,25 @@ func TestNameServersThatAreBehindOrSilent(t *testing.T) {
 	places := []served{{node: "fra1", at: netip.MustParseAddrPort("192.0.2.1:53"), err: errLame}}
 	expect(t, "ourselves", judgeServed(testMap(), "fra1", places), "warn cannot ask itself | reach")
 	expect(t, "another", judgeServed(testMap(), "nyc1", places), "fail name server fra1 | on fra1: ufw allow 53")
+}
+
+// That this server has no way to IPv6 is no fault of others.
+func TestNameServersOfAFamilyThatWeHaveNot(t *testing.T) {
+	noRoute := fmt.Errorf("does not answer: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)})
+	places := []served{
+		{node: "fra1", at: netip.MustParseAddrPort("192.0.2.1:53"), serial: 7},
+		{node: "fra1", at: netip.MustParseAddrPort("[2001:db8::1]:53"), err: noRoute},
+		{node: "nyc1", at: netip.MustParseAddrPort("192.0.2.2:53"), serial: 7},
+		{node: "nyc1", at: netip.MustParseAddrPort("[2001:db8::2]:53"), err: noRoute},
+	}
+	m := testMap()
+	expect(t, "we have none", judgeServed(m, "fra1", places), "ok fra1 answers", "ok nyc1 answers",
+		"ok this server has no IPv6: name servers are not asked at 2001:db8::1, 2001:db8::2")
+	m.Nodes[0].Advertised = append(m.Nodes[0].Advertised, addr("2001:db8::1"))
+	expect(t, "we should have", judgeServed(m, "fra1", places), "ok fra1 answers", "ok nyc1 answers",
+		"warn no way to IPv6 addresses, although the map gives it 2001:db8::1; not asked: 2001:db8::1, 2001:db8::2 | ip -6 route")
+	places[2].err, places[3].err = noRoute, errLame
+	expect(t, "another fault", judgeServed(m, "fra1", places), "ok fra1 answers", "fail name server nyc1 | on nyc1", "fail name server nyc1 | on nyc1", "warn not asked: 2001:db8::1")
 }
 
 func TestAliases(t *testing.T) {

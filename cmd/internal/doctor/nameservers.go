@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"landfall"
@@ -54,12 +55,16 @@ func (p *patient) askSerial(ctx context.Context, s *served) {
 
 // judgeServed compares what our name servers answer. What this very server
 // cannot ask of its own public address says nothing: few routers send such
-// packets back.
+// packets back. Nor does it say anything of others that this server has no
+// IPv6.
 func judgeServed(m *landfall.Map, self landfall.NodeID, places []served) []Finding {
 	n := notes{check: "name servers"}
+	var untried []string
 	for _, s := range places {
 		cure := fmt.Sprintf("on %s: ufw allow %d && systemctl status landfall", s.node, s.at.Port())
 		switch {
+		case s.err != nil && s.at.Addr().Is6() && faultOf(s.err) == NoRoute:
+			untried = append(untried, s.at.Addr().String())
 		case s.err != nil && s.node == self:
 			n.warn(`see what the other nodes say under "reach"`, "this server cannot ask itself at its public address: %v", s.err)
 		case s.err != nil:
@@ -72,5 +77,21 @@ func judgeServed(m *landfall.Map, self landfall.NodeID, places []served) []Findi
 			n.warn("on "+string(s.node)+": systemctl status landfall", "name server %s still answers from map %d; %d is the newest", s.node, s.serial, m.Serial)
 		}
 	}
+	if len(untried) > 0 {
+		judgeNoIPv6(&n, m, self, untried)
+	}
 	return n.list
+}
+
+// judgeNoIPv6 tells once that this server has no way to the IPv6 addresses of
+// name servers. That is as it should be where it has none itself.
+func judgeNoIPv6(n *notes, m *landfall.Map, self landfall.NodeID, untried []string) {
+	own, _ := m.Node(self)
+	for _, a := range own.Advertised {
+		if a = a.Unmap(); a.Is6() {
+			n.warn("ip -6 address; ip -6 route", "this server has no way to IPv6 addresses, although the map gives it %v; not asked: %s", a, strings.Join(untried, ", "))
+			return
+		}
+	}
+	n.ok("this server has no IPv6: name servers are not asked at %s", strings.Join(untried, ", "))
 }
