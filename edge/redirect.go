@@ -29,8 +29,7 @@ const (
 type RedirectConfig struct {
 	Self landfall.NodeID // said in logs
 	Log  *slog.Logger    // nil discards
-	// Connections is how many may be open; 0 means an eighth of
-	// DefaultConnections(), and 4096 at most: see package room.
+	// Connections is how many may be open; 0 means room.Plan.Redirects.
 	Connections int
 }
 

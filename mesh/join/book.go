@@ -19,7 +19,7 @@ import (
 
 // How long an invitation stands.
 const (
-	DefaultValid = time.Hour
+	DefaultValid = 24 * time.Hour
 	MaxValid     = 30 * 24 * time.Hour
 )
 

@@ -205,13 +205,20 @@ var steps = map[[2]landfall.State]bool{
 }
 
 // Lawful tells what forbids next to follow old: a node never vanishes in one
-// step, and a network keeps its name.
+// step, a network keeps its name, and somebody is left who can change the map.
 func Lawful(old, next *landfall.Map) (faults []landfall.Fault) {
 	if next.Network != old.Network {
 		faults = append(faults, landfall.Fault{
 			Path: "name",
 			Msg:  fmt.Sprintf("network %q cannot be renamed %q: nodes refuse the maps of another network", old.Network, next.Network),
 			Cure: "put the old name back, or start a new network",
+		})
+	}
+	if home, _ := next.Home(); len(old.Origins()) > 0 && len(next.Origins()) == 0 {
+		faults = append(faults, landfall.Fault{
+			Path: "node",
+			Msg:  "nobody would be left to change the map",
+			Cure: fmt.Sprintf("keep a node with the role origin in the home region %q", home.ID),
 		})
 	}
 	for _, o := range old.Nodes {

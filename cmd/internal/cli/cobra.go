@@ -70,6 +70,9 @@ func (c Command) flags() []flagHelp {
 		h := flagHelp{name: f.Name, value: value, usage: usage}
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
 			h.def = f.DefValue
+			if f.Value.Type() == "duration" {
+				h.def = config.Duration(h.def)
+			}
 		}
 		out = append(out, h)
 	})

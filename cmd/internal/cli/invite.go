@@ -10,6 +10,7 @@ import (
 	"landfall"
 	"landfall/cmd/internal/cloud"
 	"landfall/cmd/internal/control"
+	"landfall/mesh/join"
 )
 
 type inviteFlags struct {
@@ -42,7 +43,7 @@ A region that is new needs --place. Ask this on the home server.`,
 			fs.String(&f.place, "place", "", "`LAT,LON` of the region if it is new, such as 40.71,-74.01")
 			fs.String(&f.roles, "roles", "edge,dns", "what the server will do: `ROLE,...`")
 			fs.Strings(&f.addresses, "address", "public `ADDR` of the server, and no other; may be repeated; default: found out")
-			fs.Duration(&f.valid, "valid", 24*time.Hour, "how long the token can be used, as a `DURATION`")
+			fs.Duration(&f.valid, "valid", join.DefaultValid, "how long the token can be used, as a `DURATION`")
 			fs.Bool(&f.cloudInit, "cloud-init", "print user data for a new server, which joins by itself")
 			fs.String(&f.packageURL, "package-url", "", "with --cloud-init: `URL` that the server gets the package from")
 			fs.String(&f.packageSum, "package-sha256", "", "with --package-url: its SHA-256 in `HEX`, or \"none\" to trust the transport")

@@ -39,7 +39,7 @@ unit is, it is enabled and started, and the command waits until the node
 serves. Interrupted, it can be called again with the same token.
 
 Behind NAT the server is told to users by the address that the home server
-sees; --address says otherwise. TOKEN may come from a file or, as "-", from the
+sees; --address says otherwise, unless the invitation names its addresses. TOKEN may come from a file or, as "-", from the
 standard input, so that it is not in the list of processes.`,
 		Flags: func(fs *Flags) {
 			stateFlag(fs, &f.dir)

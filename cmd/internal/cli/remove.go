@@ -135,10 +135,10 @@ func (r removal) cutOff(ctx context.Context) error {
 		said = fmt.Sprintf("%s is cut off: its keys are not accepted any more", r.node)
 	}
 	fmt.Fprintf(r.out, "%s (map serial %d)\n", said, serial)
-	if err := r.replaceCertificates(ctx); err != nil {
+	if err := explainDelegation(r.out, m, n, "must not say any more, for who has the node is believed there:"); err != nil {
 		return err
 	}
-	if err := explainDelegation(r.out, m, n, "must not say any more, for who has the node is believed there:"); err != nil {
+	if err := r.replaceCertificates(ctx); err != nil {
 		return err
 	}
 	return tellLate(ctx, r.out, r.c, serial, r.node)

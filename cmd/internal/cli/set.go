@@ -39,35 +39,36 @@ Of a name server, the zone above has to learn the new addresses too.`,
 			if err != nil {
 				return err
 			}
-			c := running(env, f.dir)
-			serial, err := c.Set(ctx, s)
-			offline := errors.Is(err, admin.ErrNotRunning)
-			if offline {
-				var m *landfall.Map
-				if m, err = server.Change(ctx, stateDir(env, f.dir), env.log(false), s.Change); err == nil {
-					serial = m.Serial
-				}
-			}
-			if err != nil {
-				return asked(err)
-			}
-			fmt.Fprintf(env.Stdout, "node %s is changed (map serial %d)\n", s.Node, serial)
-			if offline {
-				_, err := fmt.Fprintln(env.Stdout, "nothing runs here: the others hear of it when it does")
-				return err
-			}
-			m, err := c.Map(ctx)
-			if err != nil {
-				return asked(err)
-			}
-			if n, ok := m.Node(s.Node); ok && len(s.Advertised) > 0 {
-				if err := explainDelegation(env.Stdout, m, n, "has to say of it now:"); err != nil {
-					return err
-				}
-			}
-			return tellLate(ctx, env.Stdout, c, serial)
+			return f.set(ctx, env, s)
 		},
 	}
+}
+
+// set asks what runs, or changes the map itself where nothing does.
+func (f setFlags) set(ctx context.Context, env *Env, s control.Setting) error {
+	c := running(env, f.dir)
+	serial, err := c.Set(ctx, s)
+	if errors.Is(err, admin.ErrNotRunning) {
+		m, err := server.Change(ctx, stateDir(env, f.dir), env.log(false), s.Change)
+		if err == nil {
+			_, err = fmt.Fprintf(env.Stdout, "node %s is changed (map serial %d)\nnothing runs here: the others hear of it when it does\n", s.Node, m.Serial)
+		}
+		return err
+	}
+	if err != nil {
+		return asked(err)
+	}
+	fmt.Fprintf(env.Stdout, "node %s is changed (map serial %d)\n", s.Node, serial)
+	m, err := c.Map(ctx)
+	if err != nil {
+		return asked(err)
+	}
+	if n, ok := m.Node(s.Node); ok && len(s.Advertised) > 0 {
+		if err := explainDelegation(env.Stdout, m, n, "has to say of it now:"); err != nil {
+			return err
+		}
+	}
+	return tellLate(ctx, env.Stdout, c, serial)
 }
 
 func (f setFlags) setting(node string) (s control.Setting, err error) {

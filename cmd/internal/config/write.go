@@ -93,13 +93,12 @@ func (w *writer) number(key string, value int) {
 
 func (w *writer) duration(key string, value time.Duration) {
 	if value != 0 {
-		w.line(key, quote(short(value)))
+		w.line(key, quote(Duration(value.String())))
 	}
 }
 
-// short is 30s for 30s, and 1h for 1h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
+// Duration is a duration as people write it: 1h for 1h0m0s.
+func Duration(s string) string {
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}
@@ -179,7 +178,7 @@ func (w *writer) records(m *landfall.Map) {
 func (w *writer) steering(s landfall.Steering) {
 	w.say(fmt.Sprintf(`How names of services are answered: how long resolvers may keep an answer,
 which is what users wait at most for a dead edge, and how many addresses it has.
-The defaults are %s and %d.`, short(landfall.DefaultTTL), landfall.DefaultAnswers))
+The defaults are %s and %d.`, Duration(landfall.DefaultTTL.String()), landfall.DefaultAnswers))
 	if s == (landfall.Steering{}) {
 		w.sample("[steering]\nttl = \"30s\"\nanswers = 2")
 		return

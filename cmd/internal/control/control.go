@@ -49,14 +49,13 @@ type Invited struct {
 	Token   string    `json:"token"` // secret
 	Expires time.Time `json:"expires"`
 	// NewRegion tells that the region was added, for the operator's file.
-	NewRegion bool            `json:"new_region,omitempty"`
-	Serial    landfall.Serial `json:"serial"`
+	NewRegion bool `json:"new_region,omitempty"`
 }
 
 // Application is a map that an operator declared.
 type Application struct {
 	// Base is the serial of the map that the operator compared with; the
-	// application fails if there is a newer one. 0 takes any.
+	// application fails if there is a newer one.
 	Base     landfall.Serial `json:"base"`
 	Declared *landfall.Map   `json:"declared"`
 }
@@ -92,6 +91,14 @@ type Setting struct {
 // Change makes the setting that of the node in a map. Where other nodes send
 // their datagrams follows the addresses, at the port there is.
 func (s Setting) Change(m *landfall.Map) error {
+	before := m.Clone()
+	if err := s.change(m); err != nil {
+		return err
+	}
+	return Served(before, m)
+}
+
+func (s Setting) change(m *landfall.Map) error {
 	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == s.Node })
 	if i < 0 {
 		return fmt.Errorf("there is no node %q", s.Node)

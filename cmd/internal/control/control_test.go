@@ -39,7 +39,7 @@ func (c *clerk) CutOff(_ context.Context, n landfall.NodeID) (landfall.Serial, e
 
 func (c *clerk) Invite(_ context.Context, i Invitation) (Invited, error) {
 	c.asked = append(c.asked, i)
-	return Invited{Token: "secret", Serial: 8}, c.err
+	return Invited{Token: "secret"}, c.err
 }
 
 func (c *clerk) Apply(_ context.Context, a Application) (Applied, error) {
@@ -204,7 +204,7 @@ func TestSettingMovesAddressesAndKeepsThePort(t *testing.T) {
 	m := &landfall.Map{Nodes: []landfall.Node{{
 		ID: "nyc1", Roles: []landfall.Role{"edge"}, Advertised: []netip.Addr{a("192.0.2.1")}, Bound: []netip.Addr{a("10.0.0.1")},
 		Endpoints: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4500")},
-	}, {ID: "new1", State: landfall.Invited}}}
+	}, {ID: "new1", State: landfall.Invited}, {ID: "sin1", Roles: []landfall.Role{"edge", "dns"}}}}
 	if err := (Setting{Node: "nyc1", Roles: []landfall.Role{"dns"}}).Change(m); err != nil || m.Nodes[0].Advertised[0] != a("192.0.2.1") || m.Nodes[0].Roles[0] != "dns" {
 		t.Errorf("roles alone: %+v, %v", m.Nodes[0], err)
 	}
@@ -214,6 +214,9 @@ func TestSettingMovesAddressesAndKeepsThePort(t *testing.T) {
 	n := m.Nodes[0]
 	if n.Bound != nil || len(n.Endpoints) != 2 || n.Endpoints[1].String() != "[2001:db8::2]:4500" || n.Advertised[0] != a("198.51.100.2") {
 		t.Errorf("node is %+v", n)
+	}
+	if err := (Setting{Node: "sin1", Roles: []landfall.Role{"dns"}}).Change(m.Clone()); err == nil || !strings.Contains(err.Error(), "last edge") {
+		t.Errorf("the last edge was taken: %v", err)
 	}
 	for _, id := range []landfall.NodeID{"new1", "none"} {
 		if err := (Setting{Node: id, Roles: []landfall.Role{"dns"}}).Change(m); err == nil {

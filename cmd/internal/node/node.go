@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,7 @@ type Node struct {
 	log     *slog.Logger
 	started time.Time
 	roots   []*os.Root                    // open directories
+	ended   chan struct{}                 // closed when Run is to end
 	applied atomic.Uint64                 // serial of the map that all parts serve by; 0 before the first
 	trust   atomic.Pointer[x509.CertPool] // who vouches for edges
 
@@ -83,7 +85,7 @@ func New(cfg Config) (*Node, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{cfg: cfg, log: cfg.Log.With("node", cfg.Self), started: time.Now()}
+	n := &Node{cfg: cfg, log: cfg.Log.With("node", cfg.Self), started: time.Now(), ended: make(chan struct{})}
 	err := n.build()
 	if err != nil {
 		n.closeRoots()
@@ -186,6 +188,7 @@ func (n *Node) buildMaps() error {
 // Run serves until ctx ends, or until a part cannot go on.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.closeRoots()
+	defer context.AfterFunc(ctx, func() { close(n.ended) })()
 	listeners, err := n.listen()
 	if err != nil {
 		return fmt.Errorf("node %s: %w", n.cfg.Self, err)
@@ -273,7 +276,18 @@ func (n *Node) farewell(last, m *landfall.Map) {
 	if leaves {
 		ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
 		defer cancel()
+		stop := make(chan struct{})
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			select {
+			case <-n.ended:
+				cancel()
+			case <-stop:
+			}
+		})
 		_, _ = n.maps.Watch(ctx, m.Serial) // its error is that the time is over
+		close(stop)
+		watching.Wait()
 	}
 }
 

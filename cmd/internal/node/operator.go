@@ -5,14 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
+	"time"
 
 	"landfall"
 	"landfall/certs"
 	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/control"
 	"landfall/mesh/join"
+	"landfall/mesh/mapsync"
 )
 
 // operator does at home what operators ask for.
@@ -63,22 +64,9 @@ func setState(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 	case was == landfall.Gone && to != landfall.Gone:
 		return fmt.Errorf("node %s is gone: it has to join again", id)
 	}
+	before := m.Clone()
 	m.Nodes[i].State = to
-	if to == landfall.Gone {
-		return homeStays(m, m.Nodes[i])
-	}
-	if to == landfall.Active || was != landfall.Active {
-		return nil
-	}
-	return stillServed(m, m.Nodes[i])
-}
-
-// homeStays refuses to lose the last node that can change the map.
-func homeStays(m *landfall.Map, leaving landfall.Node) error {
-	if leaving.Has(landfall.RoleOrigin) && len(m.Origins()) == 0 {
-		return fmt.Errorf("node %s is the home of the network: without it nobody could change the map any more; to end the network, stop its servers", leaving.ID)
-	}
-	return nil
+	return control.Served(before, m)
 }
 
 // Set implements control.Operator.
@@ -105,7 +93,22 @@ func (o operator) CutOff(ctx context.Context, id landfall.NodeID) (landfall.Seri
 		}
 		serial = m.Serial
 	}
-	return serial, nil
+	return serial, o.serves(ctx, serial)
+}
+
+// serves waits until this node itself serves by a map: what is sealed after
+// that is not sealed to who is cut off.
+func (o operator) serves(ctx context.Context, serial landfall.Serial) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for landfall.Serial(o.node.applied.Load()) < serial {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // cut moves a node on to a state, if it is not further already.
@@ -117,8 +120,11 @@ func cut(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 	case to == "":
 		m.Nodes = slices.Delete(m.Nodes, i, i+1)
 	case m.Nodes[i].EffectiveState() == landfall.Active, to == landfall.Gone:
+		leaving := m.Nodes[i]
 		m.Nodes[i].State = to
-		return homeStays(m, m.Nodes[i])
+		if len(m.Origins()) == 0 && leaving.Has(landfall.RoleOrigin) {
+			return fmt.Errorf("node %s is the home of the network, which cannot be cut off from itself: found a new network elsewhere, and let the others join it", id)
+		}
 	}
 	return nil
 }
@@ -149,13 +155,13 @@ func (o operator) Apply(ctx context.Context, a control.Application) (control.App
 		return control.Applied{}, errors.New("no map to apply")
 	}
 	var out control.Applied
-	m, err := o.node.cfg.Home.Control.Change(ctx, func(m *landfall.Map) (err error) {
-		if a.Base != 0 && a.Base != m.Serial {
-			return fmt.Errorf("the map has changed meanwhile, from serial %d to %d: look at `landfall map diff` again", a.Base, m.Serial)
-		}
+	m, err := o.node.cfg.Home.Control.ChangeFrom(ctx, a.Base, func(m *landfall.Map) (err error) {
 		out.Kept, err = control.Declare(m, a.Declared)
 		return err
 	})
+	if errors.Is(err, mapsync.ErrConflict) {
+		return out, fmt.Errorf("%w since serial %d: look at `landfall map diff` again", mapsync.ErrConflict, a.Base)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -167,24 +173,12 @@ func (o operator) Apply(ctx context.Context, a control.Application) (control.App
 func (o operator) Invite(ctx context.Context, i control.Invitation) (control.Invited, error) {
 	_, known := o.node.Map().Region(i.Region)
 	token, err := o.node.cfg.Home.book.Invite(ctx, join.Invitation{
-		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Endpoints: o.endpoints(), Addresses: i.Addresses,
+		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Addresses: i.Addresses,
 	})
 	if err != nil {
 		return control.Invited{}, err
 	}
 	return control.Invited{Network: token.Network, Token: token.Reveal(), Expires: token.Expires, NewRegion: !known}, nil
-}
-
-// endpoints are where new servers reach the control: the home region's nodes
-// at their port of HTTPS.
-func (o operator) endpoints() (out []string) {
-	m := o.node.Map()
-	for _, n := range m.Origins() {
-		for _, a := range n.Advertised {
-			out = append(out, netip.AddrPortFrom(a, m.Ports.EffectiveHTTPS()).String())
-		}
-	}
-	return out
 }
 
 // Certificates implements control.Operator.

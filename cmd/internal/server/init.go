@@ -121,13 +121,14 @@ func DelegationLines(m *landfall.Map) string {
 // DelegationOf are the lines for one name server: who it is, and where.
 func DelegationOf(domain string, n landfall.Node) string {
 	name := fmt.Sprintf("%s.ns.%s.", n.ID, domain)
-	lines := fmt.Sprintf("%s. NS %s\n", domain, name)
+	var lines strings.Builder
+	lines.WriteString(fmt.Sprintf("%s. NS %s\n", domain, name))
 	for _, a := range n.Advertised {
 		kind := "A"
 		if a.Is6() {
 			kind = "AAAA"
 		}
-		lines += fmt.Sprintf("%s %s %v\n", name, kind, a)
+		lines.WriteString(fmt.Sprintf("%s %s %v\n", name, kind, a))
 	}
-	return lines
+	return lines.String()
 }

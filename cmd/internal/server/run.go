@@ -121,9 +121,9 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sockets, trouble := bind(ctx, m, self, s.local.WireGuard, s.handed)
+	sockets, trouble := bind(ctx, m, self, s.local.WireGuard, s.handed, !s.told)
 	if trouble != nil {
-		if sockets, err = s.limp(ctx, m, self, trouble); err != nil {
+		if sockets, err = s.limp(ctx, self, trouble); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,7 @@ const (
 // limp is for a node that cannot open its ports: it stays in the mesh, so that
 // a map can mend what a map broke, and tries again. One that never served
 // gives up soon, and the home at once, for nobody else could mend it.
-func (s *server) limp(ctx context.Context, m *landfall.Map, self landfall.Node, trouble error) (node.Sockets, error) {
+func (s *server) limp(ctx context.Context, self landfall.Node, trouble error) (node.Sockets, error) {
 	if !s.told && self.Has(landfall.RoleOrigin) {
 		return node.Sockets{}, trouble
 	}
@@ -202,7 +202,7 @@ func (s *server) retry(ctx context.Context, m *landfall.Map, self landfall.Node,
 		case <-giveUp:
 			return trouble
 		case <-tick.C:
-			if free(ctx, m, self) {
+			if free(ctx, m, self, s.handed) {
 				return errChanged
 			}
 		}

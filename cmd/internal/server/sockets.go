@@ -21,26 +21,37 @@ type binder struct {
 }
 
 // bind opens what a node listens on by its entry in the map. All that is
-// wrong is told at once, and then nothing stays open.
-func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard uint16, handed *systemd.Sockets) (node.Sockets, error) {
+// wrong is told at once, and then nothing stays open. A socket that was handed
+// in for nothing is an error the first time; later a map may have made it so.
+func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard uint16, handed *systemd.Sockets, first bool) (node.Sockets, error) {
+	handed.Again()
 	b := &binder{ctx: ctx, handed: handed}
 	var s node.Sockets
-	b.mesh(&s, self, wireguard)
+	b.mesh(&s, meshAddress(self, wireguard))
 	b.public(&s, m, self)
-	return b.done(s, handed.Unused())
-}
-
-// bindMesh opens the socket of the mesh alone.
-func bindMesh(ctx context.Context, self landfall.Node, wireguard uint16) (node.Sockets, error) {
-	b := &binder{ctx: ctx, handed: new(systemd.Sockets)}
-	var s node.Sockets
-	b.mesh(&s, self, wireguard)
+	if first {
+		return b.done(s, handed.Unused())
+	}
 	return b.done(s, nil)
 }
 
+// bindMesh opens the socket of the mesh alone: at the node's own address, or
+// at every one there is where that address is what is wrong.
+func bindMesh(ctx context.Context, self landfall.Node, wireguard uint16) (s node.Sockets, err error) {
+	for _, at := range []netip.AddrPort{meshAddress(self, wireguard), netip.AddrPortFrom(netip.IPv6Unspecified(), wireguard)} {
+		b := &binder{ctx: ctx, handed: new(systemd.Sockets)}
+		b.mesh(&s, at)
+		if s, err = b.done(s, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			break
+		}
+	}
+	return s, err
+}
+
 // free finds out whether what users reach a node by could be opened now.
-func free(ctx context.Context, m *landfall.Map, self landfall.Node) bool {
-	b := &binder{ctx: ctx, handed: new(systemd.Sockets)}
+func free(ctx context.Context, m *landfall.Map, self landfall.Node, handed *systemd.Sockets) bool {
+	handed.Again()
+	b := &binder{ctx: ctx, handed: handed}
 	var s node.Sockets
 	b.public(&s, m, self)
 	closeSockets(s)
@@ -56,8 +67,8 @@ func (b *binder) done(s node.Sockets, more error) (node.Sockets, error) {
 	return s, nil
 }
 
-func (b *binder) mesh(s *node.Sockets, self landfall.Node, wireguard uint16) {
-	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{meshAddress(self, wireguard)}) {
+func (b *binder) mesh(s *node.Sockets, at netip.AddrPort) {
+	for _, c := range b.udp(systemd.Mesh, []netip.AddrPort{at}) {
 		s.WireGuard = c
 	}
 }

@@ -20,14 +20,16 @@ const (
 )
 
 // Sockets are what the manager has bound for this process (sd_listen_fds(3)).
+// What is taken is a duplicate: a service that starts anew takes them Again.
 // It is not safe for concurrent use.
 type Sockets struct{ given []*given }
 
 // given is one of them.
 type given struct {
 	bound
-	name string
-	file *os.File // nil once somebody took it
+	name  string
+	file  *os.File
+	taken bool
 }
 
 // Inherit takes the sockets that came with this process, none if none came.
@@ -83,8 +85,7 @@ func open[T interface{ Close() error }](taken []*given, rest []netip.AddrPort, f
 		got = append(got, c)
 	}
 	for _, g := range taken {
-		g.file.Close() // what was opened is a duplicate
-		g.file = nil
+		g.taken = true
 	}
 	return got, rest, nil
 }
@@ -93,7 +94,7 @@ func open[T interface{ Close() error }](taken []*given, rest []netip.AddrPort, f
 func (s *Sockets) match(name, network string, want []netip.AddrPort) (taken []*given, rest []netip.AddrPort, err error) {
 	rest = slices.Clone(want)
 	for _, g := range s.given {
-		if g.file == nil || g.name != name || g.network != network {
+		if g.taken || g.name != name || g.network != network {
 			continue
 		}
 		if !slices.ContainsFunc(want, g.serves) {
@@ -120,7 +121,7 @@ func (g *given) misfit(want []netip.AddrPort) error {
 func (s *Sockets) Unused() error {
 	var errs []error
 	for _, g := range s.given {
-		if g.file != nil {
+		if !g.taken {
 			errs = append(errs, fmt.Errorf("the service manager hands over socket %q (%v), which fits nothing here: "+
 				"FileDescriptorName= is %s, %s or %s (%s also for datagrams), or %s for datagrams", g.name, g.bound, HTTPS, HTTP, DNS, DNS, Mesh))
 		}
@@ -128,14 +129,19 @@ func (s *Sockets) Unused() error {
 	return errors.Join(errs...)
 }
 
-// Close closes the sockets that nobody took.
+// Again lets all of them be taken once more.
+func (s *Sockets) Again() {
+	for _, g := range s.given {
+		g.taken = false
+	}
+}
+
+// Close closes them; what was taken stays open.
 func (s *Sockets) Close() error {
 	var errs []error
 	for _, g := range s.given {
-		if g.file != nil {
-			errs = append(errs, g.file.Close())
-			g.file = nil
-		}
+		errs = append(errs, g.file.Close())
 	}
+	s.given = nil
 	return errors.Join(errs...)
 }
