@@ -174,35 +174,48 @@ func TestExpectationsAreTheApplicationsToMeet(t *testing.T) {
 		authorized bool
 		want       []string
 	}{{false, []string{"401"}}, {true, []string{"100", "200"}}} {
-		conn, err := tls.Dial("tcp", s.address, s.tls(shop, "http/1.1"))
-		if err != nil {
-			t.Fatal(err)
+		// Somebody who waits for nothing does so each time, for a second; a busy
+		// machine is slow once.
+		fastest := time.Hour
+		for range 3 {
+			fastest = min(fastest, expect(t, s, c.authorized, c.want))
 		}
-		head := "POST / HTTP/1.1\r\nHost: " + shop + "\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n"
-		if c.authorized {
-			head += "Authorization: Basic eA==\r\n"
+		if fastest > 900*time.Millisecond {
+			t.Errorf("authorized %v: %v: somebody waited for nothing", c.authorized, fastest)
 		}
-		began := time.Now()
-		io.WriteString(conn, head+"\r\n")
-		in := bufio.NewReader(conn)
-		for _, status := range c.want {
-			res, err := http.ReadResponse(in, nil)
-			if err != nil || !strings.HasPrefix(res.Status, status) {
-				t.Fatalf("authorized %v: %v, %v; want %s", c.authorized, res, err, status)
-			}
-			if status == "100" {
-				io.WriteString(conn, strings.Repeat("x", 100_000))
-			}
-			b, _ := io.ReadAll(res.Body)
-			if status == "200" && string(b) != "100000 <nil>" {
-				t.Errorf("the application says %q", b)
-			}
-		}
-		if took := time.Since(began); took > 900*time.Millisecond {
-			t.Errorf("authorized %v: %v: somebody waited for nothing", c.authorized, took)
-		}
-		conn.Close()
 	}
+}
+
+// expect sends a request that asks before it sends its body, and returns how
+// long the answers took.
+func expect(t *testing.T, s *stage, authorized bool, want []string) time.Duration {
+	t.Helper()
+	conn, err := tls.Dial("tcp", s.address, s.tls(shop, "http/1.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	head := "POST / HTTP/1.1\r\nHost: " + shop + "\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n"
+	if authorized {
+		head += "Authorization: Basic eA==\r\n"
+	}
+	began := time.Now()
+	io.WriteString(conn, head+"\r\n")
+	in := bufio.NewReader(conn)
+	for _, status := range want {
+		res, err := http.ReadResponse(in, nil)
+		if err != nil || !strings.HasPrefix(res.Status, status) {
+			t.Fatalf("authorized %v: %v, %v; want %s", authorized, res, err, status)
+		}
+		if status == "100" {
+			io.WriteString(conn, strings.Repeat("x", 100_000))
+		}
+		b, _ := io.ReadAll(res.Body)
+		if status == "200" && string(b) != "100000 <nil>" {
+			t.Errorf("the application says %q", b)
+		}
+	}
+	return time.Since(began)
 }
 
 // Each event when it happens, not when a buffer is full.

@@ -10,7 +10,8 @@ import (
 const maxText = 1000
 
 // Clean makes all text in a document of a peer's fit for a terminal: one line
-// each, without control characters, of bounded length. v is a pointer.
+// each, without control characters, of bounded length. v is a pointer to
+// structs, slices and text; what else a document may have, it must not have.
 func Clean(v any) { clean(reflect.ValueOf(v)) }
 
 func clean(v reflect.Value) {

@@ -64,6 +64,7 @@ func (f setFlags) set(ctx context.Context, env *Env, s control.Setting) error {
 		return asked(err)
 	}
 	if n, ok := m.Node(s.Node); ok && len(s.Advertised) > 0 {
+		n.Advertised = s.Advertised // the node that is asked may not serve by the new map yet
 		if err := explainDelegation(env.Stdout, m, n, "has to say of it now:"); err != nil {
 			return err
 		}

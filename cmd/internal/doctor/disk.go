@@ -82,7 +82,7 @@ func judgeWrites(dir string, origin bool, took []time.Duration) []Finding {
 	n := notes{check: "disk"}
 	worst, usual := p99(took), slices.Sorted(slices.Values(took))[len(took)/2]
 	what := fmt.Sprintf("4 KiB are safe on the disk of %s after %v (p99 of %d writes %v)", dir, usual.Round(10*time.Microsecond), len(took), worst.Round(10*time.Microsecond))
-	cure := fmt.Sprintf("move it to an SSD: systemctl stop landfall && cp -a %s /mnt/ssd/landfall && landfall run --dir /mnt/ssd/landfall", dir)
+	cure := fmt.Sprintf("move it to an SSD: systemctl stop landfall, copy %s there with cp -a, mount that at %s, systemctl start landfall", dir, dir)
 	switch {
 	case !origin && worst < syncFail, worst < syncWarn:
 		n.ok("%s", what)

@@ -147,7 +147,7 @@ func TestJudgeDisk(t *testing.T) {
 	}{
 		"ssd":            {true, took(ms, 2*ms), "ok 4 KiB are safe on the disk of /state after 1ms (p99 of 100 writes 2ms)"},
 		"one in hundred": {true, append(slices.Repeat([]time.Duration{ms}, 99), time.Second), "ok"},
-		"slow":           {true, took(5*ms, 10*ms), "warn every message waits for one such write | cp -a /state /mnt/ssd/landfall"},
+		"slow":           {true, took(5*ms, 10*ms), "warn every message waits for one such write | mount that at /state"},
 		"hard disk":      {true, took(30*ms, 50*ms), "fail and so do all behind it | move it to an SSD"},
 		"slow edge":      {false, took(5*ms, 40*ms), "ok"},
 		"worse edge":     {false, took(30*ms, 80*ms), "warn maps and certificates come late | SSD"},

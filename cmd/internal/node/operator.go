@@ -114,37 +114,15 @@ func (o operator) serves(ctx context.Context, serial landfall.Serial) error {
 // cut moves a node on to a state, if it is not further already.
 func cut(m *landfall.Map, id landfall.NodeID, to landfall.State) error {
 	i := slices.IndexFunc(m.Nodes, func(n landfall.Node) bool { return n.ID == id })
+	origins := m.Origins()
 	switch {
 	case i < 0:
-		return nil
+	case len(origins) == 1 && origins[0].ID == id:
+		return fmt.Errorf("node %s is the home of the network, which cannot be cut off from itself: found a new network elsewhere, and let the others join it", id)
 	case to == "":
 		m.Nodes = slices.Delete(m.Nodes, i, i+1)
 	case m.Nodes[i].EffectiveState() == landfall.Active, to == landfall.Gone:
-		leaving := m.Nodes[i]
 		m.Nodes[i].State = to
-		if len(m.Origins()) == 0 && leaving.Has(landfall.RoleOrigin) {
-			return fmt.Errorf("node %s is the home of the network, which cannot be cut off from itself: found a new network elsewhere, and let the others join it", id)
-		}
-	}
-	return nil
-}
-
-// stillServed refuses to lose the last node of a kind that the network cannot
-// do without.
-func stillServed(m *landfall.Map, leaving landfall.Node) error {
-	for _, last := range []struct {
-		role landfall.Role
-		loss string
-	}{
-		{landfall.RoleEdge, "edge that is not draining: nobody would be left to name"},
-		{landfall.RoleDNS, "name server that is not draining: nobody would be left to ask"},
-	} {
-		left := slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool {
-			return n.EffectiveState() == landfall.Active && n.Has(last.role)
-		})
-		if leaving.Has(last.role) && !left {
-			return fmt.Errorf("node %s is the last %s", leaving.ID, last.loss)
-		}
 	}
 	return nil
 }

@@ -181,3 +181,20 @@ func TestTheHomeStays(t *testing.T) {
 		t.Errorf("home removed: %v", err)
 	}
 }
+
+func TestTheHomeIsNotCutOffByHalf(t *testing.T) {
+	m := threeEdges()
+	m.Regions = []landfall.Region{{ID: "fra", Home: true}}
+	m.Nodes[0].Region, m.Nodes[0].Roles = "fra", []landfall.Role{landfall.RoleOrigin}
+	for _, to := range []landfall.State{landfall.Draining, landfall.Gone, ""} {
+		if err := cut(m, "fra1", to); err == nil || m.Nodes[0].EffectiveState() != landfall.Active {
+			t.Errorf("%q: %v, and fra1 is %s", to, err, m.Nodes[0].EffectiveState())
+		}
+		if err := cut(m, "sin1", to); err != nil {
+			t.Errorf("sin1 to %q: %v", to, err)
+		}
+	}
+	if _, there := m.Node("sin1"); there {
+		t.Error("sin1 is still in the map")
+	}
+}

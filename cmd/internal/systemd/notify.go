@@ -7,20 +7,14 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Ready tells the manager that the service serves, after its start or after
-// Reloading; status is the line that `systemctl status` shows.
+// Ready tells the manager that the service serves; status is the line that
+// `systemctl status` shows.
 func Ready(status string) error {
 	return notify(daemon.SdNotifyReady, statusLine(status))
 }
 
 // Status replaces the line that `systemctl status` shows.
 func Status(status string) error { return notify(statusLine(status)) }
-
-// Reloading tells the manager that the service reads its configuration
-// again. Ready must follow.
-func Reloading() error {
-	return notify(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"))
-}
 
 // Stopping tells the manager that the service has begun to stop.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }

@@ -52,12 +52,6 @@ func TestManagerHearsHowTheServiceFares(t *testing.T) {
 			t.Errorf("manager hears %q, want %q", got, test.want)
 		}
 	}
-	if err := Reloading(); err != nil {
-		t.Fatal(err)
-	}
-	if got := heard(t, c); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
-		t.Errorf("manager hears %q of a reload", got)
-	}
 }
 
 func TestWithoutManagerNothingIsSaid(t *testing.T) {

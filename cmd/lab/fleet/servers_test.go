@@ -24,8 +24,8 @@ const (
 	ttl  = 2 * time.Second // of answers, by services
 
 	// silence is how long a name server believes in an edge that says
-	// nothing at all: three probes that wait in vain.
-	silence = 6 * time.Second
+	// nothing at all, on a way that loses packets now and then.
+	silence = 4500 * time.Millisecond
 )
 
 // step is a part of a network's life.
