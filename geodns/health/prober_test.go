@@ -149,7 +149,8 @@ func TestSilentNodeIsDownAfterThreeSeconds(t *testing.T) {
 		s.set(&s.silent, "c")
 		time.Sleep(9 * time.Second)
 		s.expect(t, "8.5s [c]") // the probe at 5.5, with five behind it
-		if s.crowd != 7 || s.probes["c"] != 11+18 {
+		// The seventh begins in the very moment in which the first is given up.
+		if s.crowd < 6 || s.crowd > 7 || s.probes["c"] != 11+18 {
 			t.Errorf("%d probes of the silent node, %d at once", s.probes["c"], s.crowd)
 		}
 		s.set(&s.silent)
