@@ -92,6 +92,9 @@ func resolverConfig(w *World, dir string, port uint16) string {
 // pages and listen, through a caching resolver that goes on naming the edge
 // until its answers are old.
 func TestDrainLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: make test runs it")
+	}
 	rate, streamsEach, after := 100, 20, 14*time.Second // the resolver keeps answers for ten
 	if testing.Short() {
 		rate, streamsEach, after = 20, 3, 3*time.Second
