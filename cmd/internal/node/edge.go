@@ -94,11 +94,8 @@ func (n *Node) dialChallenges(ctx context.Context, id landfall.NodeID) (net.Conn
 const firstCertificate = 3 * time.Second
 
 // runEdge serves, and lets clients that come in the first moment wait rather
-// than be refused; at home not, where new nodes want to join.
+// than be refused. New nodes that want to join wait with them.
 func (n *Node) runEdge(ctx context.Context) error {
-	if n.cfg.Home != nil {
-		return n.edge.Run(ctx, n.cfg.Sockets.HTTPS...)
-	}
 	wait, cancel := context.WithTimeout(ctx, firstCertificate)
 	defer cancel()
 	select {
