@@ -36,7 +36,11 @@ func (m *Map) Check() []Fault {
 	c.nodes()
 	c.services()
 	c.records()
+	c.overrides()
+	c.preferences()
 	c.policy()
+	c.ceilings()
+	c.health()
 	c.ports()
 	c.acme()
 	return c.faults

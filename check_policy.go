@@ -1,6 +1,7 @@
 package landfall
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -16,6 +17,47 @@ func (c *checker) policy() {
 	}
 	if s.Answers < 0 || s.Answers > MaxAnswers {
 		c.fault("steering.answers", fmt.Sprintf("want 1 to %d; %d is the default", MaxAnswers, DefaultAnswers), "%d addresses an answer are out of range", s.Answers)
+	}
+	if !(s.Budget >= 0 && s.Budget <= 1) {
+		c.fault("steering.budget", `want "0%" to "100%", such as budget = "0.5%"`, "budget %v is out of range", s.Budget)
+	}
+	if s.WorseBy < 0 || s.WorseBy > MaxWorseBy {
+		c.fault("steering.worse_by", fmt.Sprintf("want 0s to %v; %v is the default", MaxWorseBy, DefaultWorseBy), "worse_by %v is out of range", s.WorseBy)
+	}
+	if s.Ceiling < 0 || s.Ceiling > MaxCeiling {
+		c.fault("steering.ceiling", fmt.Sprintf("want 1 to %d requests a second", MaxCeiling), "ceiling %d is out of range", s.Ceiling)
+	}
+}
+
+func (c *checker) health() {
+	h := c.m.Health
+	switch h.EffectiveProbe() {
+	case ProbeHTTPS, ProbeHTTP, ProbeTCP, ProbeMesh:
+	default:
+		c.fault("health.probe", `want "https", "http", "tcp" or "mesh"`, "unknown probe %q", h.Probe)
+	}
+	if h.Path != "" {
+		if u, err := url.ParseRequestURI(h.Path); err != nil || !strings.HasPrefix(h.Path, "/") || u.Host != "" || strings.ContainsAny(h.Path, " #\r\n") {
+			c.fault("health.path", `want an absolute path, such as path = "/health"`, "%q is not a path", h.Path)
+		} else if h.EffectiveProbe() != ProbeHTTPS && h.EffectiveProbe() != ProbeHTTP {
+			c.fault("health.path", "leave it out: only probes by https and http ask for a path", "a probe by %s has no path", h.EffectiveProbe())
+		}
+	}
+	interval, timeout := cmp.Or(h.Interval, DefaultProbeInterval), cmp.Or(h.Timeout, DefaultProbeTimeout)
+	if interval < 100*time.Millisecond || interval > time.Hour {
+		c.fault("health.interval", fmt.Sprintf("want 100ms to 1h; %v is the default", DefaultProbeInterval), "interval %v is out of range", h.Interval)
+	}
+	fall := cmp.Or(h.Fall, DefaultFall)
+	if timeout > time.Hour || timeout < time.Duration(fall)*interval {
+		c.fault("health.timeout", fmt.Sprintf("want %v or more, for %d failed probes %v apart", time.Duration(fall)*interval, fall, interval), "timeout %v says too little or is out of range", timeout)
+	}
+	for _, n := range []struct {
+		key   string
+		given int
+	}{{"rise", h.Rise}, {"fall", h.Fall}} {
+		if n.given < 0 || n.given > 100 {
+			c.fault("health."+n.key, "want 1 to 100 probes", "%s %d is out of range", n.key, n.given)
+		}
 	}
 }
 

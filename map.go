@@ -24,42 +24,16 @@ type Map struct {
 	Services []Service `json:"services"`          // what edges answer for, by host
 	Records  []Record  `json:"records,omitempty"` // further DNS records of the zone
 	Steering Steering  `json:"steering,omitzero"` // how names are answered
+	Health   Health    `json:"health,omitzero"`   // how edges are probed
 	Ports    Ports     `json:"ports,omitzero"`    // where the public listens, if not on the usual ports
 	ACME     ACME      `json:"acme,omitzero"`     // who signs the edges' certificates, if a public authority does
+
+	Overrides   []Override   `json:"overrides,omitempty"`   // where addresses are, better known than databases do
+	Preferences []Preference `json:"preferences,omitempty"` // which regions some clients go to first
 
 	// Authority is the certificate of the network's own authority in PEM. It
 	// signs the edges' certificates where ACME is not agreed to.
 	Authority string `json:"authority,omitempty"`
-}
-
-// Steering is the operators' policy for answers about services.
-type Steering struct {
-	TTL     time.Duration `json:"ttl,omitzero"`     // how long a resolver may keep an answer; 0 means DefaultTTL
-	Answers int           `json:"answers,omitzero"` // addresses of one family in an answer; 0 means DefaultAnswers
-}
-
-// What Steering means where it says nothing. Thirty seconds is what users
-// wait at most for a dead edge; two addresses let a browser try the second
-// at once.
-const (
-	DefaultTTL     = 30 * time.Second
-	DefaultAnswers = 2
-)
-
-// EffectiveTTL is TTL with its default filled in.
-func (s Steering) EffectiveTTL() time.Duration {
-	if s.TTL == 0 {
-		return DefaultTTL
-	}
-	return s.TTL
-}
-
-// EffectiveAnswers is Answers with its default filled in.
-func (s Steering) EffectiveAnswers() int {
-	if s.Answers == 0 {
-		return DefaultAnswers
-	}
-	return s.Answers
 }
 
 // ACME names a public certificate authority and the account there (RFC 8555).
@@ -121,6 +95,11 @@ func (m *Map) Clone() *Map {
 	c.Regions = slices.Clone(m.Regions)
 	c.Services = slices.Clone(m.Services)
 	c.Records = slices.Clone(m.Records)
+	c.Overrides = slices.Clone(m.Overrides)
+	c.Preferences = slices.Clone(m.Preferences)
+	for i, p := range c.Preferences {
+		c.Preferences[i].Regions = slices.Clone(p.Regions)
+	}
 	c.Nodes = make([]Node, len(m.Nodes))
 	for i, n := range m.Nodes {
 		c.Nodes[i] = n.clone()

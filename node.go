@@ -49,6 +49,13 @@ type Node struct {
 	// from Advertised (behind 1:1 NAT); empty means Advertised.
 	Bound []netip.Addr `json:"bound,omitempty"`
 
+	// Weight is an edge's part of the clients for whom it and others are as
+	// good, beside theirs; 0 means DefaultWeight.
+	Weight int `json:"weight,omitzero"`
+	// Ceiling is how many requests a second an edge can serve; 0 means
+	// Steering.Ceiling.
+	Ceiling int `json:"ceiling,omitzero"`
+
 	// Endpoints are where other nodes send WireGuard datagrams, best first.
 	Endpoints []netip.AddrPort `json:"endpoints,omitempty"`
 	// Mesh is the node's address inside the mesh; see MeshAddr.
@@ -72,6 +79,17 @@ func (n Node) Listens() []netip.Addr {
 		return n.Bound
 	}
 	return n.Advertised
+}
+
+// DefaultWeight is what Node.Weight means where it says nothing.
+const DefaultWeight = 100
+
+// EffectiveWeight is Weight with its default filled in.
+func (n Node) EffectiveWeight() int {
+	if n.Weight == 0 {
+		return DefaultWeight
+	}
+	return n.Weight
 }
 
 // EffectiveState is State with its default filled in.

@@ -1,9 +1,6 @@
 package landfall
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // Class says how urgent the bytes of a stream are.
 type Class uint8
@@ -54,13 +51,4 @@ type Sink interface {
 	// Closed is the last call: the stream is over, err says why (nil after
 	// both halves ended in order or the owner's own Close).
 	Closed(err error)
-}
-
-// Sample is one observation of how far clients are from an edge.
-type Sample struct {
-	Prefix netip.Prefix  // the clients
-	Edge   NodeID        // who measured
-	RTT    time.Duration // smallest round-trip time seen in the window
-	Count  uint32        // connections behind it
-	When   time.Time     // end of the window
 }

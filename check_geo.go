@@ -1,0 +1,145 @@
+package landfall
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits that hold for every map.
+const (
+	MaxOverrides   = 100_000
+	MaxPreferences = 10_000
+	MaxWeight      = 1_000_000
+	MaxCeiling     = 1_000_000_000
+	MaxWorseBy     = 10 * time.Second
+)
+
+func (c *checker) overrides() {
+	known := disjoint{}
+	for i, o := range c.m.Overrides {
+		path := fmt.Sprintf("override[%d]", i)
+		c.clientsOf(path, o.Prefix, o.ASN)
+		if !o.Prefix.IsValid() && o.ASN == 0 {
+			c.fault(path, `say whom it is about: prefix = "203.0.113.0/24" or asn = 64500`, "the override is about nobody")
+		}
+		known.add(c, path, "override", o.Of(), o.Prefix)
+		if !o.Place.Valid() {
+			c.fault(path+".place", `latitude goes from -90 to 90, longitude from -180 to 180, such as place = "50.11,8.68"`, "override %s: place %v is not on the Earth", o.Of(), o.Place)
+		}
+		c.country(path, "override "+o.Of(), o.Country)
+	}
+	if n := len(c.m.Overrides); n > MaxOverrides {
+		c.fault("override", "correct the database instead", "%d overrides are more than %d", n, MaxOverrides)
+	}
+}
+
+func (c *checker) preferences() {
+	known := disjoint{}
+	for i, p := range c.m.Preferences {
+		path := fmt.Sprintf("preference[%d]", i)
+		c.clientsOf(path, p.Prefix, p.ASN)
+		given := 0
+		for _, is := range []bool{p.Prefix.IsValid(), p.ASN != 0, p.Country != "", p.Continent != ""} {
+			if is {
+				given++
+			}
+		}
+		if given > 1 {
+			c.fault(path, "keep one of prefix, asn, country and continent; write the others as preferences of their own", "the preference is for more than one kind of clients")
+		}
+		known.add(c, path, "preference", p.For(), p.Prefix)
+		c.country(path, "preference for "+p.For(), p.Country)
+		if p.Continent != "" && !slices.Contains(continents(), p.Continent) {
+			c.fault(path+".continent", "want one of "+strings.Join(continents(), ", "), "%q is not a continent", p.Continent)
+		}
+		c.preferred(path, p)
+	}
+	if n := len(c.m.Preferences); n > MaxPreferences {
+		c.fault("preference", "prefer by country or by network", "%d preferences are more than %d", n, MaxPreferences)
+	}
+}
+
+func (c *checker) preferred(path string, p Preference) {
+	if len(p.Regions) == 0 {
+		c.fault(path+".regions", "name the regions, the best first: regions = ["+strings.ReplaceAll(c.regionNames(), " or ", ", ")+"]", "the preference for %s names no region", p.For())
+	}
+	for j, r := range p.Regions {
+		at := fmt.Sprintf("%s.regions[%d]", path, j)
+		if _, ok := c.m.Region(r); !ok {
+			c.fault(at, "want "+c.regionNames(), "the preference for %s names region %q, which does not exist", p.For(), r)
+		} else if slices.Index(p.Regions, r) < j {
+			c.fault(at, "name each region once", "the preference for %s names region %q twice", p.For(), r)
+		}
+	}
+}
+
+// clientsOf checks what names clients.
+func (c *checker) clientsOf(path string, p netip.Prefix, asn uint32) {
+	if p != (netip.Prefix{}) {
+		switch {
+		case !p.IsValid():
+			c.fault(path+".prefix", `such as prefix = "203.0.113.0/24"`, "the prefix is not one")
+		case p.Addr().Is4In6():
+			c.fault(path+".prefix", "write IPv4 prefixes as such", "%v is IPv4 written as IPv6", p)
+		case p != p.Masked():
+			c.fault(path+".prefix", fmt.Sprintf("write %v, or the /%d that is meant", p.Masked(), p.Addr().BitLen()), "%v has bits beyond its length", p)
+		}
+		if asn != 0 {
+			c.fault(path+".asn", "write two entries", "it is about a prefix and a network at once")
+		}
+	}
+}
+
+// country checks a code of ISO 3166-1.
+func (c *checker) country(path, what, code string) {
+	if code != "" && (len(code) != 2 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		c.fault(path+".country", `want two capital letters of ISO 3166-1, such as country = "DE"`, "%s: %q is not a country's code", what, code)
+	}
+}
+
+// continents are those that databases know.
+func continents() []string { return []string{"AF", "AN", "AS", "EU", "NA", "OC", "SA"} }
+
+// disjoint remembers clients that have an entry, by their names.
+type disjoint map[string]string
+
+// add finds out whether the clients have an entry already: themselves, or
+// with others in a wider prefix, or some of them in a narrower one.
+func (d disjoint) add(c *checker, path, kind, who string, p netip.Prefix) {
+	if first, twice := d[who]; twice {
+		c.fault(path, "keep one of the two", "the %s for %s is already %s", kind, who, first)
+		return
+	}
+	d[who] = path
+	if !p.IsValid() {
+		return
+	}
+	for bits := p.Bits() - 1; bits >= 0; bits-- {
+		wide, _ := p.Addr().Prefix(bits)
+		if first, ok := d[wide.String()]; ok {
+			c.fault(path, fmt.Sprintf("write the rest of %v as prefixes without %v, or take one out", wide, p), "the %s for %v lies within %v of %s: they overlap", kind, p, wide, first)
+			return
+		}
+	}
+}
+
+// ceilings refuses limits that leave an edge without one: it would take what
+// all others may not.
+func (c *checker) ceilings() {
+	limited := slices.ContainsFunc(c.m.Nodes, func(n Node) bool { return n.Has(RoleEdge) && n.Joined() && n.Ceiling > 0 })
+	for i, n := range c.m.Nodes {
+		path := fmt.Sprintf("node[%d]", i)
+		if n.Weight < 0 || n.Weight > MaxWeight {
+			c.fault(path+".weight", fmt.Sprintf("want 1 to %d; %d is the default", MaxWeight, DefaultWeight), "node %q: weight %d is out of range", n.ID, n.Weight)
+		}
+		if n.Ceiling < 0 || n.Ceiling > MaxCeiling {
+			c.fault(path+".ceiling", fmt.Sprintf("want 1 to %d requests a second", MaxCeiling), "node %q: ceiling %d is out of range", n.ID, n.Ceiling)
+		}
+		if _, ok := c.m.EffectiveCeiling(n); limited && !ok && n.Has(RoleEdge) && n.Joined() {
+			c.fault(path+".ceiling", "give it one, or write one for all that have none: [steering] ceiling = 1000", "edge %q has no ceiling, and others have", n.ID)
+		}
+	}
+}
