@@ -50,7 +50,7 @@ var doors = map[string][]string{
 }
 
 // pure packages take values and return values.
-var pure = []string{"geodns/steer", "edge/route", "mesh/peers", "mesh/path", "mesh/probe"}
+var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "edge/route", "mesh/peers", "mesh/path", "mesh/probe"}
 
 // impure is what a pure package has no use for.
 var impure = []string{"net", "net/http", "os", "io/fs", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "context", "sync", "sync/atomic", "syscall"}
