@@ -18,7 +18,7 @@ const (
 )
 
 func (c *checker) overrides() {
-	known := disjoint{}
+	var known disjoint
 	for i, o := range c.m.Overrides {
 		path := fmt.Sprintf("override[%d]", i)
 		c.clientsOf(path, o.Prefix, o.ASN)
@@ -37,7 +37,7 @@ func (c *checker) overrides() {
 }
 
 func (c *checker) preferences() {
-	known := disjoint{}
+	var known disjoint
 	for i, p := range c.m.Preferences {
 		path := fmt.Sprintf("preference[%d]", i)
 		c.clientsOf(path, p.Prefix, p.ASN)
@@ -104,26 +104,46 @@ func (c *checker) country(path, what, code string) {
 func continents() []string { return []string{"AF", "AN", "AS", "EU", "NA", "OC", "SA"} }
 
 // disjoint remembers clients that have an entry, by their names.
-type disjoint map[string]string
+type disjoint struct {
+	paths  map[string]string
+	within map[netip.Prefix]netip.Prefix // wider prefixes, and what is known to lie in each
+}
 
 // add finds out whether the clients have an entry already: themselves, or
 // with others in a wider prefix, or some of them in a narrower one.
-func (d disjoint) add(c *checker, path, kind, who string, p netip.Prefix) {
-	if first, twice := d[who]; twice {
+func (d *disjoint) add(c *checker, path, kind, who string, p netip.Prefix) {
+	if d.paths == nil {
+		d.paths, d.within = map[string]string{}, map[netip.Prefix]netip.Prefix{}
+	}
+	if first, twice := d.paths[who]; twice {
 		c.fault(path, "keep one of the two", "the %s for %s is already %s", kind, who, first)
 		return
 	}
-	d[who] = path
-	if !p.IsValid() {
+	d.paths[who] = path
+	if !p.IsValid() || p != p.Masked() {
+		return
+	}
+	if narrow, ok := d.within[p]; ok {
+		d.overlap(c, path, kind, p, narrow, p)
 		return
 	}
 	for bits := p.Bits() - 1; bits >= 0; bits-- {
 		wide, _ := p.Addr().Prefix(bits)
-		if first, ok := d[wide.String()]; ok {
-			c.fault(path, fmt.Sprintf("write the rest of %v as prefixes without %v, or take one out", wide, p), "the %s for %v lies within %v of %s: they overlap", kind, p, wide, first)
+		if _, ok := d.paths[wide.String()]; ok {
+			d.overlap(c, path, kind, p, p, wide)
 			return
 		}
+		d.within[wide] = p
 	}
+}
+
+func (d *disjoint) overlap(c *checker, path, kind string, at, narrow, wide netip.Prefix) {
+	other := wide
+	if at == wide {
+		other = narrow
+	}
+	c.fault(path, fmt.Sprintf("write the rest of %v as prefixes without %v, or take one out", wide, narrow),
+		"the %s for %v overlaps that for %v, %s", kind, at, other, d.paths[other.String()])
 }
 
 // ceilings refuses limits that leave an edge without one: it would take what

@@ -16,7 +16,10 @@ func top(m *landfall.Map) []field {
 		{key: "node", read: tables(&m.Nodes, "node", "id", node)},
 		{key: "service", read: tables(&m.Services, "host", "host", service)},
 		{key: "record", read: tables(&m.Records, "record", "name", record)},
+		{key: "override", read: tables(&m.Overrides, "override", "prefix", override)},
+		{key: "preference", read: tables(&m.Preferences, "preference", "prefix", preference)},
 		{key: "steering", read: section(steering(&m.Steering))},
+		{key: "health", read: section(health(&m.Health))},
 		{key: "acme", read: section(acme(&m.ACME))},
 		{key: "ports", read: section(ports(&m.Ports))},
 	}
@@ -39,6 +42,8 @@ func node(n *landfall.Node) []field {
 		{key: "roles", read: several(&n.Roles, role)},
 		{key: "addresses", read: several(&n.Advertised, address)},
 		{key: "bound", read: several(&n.Bound, address)},
+		{key: "weight", read: number(&n.Weight, 0, landfall.MaxWeight)},
+		{key: "ceiling", read: number(&n.Ceiling, 0, landfall.MaxCeiling)},
 	}
 }
 
@@ -64,10 +69,43 @@ func record(r *landfall.Record) []field {
 	}
 }
 
+func override(o *landfall.Override) []field {
+	return []field{
+		{key: "prefix", read: prefix(&o.Prefix)},
+		{key: "asn", read: asn(&o.ASN)},
+		{key: "place", read: place(&o.Place)},
+		{key: "country", read: words(&o.Country)},
+	}
+}
+
+func preference(p *landfall.Preference) []field {
+	return []field{
+		{key: "prefix", read: prefix(&p.Prefix)},
+		{key: "asn", read: asn(&p.ASN)},
+		{key: "country", read: words(&p.Country)},
+		{key: "continent", read: words(&p.Continent)},
+		{key: "regions", read: several(&p.Regions, words[landfall.RegionID])},
+	}
+}
+
+func health(h *landfall.Health) []field {
+	return []field{
+		{key: "probe", read: oneOf(&h.Probe, "probe", landfall.ProbeHTTPS, landfall.ProbeHTTP, landfall.ProbeTCP, landfall.ProbeMesh)},
+		{key: "path", read: words(&h.Path)},
+		{key: "interval", read: duration(&h.Interval)},
+		{key: "timeout", read: duration(&h.Timeout)},
+		{key: "rise", read: number(&h.Rise, 0, 100)},
+		{key: "fall", read: number(&h.Fall, 0, 100)},
+	}
+}
+
 func steering(s *landfall.Steering) []field {
 	return []field{
 		{key: "ttl", read: duration(&s.TTL)},
 		{key: "answers", read: number(&s.Answers, 0, landfall.MaxAnswers)},
+		{key: "budget", read: share(&s.Budget)},
+		{key: "worse_by", read: duration(&s.WorseBy)},
+		{key: "ceiling", read: number(&s.Ceiling, 0, landfall.MaxCeiling)},
 	}
 }
 
@@ -101,7 +139,10 @@ func shelves() []shelf {
 		{"[[node]]", node(new(landfall.Node))},
 		{"[[service]]", service(new(landfall.Service))},
 		{"[[record]]", record(new(landfall.Record))},
+		{"[[override]]", override(new(landfall.Override))},
+		{"[[preference]]", preference(new(landfall.Preference))},
 		{"[steering]", steering(new(landfall.Steering))},
+		{"[health]", health(new(landfall.Health))},
 		{"[acme]", acme(new(landfall.ACME))},
 		{"[ports]", ports(new(landfall.Ports))},
 	}

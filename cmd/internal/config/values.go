@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -60,7 +61,7 @@ func boolean(to *bool) reader {
 }
 
 // number reads a whole number from low to high.
-func number[T int | uint16](to *T, low, high T) reader {
+func number[T int | uint16 | uint32](to *T, low, high T) reader {
 	return func(d *decoder, s spot, v *value) {
 		cure := fmt.Sprintf("want a whole number from %d to %d", low, high)
 		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
@@ -128,6 +129,58 @@ func pair(v *value) string {
 		return ""
 	}
 	return v.items[0].text + "," + v.items[1].text
+}
+
+// prefix reads an IP prefix.
+func prefix(to *netip.Prefix) reader {
+	return func(d *decoder, s spot, v *value) {
+		if v.kind != text {
+			d.mistyped(s, v, "a prefix in quotes", `write a prefix such as "203.0.113.0/24"`)
+			return
+		}
+		p, err := netip.ParsePrefix(v.text)
+		if err == nil {
+			*to = p
+			return
+		}
+		cure := `want an address and a length, such as "203.0.113.0/24" or "2001:db8::/32"`
+		if a, aerr := netip.ParseAddr(v.text); aerr == nil && a.Zone() == "" {
+			*to = netip.PrefixFrom(a, a.BitLen())
+			cure = fmt.Sprintf("write %q for the one address, or a shorter length", *to)
+		}
+		d.fault(s, v.at, cure, "prefix %q is not an IP prefix", v.text)
+	}
+}
+
+// asn reads the number of a network (RFC 6793), which some write with "AS"
+// before it.
+func asn(to *uint32) reader {
+	whole := number(to, 0, math.MaxUint32)
+	return func(d *decoder, s spot, v *value) {
+		digits, as := strings.CutPrefix(strings.ToUpper(v.text), "AS")
+		if n, err := strconv.ParseUint(digits, 10, 32); v.kind == text && as && err == nil {
+			*to = uint32(n)
+			d.mistyped(s, v, "a whole number", fmt.Sprintf("write %s = %d", s.key, n))
+			return
+		}
+		whole(d, s, v)
+	}
+}
+
+// share reads a percentage.
+func share(to *landfall.Share) reader {
+	const cure = `want a percentage in quotes, such as "0.5%"`
+	return func(d *decoder, s spot, v *value) {
+		p, err := landfall.ParseShare(v.text)
+		switch {
+		case v.kind != text:
+			d.mistyped(s, v, "a percentage in quotes", cure)
+		case err != nil:
+			d.fault(s, v.at, cure, "%s %q is not a share of clients", s.key, v.text)
+		default:
+			*to = p
+		}
+	}
 }
 
 // address reads an IP address.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,10 @@ force by "landfall map apply"; "landfall check" tells all that is wrong with it,
 	w.regions(m)
 	w.services(m)
 	w.records(m)
+	w.overrides(m)
+	w.preferences(m)
 	w.steering(m.Steering)
+	w.health(m.Health)
 	w.acme(m.ACME)
 	w.ports(m.Ports)
 	return w.b.String()
@@ -175,17 +179,93 @@ func (w *writer) records(m *landfall.Map) {
 	}
 }
 
+func (w *writer) overrides(m *landfall.Map) {
+	w.say(`Overrides say where the clients of a prefix or of a network (AS) are, for
+operators who know better than databases do.`)
+	for i, o := range m.Overrides {
+		w.head("[[override]]", i == 0)
+		w.clients(o.Prefix, o.ASN)
+		if o.Place != (landfall.Place{}) {
+			w.text("place", o.Place.String())
+		}
+		w.text("country", o.Country)
+	}
+	if len(m.Overrides) == 0 {
+		w.sample("[[override]]\nprefix = \"203.0.113.0/24\"\nplace = \"48.86,2.35\"")
+	}
+}
+
+func (w *writer) preferences(m *landfall.Map) {
+	w.say(`Preferences send some clients to these regions first, whatever is nearer: those
+of a prefix, of a network (asn), of a country or on a continent, or everybody.`)
+	for i, p := range m.Preferences {
+		w.head("[[preference]]", i == 0)
+		w.clients(p.Prefix, p.ASN)
+		w.text("country", p.Country)
+		w.text("continent", p.Continent)
+		var names []string
+		for _, r := range p.Regions {
+			names = append(names, quote(string(r)))
+		}
+		w.line("regions", "["+strings.Join(names, ", ")+"]")
+	}
+	if len(m.Preferences) == 0 {
+		w.sample("[[preference]]\ncountry = \"BR\"\nregions = [" + quote(string(firstRegion(m))) + "]")
+	}
+}
+
+// firstRegion is for an example.
+func firstRegion(m *landfall.Map) landfall.RegionID {
+	for _, r := range m.Regions {
+		return r.ID
+	}
+	return "fra"
+}
+
+// clients writes whom an entry is about.
+func (w *writer) clients(p netip.Prefix, asn uint32) {
+	if p.IsValid() {
+		w.text("prefix", p.String())
+	}
+	if asn != 0 {
+		w.line("asn", strconv.FormatUint(uint64(asn), 10))
+	}
+}
+
+func (w *writer) health(h landfall.Health) {
+	w.say(`How name servers probe edges: "https" as a browser would, "http", "tcp" (a
+connection) or "mesh", and how many probes in a row change their minds.`)
+	if h == (landfall.Health{}) {
+		w.sample("[health]\nprobe = \"https\"\ninterval = \"500ms\"\ntimeout = \"3s\"\nrise = 2\nfall = 3")
+		return
+	}
+	w.head("[health]", true)
+	w.text("probe", string(h.Probe))
+	w.text("path", h.Path)
+	w.duration("interval", h.Interval)
+	w.duration("timeout", h.Timeout)
+	w.number("rise", h.Rise)
+	w.number("fall", h.Fall)
+}
+
 func (w *writer) steering(s landfall.Steering) {
 	w.say(fmt.Sprintf(`How names of services are answered: how long resolvers may keep an answer,
 which is what users wait at most for a dead edge, and how many addresses it has.
-The defaults are %s and %d.`, Duration(landfall.DefaultTTL.String()), landfall.DefaultAnswers))
+The defaults are %s and %d. budget is the share of clients that may be told an
+edge up to worse_by further off, so that caches serve more; ceiling is how many
+requests a second an edge can serve.`, Duration(landfall.DefaultTTL.String()), landfall.DefaultAnswers))
 	if s == (landfall.Steering{}) {
-		w.sample("[steering]\nttl = \"30s\"\nanswers = 2")
+		w.sample("[steering]\nttl = \"30s\"\nanswers = 2\nbudget = \"0.5%\"\nworse_by = \"20ms\"\nceiling = 2000")
 		return
 	}
 	w.head("[steering]", true)
 	w.duration("ttl", s.TTL)
 	w.number("answers", s.Answers)
+	if s.Budget != 0 {
+		w.text("budget", s.Budget.String())
+	}
+	w.duration("worse_by", s.WorseBy)
+	w.number("ceiling", s.Ceiling)
 }
 
 func (w *writer) acme(a landfall.ACME) {

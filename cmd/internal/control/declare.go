@@ -33,6 +33,8 @@ func Declare(m, declared *landfall.Map) (kept []landfall.RegionID, err error) {
 		}
 	}
 	m.Regions, m.Services, m.Records = next.Regions, next.Services, next.Records
-	m.Steering, m.Ports, m.ACME = next.Steering, next.Ports, next.ACME
+	m.Overrides, m.Preferences = next.Overrides, next.Preferences
+	m.Steering, m.Health = next.Steering, next.Health
+	m.Ports, m.ACME = next.Ports, next.ACME
 	return kept, nil
 }
