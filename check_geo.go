@@ -149,7 +149,8 @@ func (d *disjoint) overlap(c *checker, path, kind string, at, narrow, wide netip
 // ceilings refuses limits that leave an edge without one: it would take what
 // all others may not.
 func (c *checker) ceilings() {
-	limited := slices.ContainsFunc(c.m.Nodes, func(n Node) bool { return n.Has(RoleEdge) && n.Joined() && n.Ceiling > 0 })
+	edge := func(n Node) bool { return n.Has(RoleEdge) && n.State != Gone } // also one that is invited: it will serve
+	limited := slices.ContainsFunc(c.m.Nodes, func(n Node) bool { return edge(n) && n.Ceiling > 0 })
 	for i, n := range c.m.Nodes {
 		path := fmt.Sprintf("node[%d]", i)
 		if n.Weight < 0 || n.Weight > MaxWeight {
@@ -158,7 +159,7 @@ func (c *checker) ceilings() {
 		if n.Ceiling < 0 || n.Ceiling > MaxCeiling {
 			c.fault(path+".ceiling", fmt.Sprintf("want 1 to %d requests a second", MaxCeiling), "node %q: ceiling %d is out of range", n.ID, n.Ceiling)
 		}
-		if _, ok := c.m.EffectiveCeiling(n); limited && !ok && n.Has(RoleEdge) && n.Joined() {
+		if _, ok := c.m.EffectiveCeiling(n); limited && !ok && edge(n) {
 			c.fault(path+".ceiling", "give it one, or write one for all that have none: [steering] ceiling = 1000", "edge %q has no ceiling, and others have", n.ID)
 		}
 	}

@@ -37,7 +37,7 @@ func (c *checker) health() {
 		c.fault("health.probe", `want "https", "http", "tcp" or "mesh"`, "unknown probe %q", h.Probe)
 	}
 	if h.Path != "" {
-		if u, err := url.ParseRequestURI(h.Path); err != nil || !strings.HasPrefix(h.Path, "/") || u.Host != "" || strings.ContainsAny(h.Path, " #\r\n") {
+		if u, err := url.ParseRequestURI(h.Path); err != nil || !strings.HasPrefix(h.Path, "/") || strings.HasPrefix(h.Path, "//") || u.Host != "" || strings.ContainsAny(h.Path, " #\r\n") {
 			c.fault("health.path", `want an absolute path, such as path = "/health"`, "%q is not a path", h.Path)
 		} else if h.EffectiveProbe() != ProbeHTTPS && h.EffectiveProbe() != ProbeHTTP {
 			c.fault("health.path", "leave it out: only probes by https and http ask for a path", "a probe by %s has no path", h.EffectiveProbe())

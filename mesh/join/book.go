@@ -76,6 +76,9 @@ type Invitation struct {
 	// Addresses are those that the server is to be found at; it can join with
 	// no others. None has it find them out.
 	Addresses []netip.Addr
+	// Ceiling is how many requests a second the server can serve as an edge;
+	// 0 means that of the network.
+	Ceiling int
 }
 
 // Invite puts the node into the map, its region with it where that is new,
@@ -193,7 +196,7 @@ func (i Invitation) enter(m *landfall.Map) error {
 	if err := i.enterRegion(m); err != nil {
 		return err
 	}
-	n := landfall.Node{ID: i.Node, Region: i.Region, Roles: slices.Clone(i.Roles), State: landfall.Invited}
+	n := landfall.Node{ID: i.Node, Region: i.Region, Roles: slices.Clone(i.Roles), State: landfall.Invited, Ceiling: i.Ceiling}
 	if at >= 0 {
 		m.Nodes[at] = n
 	} else {

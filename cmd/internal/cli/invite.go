@@ -16,6 +16,7 @@ import (
 type inviteFlags struct {
 	dir, region, place, roles string
 	addresses                 []string
+	ceiling                   string
 	valid                     time.Duration
 	cloudInit                 bool
 	packageURL, packageSum    string
@@ -43,6 +44,7 @@ A region that is new needs --place. Ask this on the home server.`,
 			fs.String(&f.place, "place", "", "`LAT,LON` of the region if it is new, such as 40.71,-74.01")
 			fs.String(&f.roles, "roles", "edge,dns", "what the server will do: `ROLE,...`")
 			fs.Strings(&f.addresses, "address", "public `ADDR` of the server, and no other; may be repeated; default: found out")
+			fs.String(&f.ceiling, "ceiling", "", "`N` requests a second that it can serve as an edge; default: that of [steering]")
 			fs.Duration(&f.valid, "valid", join.DefaultValid, "how long the token can be used, as a `DURATION`")
 			fs.Bool(&f.cloudInit, "cloud-init", "print user data for a new server, which joins by itself")
 			fs.String(&f.packageURL, "package-url", "", "with --cloud-init: `URL` that the server gets the package from")
@@ -89,6 +91,11 @@ func (f inviteFlags) invitation(node string) (control.Invitation, error) {
 	errs = append(errs, usage("--roles", err))
 	i.Addresses, err = parseAddresses(f.addresses)
 	errs = append(errs, usage("--address", err))
+	ceiling, err := parseCapacity(f.ceiling, landfall.MaxCeiling)
+	errs = append(errs, usage("--ceiling", err))
+	if ceiling != nil {
+		i.Ceiling = *ceiling
+	}
 	return i, errors.Join(errs...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"landfall"
 	"landfall/cmd/internal/admin"
@@ -14,6 +15,7 @@ import (
 type setFlags struct {
 	dir, roles       string
 	addresses, bound []string
+	weight, ceiling  string
 }
 
 func setCommand() Command {
@@ -21,11 +23,16 @@ func setCommand() Command {
 	return Command{
 		Path:  "set",
 		Args:  "NODE",
-		Short: "Change a node's addresses or roles",
+		Short: "Change a node's addresses, roles or capacity",
 		Long: `For a server that got other addresses, or other work. Write all addresses that
 users reach it by; --bound are those that it has itself, where it is behind
 NAT. The node takes it up by itself. Ask this on the home server; it works
 there also while nothing runs, as when the home server's own address changed.
+
+--ceiling is how many requests a second an edge can serve: name servers send
+what is more to the next nearest edges with room. --weight is its part of the
+clients for whom other edges are as good, beside the 100 of each. "default"
+takes either back.
 
 Of a name server, the zone above has to learn the new addresses too.`,
 		Flags: func(fs *Flags) {
@@ -33,6 +40,8 @@ Of a name server, the zone above has to learn the new addresses too.`,
 			fs.Strings(&f.addresses, "address", "public `ADDR` of the server; may be repeated")
 			fs.Strings(&f.bound, "bound", "behind NAT: own `ADDR` of the server; may be repeated")
 			fs.String(&f.roles, "roles", "", "what the server does: `ROLE,...`")
+			fs.String(&f.weight, "weight", "", "`N`, the edge's part beside others of its region")
+			fs.String(&f.ceiling, "ceiling", "", "`N` requests a second that the edge can serve")
 		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
 			s, err := f.setting(args[0])
@@ -74,8 +83,8 @@ func (f setFlags) set(ctx context.Context, env *Env, s control.Setting) error {
 
 func (f setFlags) setting(node string) (s control.Setting, err error) {
 	s.Node = landfall.NodeID(node)
-	if len(f.addresses) == 0 && f.roles == "" {
-		return s, Usagef("what of %s? Give --address or --roles", node)
+	if len(f.addresses) == 0 && f.roles+f.weight+f.ceiling == "" {
+		return s, Usagef("what of %s? Give --address, --roles, --weight or --ceiling", node)
 	}
 	if len(f.bound) > 0 && len(f.addresses) == 0 {
 		return s, Usagef("--bound goes with --address: write all addresses of the server")
@@ -86,8 +95,30 @@ func (f setFlags) setting(node string) (s control.Setting, err error) {
 	if s.Bound, err = parseAddresses(f.bound); err != nil {
 		return s, usage("--bound", err)
 	}
+	if s.Weight, err = parseCapacity(f.weight, landfall.MaxWeight); err != nil {
+		return s, usage("--weight", err)
+	}
+	if s.Ceiling, err = parseCapacity(f.ceiling, landfall.MaxCeiling); err != nil {
+		return s, usage("--ceiling", err)
+	}
 	if f.roles != "" {
 		s.Roles, err = parseRoles(f.roles)
 	}
 	return s, usage("--roles", err)
+}
+
+// parseCapacity reads a number from 1 to most, "default" as 0, and nothing as
+// nil.
+func parseCapacity(text string, most int) (*int, error) {
+	switch text {
+	case "":
+		return nil, nil
+	case "default":
+		return new(0), nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return nil, fmt.Errorf("%q: want a whole number from 1 to %d, or default", text, most)
+	}
+	return &n, nil
 }

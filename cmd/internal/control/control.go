@@ -41,6 +41,9 @@ type Invitation struct {
 	// Addresses are the server's, and it can join with no others; none has it
 	// find them out.
 	Addresses []netip.Addr `json:"addresses,omitempty"`
+	// Ceiling is how many requests a second the server can serve as an edge;
+	// 0 is that of the network.
+	Ceiling int `json:"ceiling,omitempty"`
 }
 
 // Invited is the answer to an Invitation.
@@ -86,6 +89,8 @@ type Setting struct {
 	Advertised []netip.Addr    `json:"advertised,omitempty"`
 	Bound      []netip.Addr    `json:"bound,omitempty"` // with Advertised: what it binds instead; empty: the same
 	Roles      []landfall.Role `json:"roles,omitempty"`
+	Weight     *int            `json:"weight,omitempty"`  // 0 is the default
+	Ceiling    *int            `json:"ceiling,omitempty"` // requests a second; 0 is that of the network
 }
 
 // Change makes the setting that of the node in a map. Where other nodes send
@@ -109,6 +114,12 @@ func (s Setting) change(m *landfall.Map) error {
 	}
 	if len(s.Roles) > 0 {
 		n.Roles = s.Roles
+	}
+	if s.Weight != nil {
+		n.Weight = *s.Weight
+	}
+	if s.Ceiling != nil {
+		n.Ceiling = *s.Ceiling
 	}
 	if len(s.Advertised) == 0 {
 		return nil

@@ -151,7 +151,7 @@ func (o operator) Apply(ctx context.Context, a control.Application) (control.App
 func (o operator) Invite(ctx context.Context, i control.Invitation) (control.Invited, error) {
 	_, known := o.node.Map().Region(i.Region)
 	token, err := o.node.cfg.Home.book.Invite(ctx, join.Invitation{
-		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Addresses: i.Addresses,
+		Node: i.Node, Region: i.Region, Roles: i.Roles, Place: i.Place, Valid: i.Valid, Addresses: i.Addresses, Ceiling: i.Ceiling,
 	})
 	if err != nil {
 		return control.Invited{}, err
