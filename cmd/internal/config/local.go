@@ -19,6 +19,24 @@ type Local struct {
 	// Geo is the file of a geographic database in MaxMind's format; empty is
 	// the coarse one that comes with the program.
 	Geo string
+	// ASN is the file of a database of networks (autonomous systems); empty
+	// is none.
+	ASN   string
+	Fetch Fetch
+}
+
+// Fetch says where newer geographic databases come from.
+type Fetch struct {
+	// Provider is "dbip" or "maxmind"; empty fetches nothing. What is fetched
+	// takes the place of the coarse database where Geo and ASN are empty.
+	Provider string
+	// Account and KeyFile are MaxMind's: the account's id, and the file that
+	// holds the licence key.
+	Account string
+	KeyFile string
+	// MaxMove is how much of the address space may move with one database; 0
+	// means a fifth.
+	MaxMove landfall.Share
 }
 
 // DefaultWireGuard is the port that WireGuard is known by.
@@ -35,6 +53,7 @@ func ParseLocal(name string, src []byte) (Local, []Problem) {
 	root, whole := grow(s)
 	d := &decoder{src: s, places: map[string]span{}, whole: whole}
 	d.fields(spot{}, root, local(&l))
+	l.Fetch.missing(d)
 	if len(s.found) > 0 {
 		return Local{}, s.problems()
 	}
@@ -50,6 +69,29 @@ func local(l *Local) []field {
 		{key: "map_key", read: mapKey(&l.MapKey), need: again},
 		{key: "wireguard", read: number(&l.WireGuard, 1, math.MaxUint16)},
 		{key: "geo", read: words(&l.Geo)},
+		{key: "asn", read: words(&l.ASN)},
+		{key: "fetch", read: section(fetch(&l.Fetch))},
+	}
+}
+
+func fetch(f *Fetch) []field {
+	return []field{
+		{key: "provider", read: oneOf(&f.Provider, "provider", "dbip", "maxmind"), need: `say where databases come from: provider = "dbip" or "maxmind"`},
+		{key: "account", read: words(&f.Account)},
+		{key: "licence_key_file", read: words(&f.KeyFile)},
+		{key: "max_move", read: share(&f.MaxMove)},
+	}
+}
+
+// missing tells what a provider cannot do without.
+func (f Fetch) missing(d *decoder) {
+	if f.Provider != "maxmind" {
+		return
+	}
+	for _, need := range [][2]string{{"account", f.Account}, {"licence_key_file", f.KeyFile}} {
+		if need[1] == "" {
+			d.fault(spot{path: "fetch." + need[0], owner: "fetch: "}, d.place("fetch"), "MaxMind gives an id and licence keys with every account", "there is no %s", need[0])
+		}
 	}
 }
 
@@ -76,11 +118,33 @@ func (l Local) String() string {
 	fmt.Fprintf(&b, "network = %q\nnode = %q\n\n", l.Network, l.Node)
 	fmt.Fprintf(&b, "# Maps are followed only if this key signed them.\nmap_key = %q\n\n", l.MapKey)
 	fmt.Fprintf(&b, "# The UDP port of the mesh.\nwireguard = %d\n\n", l.WireGuard)
-	b.WriteString("# A geographic database in MaxMind's format (GeoLite2 City, DB-IP City Lite);\n# without one, addresses are placed on continents only.\n")
-	if l.Geo == "" {
-		b.WriteString("#geo = \"/var/lib/GeoIP/GeoLite2-City.mmdb\"\n")
-	} else {
-		fmt.Fprintf(&b, "geo = %q\n", l.Geo)
+	b.WriteString("# A geographic database in MaxMind's format (GeoLite2 City, DB-IP City Lite);\n# without one, addresses are placed on continents only. It is read again when\n# the file changes.\n")
+	option(&b, "geo", l.Geo, "/var/lib/GeoIP/GeoLite2-City.mmdb")
+	b.WriteString("\n# A database of networks, for overrides and preferences by ASN.\n")
+	option(&b, "asn", l.ASN, "/var/lib/GeoIP/GeoLite2-ASN.mmdb")
+	b.WriteString("\n# Or have both fetched: \"dbip\" (CC BY 4.0, monthly, no account), or \"maxmind\"\n# (an account's id, and a file with its licence key).\n")
+	if l.Fetch == (Fetch{}) {
+		b.WriteString("#[fetch]\n#provider = \"dbip\"\n")
+		return b.String()
+	}
+	fmt.Fprintf(&b, "[fetch]\nprovider = %q\n", l.Fetch.Provider)
+	if l.Fetch.Account != "" {
+		fmt.Fprintf(&b, "account = %q\n", l.Fetch.Account)
+	}
+	if l.Fetch.KeyFile != "" {
+		fmt.Fprintf(&b, "licence_key_file = %q\n", l.Fetch.KeyFile)
+	}
+	if l.Fetch.MaxMove != 0 {
+		fmt.Fprintf(&b, "max_move = %q\n", l.Fetch.MaxMove)
 	}
 	return b.String()
+}
+
+// option writes a key, or shows it as a comment where it is not set.
+func option(b *strings.Builder, key, value, example string) {
+	if value == "" {
+		fmt.Fprintf(b, "#%s = %q\n", key, example)
+		return
+	}
+	fmt.Fprintf(b, "%s = %q\n", key, value)
 }

@@ -13,6 +13,8 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 	for _, want := range []Local{
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: DefaultWireGuard},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 4500, Geo: `/srv/"geo".mmdb`},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, ASN: "asn.mmdb", Fetch: Fetch{Provider: "dbip", MaxMove: 0.125}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Fetch: Fetch{Provider: "maxmind", Account: "1", KeyFile: "/k"}},
 	} {
 		got, problems := ParseLocal("node.toml", []byte(want.String()))
 		if len(problems) > 0 || got != want {
@@ -22,7 +24,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 }
 
 func TestLocalFaults(t *testing.T) {
-	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\n"))
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n"))
 	var all strings.Builder
 	for _, p := range problems {
 		all.WriteString(p.Error() + "\n")
@@ -32,6 +34,7 @@ func TestLocalFaults(t *testing.T) {
 		"node.toml:2:11: map_key is not the key of a network",
 		"node.toml:3:13: wireguard 0 is out of range",
 		`node.toml:4:1: unknown key "role"`,
+		"node.toml:5:1: fetch: there is no licence_key_file",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)
