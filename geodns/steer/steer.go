@@ -1,15 +1,14 @@
 package steer
 
 import (
-	"cmp"
 	"slices"
 
 	"landfall"
 )
 
-// Choice is what Choose decided for one client.
+// Choice is what was decided for one client.
 type Choice struct {
-	Named   []Edge // to be told to the client, best first
+	Named   []Edge // may be told to the client, best first
 	LeftOut []Edge // the rest, in the same order
 	Basis   Basis  // which edges are in Named
 	From    From   // what the distances are measured from
@@ -54,49 +53,45 @@ const (
 	FromHome From = "the home region, for the client's place is unknown"
 )
 
-// Choose ranks the edges of m for a client at loc: nearest by great circle
-// first, those of the home region first among equals for clients of whom
-// nothing is known, then by id. An edge that is down is not named while
-// another is up, and one that drains is not named while any is active.
+// Choose ranks the edges of m for a client of whom no more than loc is known.
 func Choose(m *landfall.Map, loc landfall.Location, up func(landfall.NodeID) bool) Choice {
-	home, _ := m.Home()
+	return NewRanker(m).Choose(Client{Location: loc}, up)
+}
+
+// Choose ranks the edges for a client. One that is down is not named while
+// another is up, and one that drains is not named while any is active.
+func (r *Ranker) Choose(client Client, up func(landfall.NodeID) bool) Choice {
 	c := Choice{From: FromClient}
-	origin := loc.Place
-	if !loc.Known {
-		c.From, origin = FromHome, home.Place
+	if !client.Location.Known {
+		c.From = FromHome
 	}
-	edges := candidates(m, origin, up)
-	c.Basis = basis(edges)
-	slices.SortFunc(edges, func(a, b Edge) int {
-		return cmp.Or(
-			compareBool(c.Basis.fits(a), c.Basis.fits(b)),
-			compareBool(!loc.Known && a.Region == home.ID, !loc.Known && b.Region == home.ID),
-			cmp.Compare(a.Distance, b.Distance),
-			cmp.Compare(a.ID, b.ID),
-		)
-	})
-	named := len(edges)
-	for named > 0 && !c.Basis.fits(edges[named-1]) {
-		named--
+	var fits []bool
+	fits, c.Basis = r.Fit(up)
+	view := r.View(client)
+	for _, i := range r.Rank(view) {
+		e := r.edges[i]
+		e.Distance, e.Up = view.Distances[i], up(e.ID)
+		if fits[i] {
+			c.Named = append(c.Named, e)
+		} else {
+			c.LeftOut = append(c.LeftOut, e)
+		}
 	}
-	c.Named, c.LeftOut = edges[:named:named], edges[named:]
 	return c
 }
 
-// candidates are the edges that are not gone, seen from a point.
-func candidates(m *landfall.Map, from landfall.Place, up func(landfall.NodeID) bool) []Edge {
-	edges := make([]Edge, 0, len(m.Nodes))
-	for n := range m.Having(landfall.RoleEdge) {
-		region, _ := m.Region(n.Region)
-		edges = append(edges, Edge{
-			ID:       n.ID,
-			Region:   n.Region,
-			Distance: from.Distance(region.Place),
-			Draining: n.EffectiveState() == landfall.Draining,
-			Up:       up(n.ID),
-		})
+// Fit tells which edges may be named, by index, and why these.
+func (r *Ranker) Fit(up func(landfall.NodeID) bool) ([]bool, Basis) {
+	edges := slices.Clone(r.edges)
+	for i, e := range edges {
+		edges[i].Up = up(e.ID)
 	}
-	return edges
+	basis := basis(edges)
+	fits := make([]bool, len(edges))
+	for i, e := range edges {
+		fits[i] = basis.fits(e)
+	}
+	return fits, basis
 }
 
 // basis is the best basis that fits any edge.
@@ -119,17 +114,5 @@ func (b Basis) fits(e Edge) bool {
 		return e.Up
 	default:
 		return true
-	}
-}
-
-// compareBool puts true first.
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	default:
-		return 1
 	}
 }

@@ -1,0 +1,110 @@
+package steer
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/fnv"
+	"math"
+	"net/netip"
+	"slices"
+)
+
+// SpreadEpochs is how many epochs pass until the edges at one place draw anew
+// for a prefix. Each prefix has a phase of its own, so that in any one epoch
+// one in SpreadEpochs of them draws: no prefix is bound to an edge for ever,
+// and resolvers' caches hardly notice.
+const SpreadEpochs = 1024
+
+// Bounds of the prefix that a draw is for. A draw for more addresses would
+// leave the edges' parts uneven; for fewer, resolvers would have to keep
+// apart what belongs together.
+const (
+	widest4, narrowest4 = 12, 16
+	widest6, narrowest6 = 16, 32
+)
+
+// SpreadPrefix is the prefix whose clients draw together with an address, if
+// leaf is the prefix around the address that has one place: leaf itself, but
+// no more than an IPv4 /12 or IPv6 /16 and no less than a /16 or /32. Of the
+// parts of IPv6 that nobody is in (outside 2000::/3) all of a leaf draws as one.
+func SpreadPrefix(a netip.Addr, leaf int) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	n := min(max(leaf, widest4), narrowest4)
+	if a.Is6() {
+		n = min(max(leaf, widest6), narrowest6)
+		if first := a.As16()[0]; first>>5 != 1 && leaf < n {
+			n = leaf
+		}
+	}
+	p, _ := a.Prefix(n) // the zero Addr: the zero Prefix
+	return p
+}
+
+// Draw is the order that edges at one place drew for a prefix: for each edge,
+// by index, its position there. The empty Draw is by id. Draws are equal if
+// the orders are.
+type Draw string
+
+func (d Draw) position(edge int) int {
+	if d == "" {
+		return 0
+	}
+	return int(d[2*edge])<<8 | int(d[2*edge+1])
+}
+
+// Ties reports whether any two edges stand at one place, so that they draw.
+func (r *Ranker) Ties() bool { return len(r.ties) > 0 }
+
+// Draw draws for a prefix: at each place the edges come in the order of a
+// rendezvous hash by weight, so that each is first for its part of all
+// prefixes, and when one goes only its prefixes find others. Nobody draws for
+// the zero Prefix.
+func (r *Ranker) Draw(p netip.Prefix, epoch uint64) Draw {
+	if len(r.ties) == 0 || !p.IsValid() {
+		return ""
+	}
+	key := r.key(p)
+	key = mix(key ^ (epoch+key%SpreadEpochs)/SpreadEpochs)
+	order := make([]byte, 2*len(r.edges))
+	for _, tie := range r.ties {
+		type lot struct {
+			edge int
+			lot  float64
+		}
+		lots := make([]lot, len(tie))
+		for i, e := range tie {
+			// The smaller of exponential variables with rates a and b is the
+			// first with probability a/(a+b).
+			u := (float64(mix(key^r.salts[e])>>11) + 0.5) / (1 << 53)
+			lots[i] = lot{e, -math.Log(u) / r.weights[e]}
+		}
+		slices.SortFunc(lots, func(a, b lot) int { return cmp.Or(cmp.Compare(a.lot, b.lot), a.edge-b.edge) })
+		for i, l := range lots {
+			binary.BigEndian.PutUint16(order[2*l.edge:], uint16(min(i, math.MaxUint16)))
+		}
+	}
+	return Draw(order)
+}
+
+// key is a number of the network and a prefix that looks like any other.
+func (r *Ranker) key(p netip.Prefix) uint64 {
+	a := p.Addr().As16()
+	k := mix(r.salt ^ binary.BigEndian.Uint64(a[:8]))
+	k = mix(k ^ binary.BigEndian.Uint64(a[8:]))
+	return mix(k ^ uint64(p.Bits()+1))
+}
+
+// hash is a number for a name.
+func hash(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name)) // never fails
+	return mix(h.Sum64())
+}
+
+// mix makes all bits depend on all bits, as the last step of SplitMix64 does.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
