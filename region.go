@@ -69,7 +69,7 @@ func (p Place) Distance(q Place) float64 {
 
 // Location is what is known about where an address is.
 type Location struct {
-	Known     bool   // false: nothing is known, the other fields are zero
+	Known     bool   // false: no place is known, and of the other fields only ASN may be told
 	Place     Place  // a point to measure distance from
 	Country   string // ISO 3166-1 alpha-2, such as "DE"; may be empty
 	Continent string // two letters as in MaxMind's databases, such as "EU"; may be empty

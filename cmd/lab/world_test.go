@@ -150,7 +150,7 @@ func TestDatabaseKnowsTheHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := locate.Load(b, locate.Overrides{})
+	table, err := locate.Load(locate.Data{Places: b}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

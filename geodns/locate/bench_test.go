@@ -14,7 +14,7 @@ func BenchmarkLocate(b *testing.B) {
 			place:  at(float64(i%90), float64(i%179)), iso: "DE", cont: "EU", city: fmt.Sprint(i % 1000),
 		})
 	}
-	table := load(b, rows, nil)
+	table := loaded(b, rows)
 	addrs := []netip.Addr{netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("2.17.200.9"), netip.MustParseAddr("200.1.1.1"), netip.MustParseAddr("2001:db8::1")}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -5,31 +5,35 @@ import (
 	"testing"
 
 	"landfall"
+	"landfall/geodns/prefix"
 )
 
 // naive answers from a list of networks, the last of the longest winning,
 // databases below overrides.
 type naive struct {
 	rows []network
-	over Overrides
+	over []landfall.Override
 }
 
-func (n naive) locate(a netip.Addr) string {
-	best, city := -1, ""
-	for p, loc := range n.over {
-		if p.Contains(a) && p.Bits() > best {
-			best, city = p.Bits(), loc.City
+func (n naive) locate(a netip.Addr) landfall.Place {
+	if v4, _, ok := prefix.Fold(a); ok {
+		a = v4
+	}
+	best, place := -1, landfall.Place{}
+	for _, o := range n.over {
+		if o.Prefix.Contains(a) && o.Prefix.Bits() >= best {
+			best, place = o.Prefix.Bits(), o.Place
 		}
 	}
 	if best >= 0 {
-		return city
+		return place
 	}
 	for _, r := range n.rows {
 		if p := netip.MustParsePrefix(r.prefix); p.Contains(a) {
-			city = r.city // later rows lie over earlier ones
+			place = *r.place // later rows lie over earlier ones
 		}
 	}
-	return city
+	return place
 }
 
 // FuzzLocate makes a database and overrides out of bytes, and holds the Table
@@ -40,14 +44,17 @@ func FuzzLocate(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 16, 5, 9, 9, 9, 9, 32, 6}, []byte{9, 9, 9, 8})
 	f.Add([]byte{10, 0, 0, 0, 8, 0x40, 10, 1, 0, 0, 16, 0x81, 10, 1, 1, 0, 24, 0x42}, []byte{10, 1, 1, 1})
 	f.Fuzz(func(t *testing.T, layout, probe []byte) {
-		world := naive{rows: []network{{"192.0.2.0/24", at(0, 1), "XX", "", "somewhere"}}, over: Overrides{}}
+		world := naive{rows: []network{{prefix: "192.0.2.0/24", place: at(0, 1), iso: "XX", cont: "", city: ""}}}
 		for ; len(layout) >= 6 && len(world.rows)+len(world.over) < 12; layout = layout[6:] {
 			world.put(layout[:6])
 		}
-		table := load(t, world.rows, world.over)
+		table := loaded(t, world.rows, world.over...)
 		for ; len(probe) >= 4; probe = probe[4:] {
 			check(t, table, world, netip.AddrFrom4([4]byte(probe)))
 			check(t, table, world, wide([4]byte(probe)))
+			for _, f := range folded(netip.AddrFrom4([4]byte(probe))) {
+				check(t, table, world, f)
+			}
 		}
 		for _, r := range world.rows {
 			check(t, table, world, netip.MustParsePrefix(r.prefix).Addr())
@@ -71,13 +78,22 @@ func (n *naive) put(b []byte) {
 			return
 		}
 	}
-	city := [4]string{"A", "B", "C", "D"}[b[5]&3]
 	place := landfall.Place{Lat: float64(b[5] & 3), Lon: 10}
 	if b[5]&0x40 != 0 {
-		n.over[p] = landfall.Location{Known: true, Place: place, City: "our " + city}
+		n.over = append(n.over, landfall.Override{Prefix: p, Place: landfall.Place{Lat: place.Lat, Lon: 20}})
 		return
 	}
-	n.rows = append(n.rows, network{p.String(), &place, "XX", "", city})
+	n.rows = append(n.rows, network{prefix: p.String(), place: &place, iso: "XX"})
+}
+
+// folded are the IPv6 addresses that hold an IPv4 address.
+func folded(a netip.Addr) []netip.Addr {
+	b := a.As4()
+	return []netip.Addr{
+		netip.AddrFrom16([16]byte{10: 0xff, 11: 0xff, 12: b[0], 13: b[1], 14: b[2], 15: b[3]}),
+		netip.AddrFrom16([16]byte{1: 0x64, 2: 0xff, 3: 0x9b, 12: b[0], 13: b[1], 14: b[2], 15: b[3]}),
+		netip.AddrFrom16([16]byte{0x20, 0x02, b[0], b[1], b[2], b[3]}),
+	}
 }
 
 // wide spreads four bytes over an IPv6 address, so that lengths of all sizes
@@ -89,35 +105,40 @@ func wide(b [4]byte) netip.Addr {
 func check(t *testing.T, table *Table, world naive, a netip.Addr) {
 	t.Helper()
 	loc, p := table.Locate(a)
-	if want := world.locate(a); loc.City != want || loc.Known != (want != "") {
-		t.Fatalf("%v: %q, want %q", a, loc.City, want)
+	if want := world.locate(a); loc.Place != want || loc.Known != (want != landfall.Place{}) {
+		t.Fatalf("%v: %v, want %v", a, loc.Place, want)
 	}
 	if !p.Contains(a) || p != p.Masked() {
 		t.Fatalf("%v: prefix %v", a, p)
 	}
-	if !world.same(p, loc.City) {
-		t.Fatalf("%v: not all of %v is %q", a, p, loc.City)
+	if !world.same(p, loc.Place) {
+		t.Fatalf("%v: not all of %v is %v", a, p, loc.Place)
 	}
-	if p.Bits() > 0 && world.same(netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked(), loc.City) {
+	if p.Bits() > 0 && world.same(netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked(), loc.Place) {
 		t.Fatalf("%v: %v could be wider", a, p)
 	}
 }
 
-// same reports whether all of p is one city: what can differ begins or ends
+// same reports whether all of p is one place: what can differ begins or ends
 // with a network.
-func (n naive) same(p netip.Prefix, city string) bool {
-	edges := []netip.Addr{p.Addr()}
+func (n naive) same(p netip.Prefix, place landfall.Place) bool {
+	edges := []netip.Addr{p.Addr(), netip.MustParseAddr("2003::"), netip.MustParseAddr("64:ff9b::1:0:0"), netip.MustParseAddr("0:0:0:0:1::")}
+	edges = append(edges, folded(netip.IPv4Unspecified())...)
 	note := func(q netip.Prefix) {
-		edges = append(edges, q.Addr(), last(q).Next())
+		for _, a := range []netip.Addr{q.Addr(), last(q).Next()} {
+			if edges = append(edges, a); a.Is4() {
+				edges = append(edges, folded(a)...)
+			}
+		}
 	}
 	for _, r := range n.rows {
 		note(netip.MustParsePrefix(r.prefix))
 	}
-	for q := range n.over {
-		note(q)
+	for _, o := range n.over {
+		note(o.Prefix)
 	}
 	for _, e := range edges {
-		if e.IsValid() && p.Contains(e) && n.locate(e) != city {
+		if e.IsValid() && p.Contains(e) && n.locate(e) != place {
 			return false
 		}
 	}
@@ -143,7 +164,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte("\xab\xcd\xefMaxMind.com"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := Load(data, nil)
+		table, err := Load(Data{Places: data}, nil)
 		if err != nil {
 			return
 		}

@@ -3,172 +3,156 @@ package locate
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"net/netip"
 	"os"
-	"slices"
-	"strings"
 
 	"landfall"
+	"landfall/geodns/prefix"
 
 	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
-// Overrides are places that operators know better than the database does. The
-// longest prefix wins, and any prefix wins over the database. A Location that
-// is not Known hides what the database says.
-type Overrides map[netip.Prefix]landfall.Location
+// Sources are the files that a Table is made of.
+type Sources struct {
+	Places   string // a City, Enterprise or Country database
+	Networks string // an ASN or ISP database; empty: networks have no numbers
+}
 
-// Open reads and flattens the database in a file. The whole file is read, not
-// mapped: a mapped file that somebody shortens kills the process.
-func Open(path string, over Overrides) (*Table, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
+// Data are databases in memory, as Sources name them.
+type Data struct {
+	Places   []byte
+	Networks []byte // nil: networks have no numbers
+}
+
+// Open reads and flattens the databases in files. They are read whole, not
+// mapped: a mapped file that somebody shortens kills the process. Every error
+// names the file, or the override, and the cure.
+func Open(s Sources, over []landfall.Override) (*Table, error) {
+	var d Data
+	var err error
+	if d.Places, err = os.ReadFile(s.Places); err != nil {
 		return nil, fmt.Errorf("geo database: %w", err)
 	}
-	t, err := Load(data, over)
-	if err != nil {
-		return nil, fmt.Errorf("geo database %s: %w", path, err)
+	if s.Networks != "" {
+		if d.Networks, err = os.ReadFile(s.Networks); err != nil {
+			return nil, fmt.Errorf("network database: %w", err)
+		}
+		if d.Networks == nil {
+			d.Networks = []byte{}
+		}
 	}
-	return t, nil
+	return load(d, s, over)
 }
 
-// Load flattens a database of the City, Country or Enterprise kind. Whatever
-// is wrong with it is an error that tells the cure; the Table keeps nothing of
-// data.
-func Load(data []byte, over Overrides) (*Table, error) {
-	if len(data) == 0 {
-		return nil, errors.New("the file is empty: download it again")
+// Load flattens databases in memory. The Table keeps nothing of them.
+func Load(d Data, over []landfall.Override) (*Table, error) {
+	return load(d, Sources{}, over)
+}
+
+func load(d Data, from Sources, over []landfall.Override) (*Table, error) {
+	l := loader{book: newBook(), world: world()}
+	if err := l.loadPlaces(d.Places); err != nil {
+		return nil, fmt.Errorf("geo database%s: %w", named(from.Places), err)
 	}
-	db, err := maxminddb.OpenBytes(data)
+	if d.Networks != nil {
+		if err := l.loadNetworks(d.Networks); err != nil {
+			return nil, fmt.Errorf("network database%s: %w", named(from.Networks), err)
+		}
+	}
+	if err := l.override(over); err != nil {
+		return nil, err
+	}
+	l.table.locations = l.locations
+	return &l.table, nil
+}
+
+func named(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " " + path
+}
+
+// loader makes a Table.
+type loader struct {
+	*book
+	world map[string]country
+	table Table
+}
+
+func (l *loader) loadPlaces(data []byte) error {
+	db, err := openDatabase(data, "places", "use a City or Country database", "City", "Country", "Enterprise")
 	if err != nil {
-		return nil, fmt.Errorf("not a whole MaxMind DB file, download it again: %w", err)
+		return err
 	}
 	defer db.Close()
-	if kind := db.Metadata.DatabaseType; !hasPlaces(kind) {
-		return nil, fmt.Errorf("it is of type %q, which tells no places: use a City or Country database", kind)
-	}
-	if err := db.Verify(); err != nil {
-		return nil, fmt.Errorf("the file is damaged, download it again: %w", err)
-	}
-	f := flattener{index: map[landfall.Location]uint32{{}: unknown}, locations: []landfall.Location{{}}}
-	if err := f.addDatabase(db); err != nil {
-		return nil, err
-	}
-	if len(f.locations) == 1 {
-		return nil, errors.New("no network in it has a place: use a City or Country database")
-	}
-	if err := f.addOverrides(over); err != nil {
-		return nil, err
-	}
-	return f.table(), nil
-}
-
-// hasPlaces reports whether databases of a type tell places. The names of
-// other makers hold the same words: "DBIP-City-Lite", "DBIP-Country".
-func hasPlaces(kind string) bool {
-	return slices.ContainsFunc([]string{"City", "Country", "Enterprise"}, func(s string) bool {
-		return strings.Contains(kind, s)
+	leaves, err := db.leaves(func(r maxminddb.Result) (uint32, error) {
+		var record geoip2.City
+		if err := r.Decode(&record); err != nil {
+			return 0, err
+		}
+		return l.intern(l.location(&record)), nil
 	})
-}
-
-// maxShared is how many times over a tree may hold its own nodes. The format
-// shows the IPv4 part in three more places; a damaged file could show each
-// half of each half twice, and be walked through for ever.
-const maxShared = 8
-
-// addDatabase collects the networks of the database that have a place. Many
-// networks share one record, which is decoded once.
-func (f *flattener) addDatabase(db *maxminddb.Reader) error {
-	seen := map[uintptr]uint32{}
-	embedded := embeddedIPv4()
-	left := maxShared * (int(db.Metadata.NodeCount) + 1)
-	for r := range db.Networks(maxminddb.IncludeAliasedNetworks(), maxminddb.IncludeNetworksWithoutData()) {
-		if err := r.Err(); err != nil {
-			return fmt.Errorf("the file is damaged, download it again: %w", err)
-		}
-		if left--; left < 0 {
-			return errors.New("the file is damaged, download it again: its tree meets itself")
-		}
-		if !r.Found() || slices.ContainsFunc(embedded, func(e netip.Prefix) bool { return within(r.Prefix(), e) }) {
-			continue
-		}
-		loc, ok := seen[r.Offset()]
-		if !ok {
-			var record geoip2.City
-			if err := r.Decode(&record); err != nil {
-				return fmt.Errorf("network %v, download the file again: %w", r.Prefix(), err)
-			}
-			loc = f.intern(location(&record))
-			seen[r.Offset()] = loc
-		}
-		f.add(entry{prefix: r.Prefix(), loc: loc})
+	if err != nil {
+		return err
 	}
+	if len(l.locations) == 1 {
+		return errors.New("no network in it has a place: use a City or Country database")
+	}
+	l.table.places = prefix.Build(leaves)
+	l.table.about.Places = db.about()
 	return nil
 }
 
-// embeddedIPv4 are the parts of the IPv6 space where databases show IPv4 a
-// second time: mapped addresses, which Locate unmaps, Teredo and 6to4, which
-// are no longer (RFC 7526).
-func embeddedIPv4() []netip.Prefix {
-	return []netip.Prefix{
-		netip.MustParsePrefix("::ffff:0:0/96"),
-		netip.MustParsePrefix("2001::/32"),
-		netip.MustParsePrefix("2002::/16"),
+func (l *loader) loadNetworks(data []byte) error {
+	db, err := openDatabase(data, "networks", "use an ASN database", "ASN", "ISP")
+	if err != nil {
+		return err
 	}
-}
-
-// within reports whether p is wide or a part of it.
-func within(p, wide netip.Prefix) bool {
-	return wide.Bits() <= p.Bits() && wide.Contains(p.Addr())
-}
-
-func (f *flattener) addOverrides(over Overrides) error {
-	var faults []error
-	for _, p := range slices.SortedFunc(maps.Keys(over), netip.Prefix.Compare) {
-		loc := over[p]
-		switch {
-		case !p.IsValid() || p != p.Masked():
-			faults = append(faults, fmt.Errorf("override %v: not a network: want %v", p, p.Masked()))
-		case p.Addr().Is4In6():
-			faults = append(faults, fmt.Errorf("override %v: write IPv4 networks as such", p))
-		case loc.Known && !loc.Place.Valid():
-			faults = append(faults, fmt.Errorf("override %v: %v is no place on the Earth", p, loc.Place))
-		case !loc.Known && loc != (landfall.Location{}):
-			faults = append(faults, fmt.Errorf("override %v: a location that is not known has no fields", p))
-		default:
-			f.add(entry{prefix: p, loc: f.intern(loc), override: true})
+	defer db.Close()
+	l.table.organizations = map[uint32]string{}
+	leaves, err := db.leaves(func(r maxminddb.Result) (uint32, error) {
+		var record geoip2.ASN
+		if err := r.Decode(&record); err != nil {
+			return 0, err
 		}
+		asn := uint32(record.AutonomousSystemNumber)
+		if uint(asn) != record.AutonomousSystemNumber {
+			return 0, fmt.Errorf("%d is not the number of a network", record.AutonomousSystemNumber)
+		}
+		if name := record.AutonomousSystemOrganization; asn != 0 && name != "" {
+			l.table.organizations[asn] = name
+		}
+		return asn, nil
+	})
+	if err != nil {
+		return err
 	}
-	return errors.Join(faults...)
+	l.table.networks = prefix.Build(leaves)
+	l.table.about.Networks = db.about()
+	return nil
 }
 
 // location is what a record says, without what a place cannot be made of.
-func location(r *geoip2.City) landfall.Location {
-	country := r.Country.ISOCode
-	if country == "" {
-		country = r.RegisteredCountry.ISOCode
+func (l *loader) location(r *geoip2.City) landfall.Location {
+	code := r.Country.ISOCode
+	if code == "" {
+		code = r.RegisteredCountry.ISOCode
 	}
-	loc := landfall.Location{
-		Known:     true,
-		Country:   country,
-		Continent: r.Continent.Code,
-		City:      r.City.Names.English,
+	at, known := l.world[code]
+	loc := landfall.Location{Known: true, Country: code, Continent: r.Continent.Code, City: r.City.Names.English}
+	if loc.Continent == "" {
+		loc.Continent = at.continent
 	}
 	if lat, lon := r.Location.Latitude, r.Location.Longitude; lat != nil && lon != nil {
-		loc.Place = landfall.Place{Lat: *lat, Lon: *lon}
-		if loc.Place.Valid() {
+		if loc.Place = (landfall.Place{Lat: *lat, Lon: *lon}); loc.Place.Valid() {
 			return loc
 		}
+		l.table.about.Faults++
 	}
-	place, ok := countryPlace(country)
-	if !ok {
-		place, ok = continentPlace(r.Continent.Code)
+	if loc.Place = at.place; known {
+		return loc
 	}
-	if !ok {
-		return landfall.Location{}
-	}
-	loc.Place = place
+	loc.Place, loc.Known = continentPlace(r.Continent.Code)
 	return loc
 }

@@ -31,7 +31,7 @@ func TestLocate(t *testing.T) {
 		{"5.0.0.1", " OC", "5.0.0.0/16"},
 		{"6.0.0.1", "", "6.0.0.0/8"},            // a record without a place is unknown space
 		{"7.0.0.1", "SE Nowhere", "7.0.0.0/16"}, // not on the Earth: Sweden then
-		{"::ffff:1.64.0.0", "FR Paris", "1.64.0.0/10"},
+		{"::ffff:1.64.0.0", "FR Paris", "::ffff:1.64.0.0/106"},
 		{"2400::1", "SG Singapore", "2400::/32"},
 		{"2400:1::1", "AU Sydney", "2400:1::/32"},
 		{"2400:8000::1", "SG Singapore", "2400:8000::/17"},
@@ -39,11 +39,14 @@ func TestLocate(t *testing.T) {
 		{"2a00:0:0:1::ff%eth0", "DE Frankfurt am Main", "2a00:0:0:1::/64"},
 		{"2a00:0:0:2::1", "FR Paris", "2a00:0:0:2::1/128"},
 		{"2a00:0:0:2::2", "", "2a00:0:0:2::2/127"},
-		{"::1", "", "::/3"},
-		{"::1.64.0.0", "", "::/3"}, // where databases keep IPv4 is not where IPv6 clients are
+		{"2002:0140::1", "FR Paris", "2002:140::/26"},
+		{"64:ff9b::1.64.0.0", "FR Paris", "64:ff9b::140:0/106"},
+		{"64:ff9b:1::1.64.0.0", "", "64:ff9b:1::/48"}, // each network has its own IPv4 there
+		{"::1", "", "::/81"},                          // not as far as where mapped addresses begin
+		{"::1.64.0.0", "", "::/81"},                   // where databases keep IPv4 is not where IPv6 clients are
 		{"ffff::", "", "8000::/1"},
 	}
-	table := load(t, testNetworks(), nil)
+	table := loaded(t, testNetworks())
 	for _, tt := range tests {
 		loc, prefix := table.Locate(netip.MustParseAddr(tt.addr))
 		got := strings.TrimSuffix(loc.Country+" "+loc.City, " ")
@@ -68,17 +71,18 @@ func TestLocate(t *testing.T) {
 }
 
 func TestCountriesArePlaces(t *testing.T) {
-	table := load(t, testNetworks(), nil)
+	table := loaded(t, testNetworks())
 	loc, _ := table.Locate(netip.MustParseAddr("4.0.0.1"))
 	if tokyo := (landfall.Place{Lat: 35.68, Lon: 139.69}); loc.Place.Distance(tokyo) > 1000 {
 		t.Errorf("Japan is at %v", loc.Place)
 	}
-	codes := map[string]bool{}
+	codes, all := map[string]bool{}, world()
 	for line := range strings.Lines(countries) {
 		code := strings.Fields(line)[0]
-		place, ok := countryPlace(code)
-		if !ok || !place.Valid() || len(code) != 2 || codes[code] {
-			t.Errorf("line %q: %v, %v", line, place, ok)
+		c, ok := all[code]
+		_, known := continentPlace(c.continent)
+		if !ok || !known || !c.place.Valid() || len(code) != 2 || codes[code] {
+			t.Errorf("line %q: %v, %v", line, c, ok)
 		}
 		codes[code] = true
 	}
@@ -92,92 +96,28 @@ func TestCountriesArePlaces(t *testing.T) {
 	}
 }
 
-func TestOverridesWin(t *testing.T) {
-	office := landfall.Location{Known: true, Place: landfall.Place{Lat: 60.17, Lon: 24.94}, Country: "FI", ASN: 64512}
-	lab := landfall.Location{Known: true, Place: landfall.Place{Lat: 59.33, Lon: 18.07}, Country: "SE"}
-	p := netip.MustParsePrefix
-	table := load(t, testNetworks(), Overrides{
-		p("1.0.0.0/8"):       office, // wider than rows of the database, and as wide
-		p("1.64.0.0/16"):     lab,
-		p("1.64.128.0/17"):   {}, // known not to be known
-		p("2.2.0.0/16"):      office,
-		p("200.0.0.0/8"):     lab, // where the database has nothing
-		p("2400:1:2::/48"):   office,
-		p("2400:1:2:3::/64"): lab,
-	})
-	for addr, want := range map[string]struct {
-		loc    landfall.Location
-		prefix string
-	}{
-		"1.0.0.1":        {office, "1.0.0.0/10"},
-		"1.200.0.1":      {office, "1.128.0.0/9"},
-		"1.65.0.0":       {office, "1.65.0.0/16"},
-		"1.64.0.1":       {lab, "1.64.0.0/17"},
-		"1.64.128.1":     {landfall.Location{}, "1.64.128.0/17"},
-		"2.2.2.2":        {office, "2.2.0.0/16"},
-		"200.1.1.1":      {lab, "200.0.0.0/8"},
-		"2400:1:2::1":    {office, "2400:1:2::/63"},
-		"2400:1:2:3::1":  {lab, "2400:1:2:3::/64"},
-		"2400:1:2:4::1":  {office, "2400:1:2:4::/62"},
-		"2400:1:2:ff::1": {office, "2400:1:2:80::/57"},
-		"::ffff:2.2.2.2": {office, "2.2.0.0/16"},
-		"2400:1:3::1":    {},
-		"2.3.0.1":        {},
-		"3.3.3.3":        {},
-	} {
-		loc, prefix := table.Locate(netip.MustParseAddr(addr))
-		if want.prefix == "" { // as the database has it
-			if loc.City == "" {
-				t.Errorf("%s: %v", addr, loc)
-			}
-			continue
-		}
-		if loc != want.loc || prefix.String() != want.prefix {
-			t.Errorf("%s: %v in %v, want %v in %s", addr, loc, prefix, want.loc, want.prefix)
-		}
-	}
-}
-
-func TestBadOverridesAreToldAtOnce(t *testing.T) {
-	_, err := Load(makeDB(t, "Test-City", 6, testNetworks()), Overrides{
-		netip.MustParsePrefix("1.2.3.4/8"):          {},
-		netip.MustParsePrefix("::ffff:1.0.0.0/104"): {},
-		netip.MustParsePrefix("1.0.0.0/8"):          {Known: true, Place: landfall.Place{Lat: 91}},
-		netip.MustParsePrefix("2.0.0.0/8"):          {City: "Atlantis"},
-		{}:                                          {},
-	})
-	if err == nil {
-		t.Fatal("no error")
-	}
-	for _, want := range []string{"1.2.3.4/8", "1.0.0.0/8", "2.0.0.0/8", "::ffff:1.0.0.0/104", "invalid Prefix"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in %q", want, err)
-		}
-	}
-}
-
 func TestKindsOfDatabases(t *testing.T) {
 	for _, kind := range []string{"GeoLite2-City", "GeoIP2-Country", "GeoIP2-Enterprise", "DBIP-City-Lite", "DBIP-Country"} {
-		if _, err := Load(makeDB(t, kind, 6, testNetworks()), nil); err != nil {
+		if _, err := Load(Data{Places: makeDB(t, kind, 6, testNetworks())}, nil); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	table, err := Load(makeDB(t, "GeoLite2-City", 4, testNetworks()), nil)
+	table, err := Load(Data{Places: makeDB(t, "GeoLite2-City", 4, testNetworks())}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if loc, prefix := table.Locate(netip.MustParseAddr("1.64.0.0")); loc.City != "Paris" || prefix.String() != "1.64.0.0/10" {
 		t.Errorf("database of IPv4 alone: %v in %v", loc, prefix)
 	}
-	if loc, prefix := table.Locate(netip.MustParseAddr("2400::1")); loc.Known || prefix.String() != "::/0" {
+	if loc, prefix := table.Locate(netip.MustParseAddr("2400::1")); loc.Known || prefix.String() != "2400::/6" {
 		t.Errorf("database of IPv4 alone: %v in %v", loc, prefix)
 	}
 }
 
 // A network of the IPv6 tree may be so wide that all IPv4 addresses are in it.
 func TestWideNetworkHoldsIPv4(t *testing.T) {
-	rows := []network{{"::/8", at(50.11, 8.68), "DE", "EU", "Frankfurt am Main"}}
-	table, err := Load(makeDB(t, "Test-City", 6, rows, func(o *mmdbwriter.Options) { o.DisableIPv4Aliasing = true }), nil)
+	rows := []network{{prefix: "::/8", place: at(50.11, 8.68), iso: "DE", cont: "EU", city: "Frankfurt am Main"}}
+	table, err := Load(Data{Places: makeDB(t, "Test-City", 6, rows, func(o *mmdbwriter.Options) { o.DisableIPv4Aliasing = true })}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,19 +149,19 @@ func TestFileThatCannotBeUsedIsNamedWithTheCure(t *testing.T) {
 		if err := os.WriteFile(path, file.data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Open(path, nil)
+		_, err := Open(Sources{Places: path}, nil)
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), file.cure) {
 			t.Errorf("%s: %v, want the path and %q", name, err, file.cure)
 		}
 	}
-	if _, err := Open(filepath.Join(dir, "none.mmdb"), nil); err == nil || !strings.Contains(err.Error(), "none.mmdb") {
+	if _, err := Open(Sources{Places: filepath.Join(dir, "none.mmdb")}, nil); err == nil || !strings.Contains(err.Error(), "none.mmdb") {
 		t.Errorf("no file: %v", err)
 	}
 	path := filepath.Join(dir, "good.mmdb")
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, nil); err != nil {
+	if _, err := Open(Sources{Places: path}, nil); err != nil {
 		t.Errorf("good file: %v", err)
 	}
 }
@@ -244,15 +184,15 @@ func TestTreeThatMeetsItselfIsAnError(t *testing.T) {
 		node(i, i+1)
 	}
 	node(110, whole.Metadata.NodeCount+16) // the first record
-	_, err = Load(db, nil)
+	_, err = Load(Data{Places: db}, nil)
 	if err == nil || !strings.Contains(err.Error(), "meets itself") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestSize(t *testing.T) {
-	v4, v6, locations := load(t, testNetworks(), nil).Size()
-	if locations != 8 || v4 < 20 || v6 < 20 {
-		t.Errorf("%d prefixes, %d prefixes, %d locations", v4, v6, locations)
+	table := loaded(t, testNetworks())
+	if v4, v6 := table.Places().Len(); v4 < 20 || v6 < 20 || table.Locations() != 8 {
+		t.Errorf("%d prefixes, %d prefixes, %d locations", v4, v6, table.Locations())
 	}
 }

@@ -2,30 +2,34 @@ package locate
 
 import (
 	_ "embed"
-	"strconv"
 	"strings"
 
 	"landfall"
 )
 
-// countries has a line for each country of ISO 3166-1, and Kosovo: its code
-// and a point near the middle of its people, not of its area, for what is
-// wanted is the way that most of its packets have to go.
+// countries has a line for each country of ISO 3166-1, and Kosovo: its code,
+// its continent, and a point near the middle of its people, not of its area,
+// for what is wanted is the way that most of its packets have to go.
 //
 //go:embed countries.txt
 var countries string
 
-// countryPlace is where to measure from when a database tells the country
-// alone.
-func countryPlace(code string) (landfall.Place, bool) {
+// country is a line of countries.
+type country struct {
+	continent string
+	place     landfall.Place
+}
+
+// world reads countries, by code.
+func world() map[string]country {
+	out := make(map[string]country, 256)
 	for line := range strings.Lines(countries) {
-		if f := strings.Fields(line); f[0] == code {
-			lat, err1 := strconv.ParseFloat(f[1], 64)
-			lon, err2 := strconv.ParseFloat(f[2], 64)
-			return landfall.Place{Lat: lat, Lon: lon}, err1 == nil && err2 == nil
+		f := strings.Fields(line)
+		if place, err := landfall.ParsePlace(f[2] + "," + f[3]); err == nil {
+			out[f[0]] = country{f[1], place}
 		}
 	}
-	return landfall.Place{}, false
+	return out
 }
 
 // continentPlace is where to measure from when not even the country is told.

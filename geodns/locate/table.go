@@ -1,95 +1,142 @@
 package locate
 
 import (
-	"cmp"
-	"encoding/binary"
+	"maps"
 	"net/netip"
-	"sort"
+	"slices"
+	"time"
 
 	"landfall"
+	"landfall/geodns/prefix"
 )
 
-// Table is a flattened database. It never changes: any number of goroutines
-// may ask it, and a new database is a new Table. The zero Table and the nil
-// Table know nothing.
+// unknown is the index of the zero Location.
+const unknown = 0
+
+// Table is what databases and overrides say, flattened. It never changes: any
+// number of goroutines may ask it, and a new database is a new Table. The zero
+// Table and the nil Table know nothing.
 type Table struct {
-	v4        family[key4]
-	v6        family[key6]
-	locations []landfall.Location // what locs point into; 0 is unknown
+	places        *prefix.Table // labels point into locations
+	networks      *prefix.Table // labels are AS numbers
+	locations     []landfall.Location
+	organizations map[uint32]string
+	about         About
 }
 
-// family holds the disjoint prefixes that cover all addresses of one family,
-// in order. Columns, not rows: a search touches starts alone, and nothing in
-// them is a pointer for the collector to follow.
-type family[K any] struct {
-	starts []K
-	bits   []uint8
-	locs   []uint32
+// About is what is known of the databases that a Table was made of.
+type About struct {
+	Places, Networks Database // zero where there was none
+	Faults           int      // records whose coordinates are not on the Earth
 }
 
-// ordered are the keys of a family.
-type ordered[K any] interface{ compare(K) int }
-
-type key4 uint32
-
-type key6 struct{ hi, lo uint64 }
-
-func key4Of(a netip.Addr) key4 {
-	b := a.As4()
-	return key4(binary.BigEndian.Uint32(b[:]))
+// Database is what a file says of itself.
+type Database struct {
+	Type  string    // such as "GeoLite2-City"
+	Built time.Time // when its maker made it
 }
 
-func key6Of(a netip.Addr) key6 {
-	b := a.As16()
-	return key6{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
-}
-
-func (k key4) compare(l key4) int { return cmp.Compare(k, l) }
-
-func (k key6) compare(l key6) int {
-	if k.hi != l.hi {
-		return cmp.Compare(k.hi, l.hi)
+// Of makes a Table of what is given. The longest prefix wins.
+func Of(networks map[netip.Prefix]landfall.Location) *Table {
+	b := newBook()
+	var places, numbers []prefix.Leaf
+	for _, p := range slices.SortedFunc(maps.Keys(networks), netip.Prefix.Compare) {
+		loc := networks[p]
+		numbers = append(numbers, prefix.Leaf{Prefix: p, Label: loc.ASN})
+		places = append(places, prefix.Leaf{Prefix: p, Label: b.intern(loc)})
 	}
-	return cmp.Compare(k.lo, l.lo)
+	return &Table{places: prefix.Build(places), networks: prefix.Build(numbers), locations: b.locations}
 }
 
 // Locate tells where an address is, and the widest prefix around it of which
-// the same is true. Unknown space has its exact prefix too. An IPv4-mapped
-// address (RFC 4291, 2.5.5.2) is the IPv4 address, and so is its prefix; a
-// zone is ignored. The zero Addr is unknown and has no prefix.
+// the same is true. Unknown space has its exact prefix too; of a Location that
+// is not Known the ASN alone may be told. The prefix is of the address's own
+// family, for IPv4 inside IPv6 too (see prefix.Fold); a zone is ignored. The
+// zero Addr is unknown and has no prefix.
 func (t *Table) Locate(a netip.Addr) (landfall.Location, netip.Prefix) {
-	if t == nil {
-		t = &Table{}
-	}
-	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return landfall.Location{}, netip.Prefix{}
 	}
-	var loc uint32
-	var bits uint8
-	if a.Is4() {
-		loc, bits = find(&t.v4, key4Of(a))
-	} else {
-		loc, bits = find(&t.v6, key6Of(a))
-	}
-	prefix := netip.PrefixFrom(a, int(bits)).Masked()
-	if loc == unknown {
-		return landfall.Location{}, prefix
-	}
-	return t.locations[loc], prefix
+	i, bits := t.Places().Lookup(a)
+	asn, narrow := t.Networks().Lookup(a)
+	loc := t.Location(i)
+	loc.ASN = asn
+	return loc, netip.PrefixFrom(a, max(bits, narrow)).Masked()
 }
 
-// find looks for the last prefix that starts at k or before.
-func find[K ordered[K]](f *family[K], k K) (loc uint32, bits uint8) {
-	i := sort.Search(len(f.starts), func(i int) bool { return f.starts[i].compare(k) > 0 })
-	if i == 0 {
-		return unknown, 0
+// Places has for every address the index of its Location; 0 is unknown.
+func (t *Table) Places() *prefix.Table {
+	if t == nil {
+		return nil
 	}
-	return f.locs[i-1], f.bits[i-1]
+	return t.places
 }
 
-// Size tells how many disjoint prefixes and how many different locations the
-// Table holds, for people and metrics.
-func (t *Table) Size() (v4, v6, locations int) {
-	return len(t.v4.starts), len(t.v6.starts), max(0, len(t.locations)-1)
+// Networks has for every address the number of the network that announces it
+// (RFC 6793); 0 is unknown.
+func (t *Table) Networks() *prefix.Table {
+	if t == nil {
+		return nil
+	}
+	return t.networks
+}
+
+// Location is what a label of Places means. It has no ASN, for that is what
+// Networks tells.
+func (t *Table) Location(i uint32) landfall.Location {
+	if t == nil || int64(i) >= int64(len(t.locations)) {
+		return landfall.Location{}
+	}
+	return t.locations[i]
+}
+
+// Locations is how many different ones there are beside the unknown.
+func (t *Table) Locations() int {
+	if t == nil {
+		return 0
+	}
+	return max(0, len(t.locations)-1)
+}
+
+// Organization is the name of the network with a number; empty if it is not
+// known.
+func (t *Table) Organization(asn uint32) string {
+	if t == nil {
+		return ""
+	}
+	return t.organizations[asn]
+}
+
+// About tells what the Table was made of.
+func (t *Table) About() About {
+	if t == nil {
+		return About{}
+	}
+	return t.about
+}
+
+// book gives each Location a number.
+type book struct {
+	locations []landfall.Location
+	index     map[landfall.Location]uint32
+}
+
+func newBook() *book {
+	return &book{[]landfall.Location{{}}, map[landfall.Location]uint32{{}: unknown}}
+}
+
+// intern gives the number of a Location, without its ASN. All that are not
+// Known are one.
+func (b *book) intern(loc landfall.Location) uint32 {
+	loc.ASN = 0
+	if !loc.Known {
+		return unknown
+	}
+	i, ok := b.index[loc]
+	if !ok {
+		i = uint32(len(b.locations))
+		b.index[loc] = i
+		b.locations = append(b.locations, loc)
+	}
+	return i
 }

@@ -19,6 +19,8 @@ type network struct {
 	iso    string
 	cont   string
 	city   string
+	asn    uint32
+	org    string
 }
 
 func at(lat, lon float64) *landfall.Place { return &landfall.Place{Lat: lat, Lon: lon} }
@@ -26,20 +28,20 @@ func at(lat, lon float64) *landfall.Place { return &landfall.Place{Lat: lat, Lon
 // testNetworks are a small world; later rows lie over earlier ones.
 func testNetworks() []network {
 	return []network{
-		{"1.0.0.0/8", at(50.11, 8.68), "DE", "EU", "Frankfurt am Main"},
-		{"1.64.0.0/10", at(48.86, 2.35), "FR", "EU", "Paris"},
-		{"1.128.0.0/9", at(50.11, 8.68), "DE", "EU", "Frankfurt am Main"},
-		{"2.0.0.0/9", at(40.71, -74.01), "US", "NA", "New York"},
-		{"2.128.0.0/9", at(40.71, -74.01), "US", "NA", "New York"},
-		{"3.3.3.3/32", at(1.35, 103.82), "SG", "AS", "Singapore"},
-		{"4.0.0.0/16", nil, "JP", "AS", ""},
-		{"5.0.0.0/16", nil, "", "OC", ""},
-		{"6.0.0.0/16", nil, "", "", ""},
-		{"7.0.0.0/16", at(99, 999), "SE", "EU", "Nowhere"},
-		{"2400::/12", at(1.35, 103.82), "SG", "AS", "Singapore"},
-		{"2400:1::/32", at(-33.87, 151.21), "AU", "OC", "Sydney"},
-		{"2a00:0:0:1::/64", at(50.11, 8.68), "DE", "EU", "Frankfurt am Main"},
-		{"2a00:0:0:2::1/128", at(48.86, 2.35), "FR", "EU", "Paris"},
+		{prefix: "1.0.0.0/8", place: at(50.11, 8.68), iso: "DE", cont: "EU", city: "Frankfurt am Main"},
+		{prefix: "1.64.0.0/10", place: at(48.86, 2.35), iso: "FR", cont: "EU", city: "Paris"},
+		{prefix: "1.128.0.0/9", place: at(50.11, 8.68), iso: "DE", cont: "EU", city: "Frankfurt am Main"},
+		{prefix: "2.0.0.0/9", place: at(40.71, -74.01), iso: "US", cont: "NA", city: "New York"},
+		{prefix: "2.128.0.0/9", place: at(40.71, -74.01), iso: "US", cont: "NA", city: "New York"},
+		{prefix: "3.3.3.3/32", place: at(1.35, 103.82), iso: "SG", cont: "AS", city: "Singapore"},
+		{prefix: "4.0.0.0/16", place: nil, iso: "JP", cont: "AS", city: ""},
+		{prefix: "5.0.0.0/16", place: nil, iso: "", cont: "OC", city: ""},
+		{prefix: "6.0.0.0/16", place: nil, iso: "", cont: "", city: ""},
+		{prefix: "7.0.0.0/16", place: at(99, 999), iso: "SE", cont: "EU", city: "Nowhere"},
+		{prefix: "2400::/12", place: at(1.35, 103.82), iso: "SG", cont: "AS", city: "Singapore"},
+		{prefix: "2400:1::/32", place: at(-33.87, 151.21), iso: "AU", cont: "OC", city: "Sydney"},
+		{prefix: "2a00:0:0:1::/64", place: at(50.11, 8.68), iso: "DE", cont: "EU", city: "Frankfurt am Main"},
+		{prefix: "2a00:0:0:2::1/128", place: at(48.86, 2.35), iso: "FR", cont: "EU", city: "Paris"},
 	}
 }
 
@@ -77,6 +79,12 @@ func makeDB(t testing.TB, kind string, version int, rows []network, change ...fu
 
 func (r network) record() mmdbtype.Map {
 	m := mmdbtype.Map{}
+	if r.asn != 0 {
+		m["autonomous_system_number"] = mmdbtype.Uint32(r.asn)
+	}
+	if r.org != "" {
+		m["autonomous_system_organization"] = mmdbtype.String(r.org)
+	}
 	if r.iso != "" {
 		m["country"] = mmdbtype.Map{"iso_code": mmdbtype.String(r.iso)}
 	}
@@ -92,9 +100,9 @@ func (r network) record() mmdbtype.Map {
 	return m
 }
 
-func load(t testing.TB, rows []network, over Overrides) *Table {
+func loaded(t testing.TB, rows []network, over ...landfall.Override) *Table {
 	t.Helper()
-	table, err := Load(makeDB(t, "Test-City", 6, rows), over)
+	table, err := Load(Data{Places: makeDB(t, "Test-City", 6, rows)}, over)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) error {
 	if !ok {
 		return Usagef("--probe %s: want tcp, https or none", s.probe)
 	}
-	table, err := locate.Open(s.geo, nil)
+	table, err := locate.Open(locate.Sources{Places: s.geo}, nil)
 	if err != nil {
 		return err
 	}

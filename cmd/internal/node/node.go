@@ -110,7 +110,7 @@ func (n *Node) build() (err error) {
 		return err
 	}
 	if n.isEdge() || n.isDNS() {
-		if n.table, err = locate.Open(n.cfg.Geo, nil); err != nil {
+		if n.table, err = locate.Open(locate.Sources{Places: n.cfg.Geo}, nil); err != nil {
 			return err
 		}
 	}
