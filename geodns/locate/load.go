@@ -50,7 +50,7 @@ func Load(d Data, over []landfall.Override) (*Table, error) {
 }
 
 func load(d Data, from Sources, over []landfall.Override) (*Table, error) {
-	l := loader{book: newBook(), world: world()}
+	l := loader{book: bookOf(nil), world: world()}
 	if err := l.loadPlaces(d.Places); err != nil {
 		return nil, fmt.Errorf("geo database%s: %w", named(from.Places), err)
 	}
@@ -59,11 +59,8 @@ func load(d Data, from Sources, over []landfall.Override) (*Table, error) {
 			return nil, fmt.Errorf("network database%s: %w", named(from.Networks), err)
 		}
 	}
-	if err := l.override(over); err != nil {
-		return nil, err
-	}
 	l.table.locations = l.locations
-	return &l.table, nil
+	return l.table.With(over)
 }
 
 func named(path string) string {

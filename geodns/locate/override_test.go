@@ -8,7 +8,9 @@ import (
 	"landfall"
 )
 
-var helsinki, oslo = landfall.Place{Lat: 60.17, Lon: 24.94}, landfall.Place{Lat: 59.91, Lon: 10.75}
+func helsinki() landfall.Place { return landfall.Place{Lat: 60.17, Lon: 24.94} }
+
+func oslo() landfall.Place { return landfall.Place{Lat: 59.91, Lon: 10.75} }
 
 func over(p string, place landfall.Place, country string) landfall.Override {
 	return landfall.Override{Prefix: netip.MustParsePrefix(p), Place: place, Country: country}
@@ -42,35 +44,35 @@ func loadedBoth(t testing.TB, over ...landfall.Override) *Table {
 
 func TestOverridesWin(t *testing.T) {
 	table := loadedBoth(t,
-		over("1.0.0.0/8", helsinki, "FI"), // wider than rows of the database, and as wide
-		over("1.64.0.0/16", oslo, ""),     // its country is not
+		over("1.0.0.0/8", helsinki(), "FI"), // wider than rows of the database, and as wide
+		over("1.64.0.0/16", oslo(), ""),     // its country is not
 		over("1.64.128.0/17", landfall.Place{}, ""),
-		over("2.2.0.0/16", helsinki, ""),
-		over("200.0.0.0/8", oslo, ""), // where the database has nothing
+		over("2.2.0.0/16", helsinki(), ""),
+		over("200.0.0.0/8", oslo(), ""), // where the database has nothing
 		over("4.4.0.0/16", landfall.Place{}, "SE"),
-		over("2400:1:2::/48", helsinki, "FI"),
-		over("2400:1:2:3::/64", oslo, "NO"),
-		overASN(64500, oslo, "NO"),
-		overASN(64501, helsinki, ""),
+		over("2400:1:2::/48", helsinki(), "FI"),
+		over("2400:1:2:3::/64", oslo(), "NO"),
+		overASN(64500, oslo(), "NO"),
+		overASN(64501, helsinki(), ""),
 	)
 	for addr, want := range map[string]struct {
 		loc    landfall.Location
 		prefix string
 	}{
-		"1.0.0.1":        {landfall.Location{Known: true, Place: helsinki, Country: "FI", Continent: "EU", ASN: 64500}, "1.0.0.0/16"},
-		"1.200.0.1":      {landfall.Location{Known: true, Place: helsinki, Country: "FI", Continent: "EU"}, "1.128.0.0/9"},
-		"1.64.0.1":       {landfall.Location{Known: true, Place: oslo, Country: "FR", Continent: "EU"}, "1.64.0.0/17"},
+		"1.0.0.1":        {landfall.Location{Known: true, Place: helsinki(), Country: "FI", Continent: "EU", ASN: 64500}, "1.0.0.0/16"},
+		"1.200.0.1":      {landfall.Location{Known: true, Place: helsinki(), Country: "FI", Continent: "EU"}, "1.128.0.0/9"},
+		"1.64.0.1":       {landfall.Location{Known: true, Place: oslo(), Country: "FR", Continent: "EU"}, "1.64.0.0/17"},
 		"1.64.128.1":     {landfall.Location{}, "1.64.128.0/17"}, // known not to be known
-		"2.2.2.2":        {landfall.Location{Known: true, Place: helsinki, Country: "US", Continent: "NA", ASN: 64501}, "2.0.0.0/8"},
-		"200.1.1.1":      {landfall.Location{Known: true, Place: oslo}, "200.0.0.0/8"},
+		"2.2.2.2":        {landfall.Location{Known: true, Place: helsinki(), Country: "US", Continent: "NA", ASN: 64501}, "2.0.0.0/8"},
+		"200.1.1.1":      {landfall.Location{Known: true, Place: oslo()}, "200.0.0.0/8"},
 		"4.4.1.1":        {landfall.Location{Known: true, Place: world()["SE"].place, Country: "SE", Continent: "EU"}, "4.4.0.0/16"},
-		"9.1.1.1":        {landfall.Location{Known: true, Place: oslo, Country: "NO", Continent: "EU", ASN: 64500}, "9.0.0.0/8"},
+		"9.1.1.1":        {landfall.Location{Known: true, Place: oslo(), Country: "NO", Continent: "EU", ASN: 64500}, "9.0.0.0/8"},
 		"10.1.1.1":       {landfall.Location{ASN: 64502}, "10.0.0.0/8"},
-		"2002:909::":     {landfall.Location{Known: true, Place: oslo, Country: "NO", Continent: "EU", ASN: 64500}, "2002:900::/24"},
-		"2400:1:2::1":    {landfall.Location{Known: true, Place: helsinki, Country: "FI", Continent: "EU", ASN: 64501}, "2400:1:2::/63"},
-		"2400:1:2:3::1":  {landfall.Location{Known: true, Place: oslo, Country: "NO", Continent: "EU", ASN: 64501}, "2400:1:2:3::/64"},
-		"2400:1:2:ff::1": {landfall.Location{Known: true, Place: helsinki, Country: "FI", Continent: "EU", ASN: 64501}, "2400:1:2:80::/57"},
-		"2400:1:3::1":    {landfall.Location{Known: true, Place: helsinki, Country: "AU", Continent: "OC", ASN: 64501}, "2400:1:3::/48"},
+		"2002:909::":     {landfall.Location{Known: true, Place: oslo(), Country: "NO", Continent: "EU", ASN: 64500}, "2002:900::/24"},
+		"2400:1:2::1":    {landfall.Location{Known: true, Place: helsinki(), Country: "FI", Continent: "EU", ASN: 64501}, "2400:1:2::/63"},
+		"2400:1:2:3::1":  {landfall.Location{Known: true, Place: oslo(), Country: "NO", Continent: "EU", ASN: 64501}, "2400:1:2:3::/64"},
+		"2400:1:2:ff::1": {landfall.Location{Known: true, Place: helsinki(), Country: "FI", Continent: "EU", ASN: 64501}, "2400:1:2:80::/57"},
+		"2400:1:3::1":    {landfall.Location{Known: true, Place: helsinki(), Country: "AU", Continent: "OC", ASN: 64501}, "2400:1:3::/48"},
 	} {
 		loc, prefix := table.Locate(netip.MustParseAddr(addr))
 		if loc != want.loc || prefix.String() != want.prefix {
@@ -84,12 +86,12 @@ func TestOverridesWin(t *testing.T) {
 
 func TestBadOverridesAreToldAtOnce(t *testing.T) {
 	_, err := Load(Data{Places: makeDB(t, "Test-City", 6, testNetworks())}, []landfall.Override{
-		over("1.2.3.4/8", oslo, ""),
-		over("::ffff:1.0.0.0/104", oslo, ""),
-		over("2002:100::/24", oslo, ""),
+		over("1.2.3.4/8", oslo(), ""),
+		over("::ffff:1.0.0.0/104", oslo(), ""),
+		over("2002:100::/24", oslo(), ""),
 		over("3.0.0.0/8", landfall.Place{Lat: 91}, ""),
-		over("4.0.0.0/8", oslo, "ZZ"),
-		overASN(64500, oslo, ""),
+		over("4.0.0.0/8", oslo(), "ZZ"),
+		overASN(64500, oslo(), ""),
 		{},
 	})
 	if err == nil {

@@ -22,6 +22,7 @@ type Table struct {
 	locations     []landfall.Location
 	organizations map[uint32]string
 	about         About
+	under         *Table // without overrides; nil if there are none
 }
 
 // About is what is known of the databases that a Table was made of.
@@ -38,7 +39,7 @@ type Database struct {
 
 // Of makes a Table of what is given. The longest prefix wins.
 func Of(networks map[netip.Prefix]landfall.Location) *Table {
-	b := newBook()
+	b := bookOf(nil)
 	var places, numbers []prefix.Leaf
 	for _, p := range slices.SortedFunc(maps.Keys(networks), netip.Prefix.Compare) {
 		loc := networks[p]
@@ -121,8 +122,14 @@ type book struct {
 	index     map[landfall.Location]uint32
 }
 
-func newBook() *book {
-	return &book{[]landfall.Location{{}}, map[landfall.Location]uint32{{}: unknown}}
+// bookOf has the numbers that are given already. The first is the unknown.
+func bookOf(locations []landfall.Location) *book {
+	b := &book{index: make(map[landfall.Location]uint32, len(locations))}
+	b.number(landfall.Location{})
+	for _, loc := range locations {
+		b.number(loc)
+	}
+	return b
 }
 
 // intern gives the number of a Location, without its ASN. All that are not
@@ -132,6 +139,10 @@ func (b *book) intern(loc landfall.Location) uint32 {
 	if !loc.Known {
 		return unknown
 	}
+	return b.number(loc)
+}
+
+func (b *book) number(loc landfall.Location) uint32 {
 	i, ok := b.index[loc]
 	if !ok {
 		i = uint32(len(b.locations))
