@@ -14,12 +14,16 @@ tool github.com/letsencrypt/pebble/v2/cmd/pebble
 // The tree itself: the servers in namespaces that ops measures.
 require landfall v0.0.0
 
+// Writes the database of the worlds in which name servers are measured
+// (atlas); the product only reads such files.
+require github.com/maxmind/mmdbwriter v1.2.0
+
 require (
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
 	github.com/letsencrypt/pebble/v2 v2.10.1 // indirect
-	github.com/maxmind/mmdbwriter v1.2.0 // indirect
 	github.com/miekg/dns v1.1.73 // indirect
+	github.com/oschwald/geoip2-golang/v2 v2.5.0 // indirect
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // indirect
 	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect
 	golang.org/x/mod v0.42.0 // indirect

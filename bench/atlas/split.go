@@ -1,0 +1,127 @@
+package atlas
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+)
+
+// How many leaves of each length have a place: see doc.go. The first is /8.
+var lengths4 = [...]int{16, 12, 30, 92, 263, 500, 990, 1700, 13000, 2330, 3900, 8150, 11700, 12400, 17800, 15700, 89500}
+
+// To a hundred leaves longer than /8 come so many in space that nobody knows.
+const unknownLeaves = 4
+
+// How alike neighbours are: the share of halves, at /24, that another country
+// has than the whole; of these, the share on any continent; and the share of
+// halves of the same country in another of its cities.
+const (
+	otherCountry   = 0.60
+	otherContinent = 0.085
+	otherCity      = 0.15
+)
+
+// nowhere is the city of addresses that nobody knows.
+const nowhere = -1
+
+// block is a prefix whose halves may yet differ.
+type block struct {
+	addr    uint32
+	city    int
+	torn    float64 // how likely it is to be split: fragments lie together
+	unknown bool
+}
+
+// splitter makes the leaves of IPv4 from the top down.
+type splitter struct {
+	rand   *rand.Rand
+	earth  *earth
+	leaves []Leaf
+}
+
+// plan4 says how many leaves of each length nobody knows, so that after each
+// level exactly as many blocks are left to be split as the next one needs.
+func plan4() (unknown [len(lengths4)]int) {
+	needed := 0 // blocks that the next level needs
+	for i := len(lengths4) - 1; i > 0; i-- {
+		unknown[i] = lengths4[i] * unknownLeaves / 100
+		unknown[i] += (lengths4[i] + unknown[i] + needed) % 2
+		needed = (lengths4[i] + unknown[i] + needed) / 2
+	}
+	unknown[0] = max(0, len(unicast())-lengths4[0]-needed)
+	return unknown
+}
+
+// unicast are the first octets that the public may have (IANA IPv4 Address
+// Space Registry).
+func unicast() []uint32 {
+	var out []uint32
+	for i := uint32(1); i < 224; i++ {
+		if i != 10 && i != 127 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (s *splitter) run() {
+	unknown := plan4()
+	var blocks []block
+	for _, octet := range unicast() {
+		c := s.earth.drawCountry(s.rand, "")
+		blocks = append(blocks, block{addr: octet << 24, city: s.earth.drawCity(s.rand, c), torn: s.rand.NormFloat64()})
+	}
+	for i, known := range lengths4 {
+		slices.SortStableFunc(blocks, func(a, b block) int { return cmp.Compare(a.torn, b.torn) })
+		leaves := min(known+unknown[i], len(blocks))
+		if i == len(lengths4)-1 {
+			leaves = len(blocks)
+		}
+		s.settle(blocks[:leaves], 8+i, min(unknown[i], leaves))
+		blocks = s.split(blocks[leaves:], i)
+	}
+	slices.SortFunc(s.leaves, func(a, b Leaf) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+}
+
+// settle makes leaves of blocks, so many of which nobody knows.
+func (s *splitter) settle(blocks []block, bits, unknown int) {
+	s.rand.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	for i, b := range blocks {
+		if i < unknown {
+			b.city = nowhere
+		}
+		s.leaves = append(s.leaves, Leaf{netip.PrefixFrom(addr4(b.addr), bits), b.city})
+	}
+}
+
+// split halves blocks; the halves are never quite alike in the end, or they
+// would be one leaf: see World.tell.
+func (s *splitter) split(blocks []block, level int) []block {
+	out := make([]block, 0, 2*len(blocks))
+	for _, b := range blocks {
+		for half := range uint32(2) {
+			h := block{addr: b.addr | half<<(23-level), city: b.city, torn: b.torn + 0.8*s.rand.NormFloat64()}
+			s.change(&h, float64(level+1)/float64(len(lengths4)-1))
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// change lets a half differ from the whole, the likelier the smaller it is.
+func (s *splitter) change(b *block, small float64) {
+	c := s.earth.cities[b.city].country
+	switch x := s.rand.Float64(); {
+	case x < otherCountry*small*otherContinent:
+		b.city = s.earth.drawCity(s.rand, s.earth.drawCountry(s.rand, ""))
+	case x < otherCountry*small:
+		b.city = s.earth.drawCity(s.rand, s.earth.drawCountry(s.rand, s.earth.countries[c].continent))
+	case s.rand.Float64() < otherCity:
+		b.city = s.earth.drawCity(s.rand, c)
+	}
+}
+
+func addr4(a uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
+}

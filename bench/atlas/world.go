@@ -1,0 +1,193 @@
+package atlas
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+
+	"landfall"
+)
+
+// Leaf is a prefix of the database with one place.
+type Leaf struct {
+	Prefix netip.Prefix
+	city   int // nowhere: not in the database
+}
+
+// World is one address space, with the edges of a network.
+type World struct {
+	Seed   uint64
+	IPv4   []Leaf // disjoint and in order; all unicast space
+	IPv6   []Leaf // in order, nested; the longest is right
+	Edges  []Edge
+	earth  *earth
+	choice []int // by city: the index of the nearest edge
+}
+
+// New makes the world of a seed.
+func New(seed uint64) (*World, error) {
+	e, err := readEarth()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Seed: seed, Edges: edges(), earth: e}
+	s := &splitter{rand: rand.New(rand.NewPCG(seed, 4)), earth: e}
+	s.run()
+	w.IPv4 = s.leaves
+	w.tell(rand.New(rand.NewPCG(seed, 5)))
+	w.IPv6 = allocate(rand.New(rand.NewPCG(seed, 6)), e)
+	for _, c := range e.cities {
+		w.choice = append(w.choice, nearest(w.Edges, c.place))
+	}
+	return w, nil
+}
+
+// tell makes siblings differ where they do not: a database would join them,
+// and the leaves would be fewer and shorter than the lengths say.
+func (w *World) tell(r *rand.Rand) {
+	for i := 1; i < len(w.IPv4); i++ {
+		a, b := &w.IPv4[i-1], &w.IPv4[i]
+		parent, _ := a.Prefix.Addr().Prefix(a.Prefix.Bits() - 1)
+		if a.Prefix.Bits() != b.Prefix.Bits() || !parent.Contains(b.Prefix.Addr()) || a.city == nowhere {
+			continue
+		}
+		c := w.earth.cities[a.city].country
+		for tries := 0; a.city == b.city; tries++ {
+			if tries > 3 { // a country of few cities
+				c = w.earth.drawCountry(r, w.earth.countries[c].continent)
+			}
+			b.city = w.earth.drawCity(r, c)
+		}
+	}
+}
+
+// Location is what the database says about a leaf.
+func (w *World) Location(l Leaf) landfall.Location {
+	if l.city == nowhere {
+		return landfall.Location{}
+	}
+	city := w.earth.cities[l.city]
+	country := w.earth.countries[city.country]
+	return landfall.Location{Known: true, Place: city.place, Country: country.code, Continent: country.continent, City: city.name}
+}
+
+// Nearest is the index of the edge that is best for a leaf: for a place that
+// nobody knows, the home region's, which is the first.
+func (w *World) Nearest(l Leaf) int {
+	if l.city == nowhere {
+		return 0
+	}
+	return w.choice[l.city]
+}
+
+// Places calls f for each city of the database with its nearest edge.
+func (w *World) Places(f func(country, city string, edge int)) {
+	for i, c := range w.earth.cities {
+		f(w.earth.countries[c.country].code, c.name, w.choice[i])
+	}
+}
+
+// Truth is the nearest edge of each /24, by its first 24 bits.
+type Truth []uint8
+
+// Truth looks at every /24 of IPv4. What is not unicast is nowhere.
+func (w *World) Truth() Truth {
+	t := make(Truth, 1<<24)
+	for _, l := range w.IPv4 {
+		first := index24(l.Prefix.Addr())
+		edge := uint8(w.Nearest(l))
+		for i := first; i < first+1<<(24-l.Prefix.Bits()); i++ {
+			t[i] = edge
+		}
+	}
+	return t
+}
+
+// Least is for each /24 the number of the smallest set of prefixes in which
+// nobody would be told another edge: siblings of the same edge are one.
+func (t Truth) Least() (of []uint32, prefixes int) {
+	of = make([]uint32, len(t))
+	var walk func(first, size int)
+	walk = func(first, size int) {
+		for i := first + 1; i < first+size; i++ {
+			if t[i] != t[first] {
+				walk(first, size/2)
+				walk(first+size/2, size/2)
+				return
+			}
+		}
+		for i := first; i < first+size; i++ {
+			of[i] = uint32(prefixes)
+		}
+		prefixes++
+	}
+	walk(0, len(t))
+	return of, prefixes
+}
+
+func index24(a netip.Addr) int {
+	b := a.As4()
+	return int(b[0])<<16 | int(b[1])<<8 | int(b[2])
+}
+
+// Census counts a world, to hold beside the database it imitates.
+type Census struct {
+	Leaves, Countries, Continents int // prefixes with a place; ranges of addresses of one country, of one continent
+	Regions, RegionRanges         int // the smallest set of prefixes and of ranges for three regions
+	Leaves6                       int
+	Known                         float64 // the share of unicast IPv4 that has a place
+}
+
+// Census counts.
+func (w *World) Census() Census {
+	c := Census{Leaves6: len(w.IPv6)}
+	regions := map[string]int{"": 0, "EU": 1, "AF": 1, "NA": 2, "SA": 2, "AS": 3, "OC": 3}
+	var last landfall.Location
+	var tree []regionLeaf
+	all, known := 0.0, 0.0
+	for i, l := range w.IPv4 {
+		loc := w.Location(l)
+		size := float64(int(1) << (32 - l.Prefix.Bits()))
+		if all += size; loc.Known {
+			c.Leaves++
+			known += size
+		}
+		if i == 0 || loc.Country != last.Country {
+			c.Countries++
+		}
+		if i == 0 || loc.Continent != last.Continent {
+			c.Continents++
+		}
+		if i == 0 || regions[loc.Continent] != regions[last.Continent] {
+			c.RegionRanges++
+		}
+		last = loc
+		tree = join(tree, regionLeaf{l.Prefix, regions[loc.Continent]})
+	}
+	c.Known, c.Regions = known/all, len(tree)
+	return c
+}
+
+// String is a line for a table.
+func (c Census) String() string {
+	return fmt.Sprintf("%d leaves, %d ranges by country, %d by continent, %d prefixes and %d ranges for 3 regions, %d IPv6, %.0f %% known",
+		c.Leaves, c.Countries, c.Continents, c.Regions, c.RegionRanges, c.Leaves6, 100*c.Known)
+}
+
+type regionLeaf struct {
+	prefix netip.Prefix
+	region int
+}
+
+// join appends a leaf, and joins siblings that are the same.
+func join(out []regionLeaf, l regionLeaf) []regionLeaf {
+	for n := len(out); n > 0 && l.prefix.Bits() > 0; n-- {
+		last := out[n-1]
+		parent, err := last.prefix.Addr().Prefix(l.prefix.Bits() - 1)
+		if err != nil || last.region != l.region || last.prefix.Bits() != l.prefix.Bits() || !parent.Contains(l.prefix.Addr()) {
+			break
+		}
+		l.prefix, out = parent, out[:n-1]
+	}
+	return append(out, l)
+}
