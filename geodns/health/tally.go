@@ -10,97 +10,118 @@ import (
 // Down is a verdict: the nodes that are down.
 type Down map[landfall.NodeID]bool
 
-// Tally counts the votes of all vantage points, by the node that cast them, as
-// the vantage point self does. A node is down when more than half of its voters
-// say so, and up when more than half say that. No vote at all leaves it as it
+// Tally counts the votes of vantage points, by the node that cast them, as the
+// vantage point self does. vantages are all that there are; votes holds what is
+// known and fresh of theirs. What no sufficient number says leaves a node as it
 // was before.
 //
-//   - A node's good word for itself wards off one vote against it, so that no
-//     single lying vantage point takes it down; more it does not do, for that
-//     it reaches itself says little about those who reach it from elsewhere.
-//     Its bad word counts only where nobody else votes on it: many a server
-//     cannot reach itself by its public address.
-//   - In a tie self believes what it sees, so that of two vantage points no
-//     lying one can keep the other from naming, or sparing, an edge. Where self
-//     sees nothing for sure, and where it is itself in question and its own
-//     word is bad, a tie leaves the node as it was.
-//   - A vantage point that sees none of several others is cut off from them,
-//     or they are all down: from there the two look alike. Others do not go by
-//     its word, for they see more. It goes by its own where nobody who sees
-//     more has one: if it is cut off, those who can ask it at all are on its
-//     side of the cut, and reach what it reaches; if the others are down, the
-//     whole world asks it, and must not be sent to them. Either is served well
-//     by what it sees.
+// A vantage point that sees none of several others is cut off from them, or
+// they are all down: from there the two look alike, and so its votes are not
+// counted, not by itself either. With that a name server that sees nobody
+// changes nothing.
 //
-// What comes of it for an edge that others accuse, by the number of name
-// servers, its own among them:
+// With three vantage points or more, more than half must agree:
 //
-//	2  one accuser makes a tie: its own goes on naming it, the accuser does not
-//	3  so does one, whether the third is for it or unsure; two take it down
-//	4  two make a tie if the last is for it or unsure; three take it down
+//   - A node is down if more than half of the vantage points beside its own say
+//     so: two of three, also where one of the three is the node's own and has
+//     died with it; three of five.
+//   - It is up if more than half of all say so, its own among them: of two
+//     others who disagree, the one that reaches it has it on its side.
+//   - Who is not heard has no vote but still counts as one of those to convince,
+//     so that no few on one side of a cut decide; except for those whose node
+//     is down already, for a network that has lost one server after the other
+//     must be able to tell that it loses the next.
 //
-// An edge without a name server of its own has no word in it: the others
-// decide, and where they tie each goes by what it sees.
-//
-// An edge that dies is down at once wherever that is seen: its last word, which
-// counts until it is stale, makes a tie at most, and there sight decides. Where
-// several die at once their last words for one another count until then. One
-// case is lost, in networks of two: an edge that a firewall hides from all
-// others while its name server is heard is still named by that one. The other
-// may as well lie, and nobody can tell. A liar is worse than a firewall: it
-// would have all users to itself, at will and unnoticed, where `landfall
-// doctor` finds the firewall, and a third name server settles either.
-func Tally(self landfall.NodeID, votes map[landfall.NodeID]Votes, before Down) Down {
-	own := votes[self]
-	balance := map[landfall.NodeID]int{} // of those that were voted on
+// With two, half is one, and no rule makes a majority of it. There each vote
+// counts, in a tie self believes what it sees, and a node's good word for
+// itself wards off the vote of the other. So neither of the two can keep the
+// other from naming, or sparing, an edge by lying; see DESIGN.md for the case
+// that is lost. One alone decides alone.
+func Tally(self landfall.NodeID, vantages []landfall.NodeID, votes map[landfall.NodeID]Votes, before Down) Down {
+	c := count{self, vantages, maps.Clone(votes), before}
+	subjects := map[landfall.NodeID]bool{}
 	for voter, view := range votes {
-		if !view.isolated(voter) {
-			view.count(voter, balance)
+		if view.isolated(voter) {
+			c.votes[voter] = nil // it is there, and says nothing
+			continue
+		}
+		for id := range view {
+			subjects[id] = true
 		}
 	}
-	informed := map[landfall.NodeID]bool{} // those on whom somebody votes who sees more than self
-	if own.isolated(self) {
-		alone := map[landfall.NodeID]int{}
-		own.count(self, alone)
-		for id, n := range alone {
-			if _, informed[id] = balance[id]; !informed[id] {
-				balance[id] = n
-			}
-		}
-		_, informed[self] = balance[self]
-	}
-	for voter, view := range votes {
-		n, voted := balance[voter]
-		heeded := !view.isolated(voter) || voter == self && !voted
-		if word := view[voter]; heeded && (!voted || n < 0 && word > Unsure) {
-			balance[voter] += cmp.Compare(word, Unsure)
-		}
+	decide := c.quorum
+	if len(vantages) <= 2 {
+		decide = c.pair
 	}
 	after := maps.Clone(before)
 	if after == nil {
 		after = Down{}
 	}
-	for id, n := range balance {
-		if n == 0 && !informed[id] && (id != self || own[id] > Unsure) {
-			n = cmp.Compare(own[id], Unsure)
-		}
-		switch {
-		case n > 0:
+	for id := range subjects {
+		switch decide(id) {
+		case Good:
 			delete(after, id)
-		case n < 0:
+		case Bad:
 			after[id] = true
 		}
 	}
 	return after
 }
 
-// count adds a vantage point's votes on others.
-func (view Votes) count(voter landfall.NodeID, balance map[landfall.NodeID]int) {
-	for id, v := range view {
-		if id != voter && v != Unsure {
-			balance[id] += cmp.Compare(v, Unsure) // whatever the number: it came from outside
+// count is one tally.
+type count struct {
+	self     landfall.NodeID
+	vantages []landfall.NodeID
+	votes    map[landfall.NodeID]Votes
+	before   Down
+}
+
+// quorum is what more than half say of a node.
+func (c count) quorum(id landfall.NodeID) Vote {
+	others, bad, good, all := 0, 0, 0, 0
+	for _, v := range c.vantages {
+		view, here := c.votes[v]
+		own := v == id
+		if !here && (own || c.before[v]) {
+			continue
+		}
+		all++
+		if word := view[id]; word > Unsure {
+			good++
+		} else if word < Unsure && !own {
+			bad++
+		}
+		if !own {
+			others++
 		}
 	}
+	switch {
+	case 2*bad > others:
+		return Bad
+	case 2*good > all:
+		return Good
+	}
+	return Unsure
+}
+
+// pair is what two vantage points say of a node, or one.
+func (c count) pair(id landfall.NodeID) Vote {
+	balance, voted := 0, false
+	for _, v := range c.vantages {
+		if word := c.votes[v][id]; v != id && word != Unsure {
+			balance += cmp.Compare(word, Unsure) // whatever the number: it came from outside
+			voted = true
+		}
+	}
+	// That it reaches itself says little about who reaches it from elsewhere,
+	// and many a server cannot reach itself by its public address.
+	if own := c.votes[id][id]; !voted || balance < 0 && own > Unsure {
+		balance += cmp.Compare(own, Unsure)
+	}
+	if sight := c.votes[c.self][id]; balance == 0 && (id != c.self || sight > Unsure) {
+		balance = cmp.Compare(sight, Unsure)
+	}
+	return Vote(cmp.Compare(balance, 0))
 }
 
 // isolated reports whether a vantage point watches several others and sees

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"time"
 
 	"landfall"
@@ -21,16 +22,14 @@ const (
 
 // Rules say how many probes in a row change a vote.
 type Rules struct {
-	Rise int // good ones that bring a node up; 0 means DefaultRise
-	Fall int // refused ones that take it down; 0 means DefaultFall
+	Rise int           // good ones that bring a node up; 0 means landfall.DefaultRise
+	Fall int           // refused ones that take it down; 0 means landfall.DefaultFall
+	Gap  time.Duration // without an answer that makes one unsure of a node, and the way to it lossy; 0 means DefaultGap
 }
 
-// What Rules mean where they say nothing: three refusals half a second apart
-// are no hiccup any more.
-const (
-	DefaultRise = 2
-	DefaultFall = 3
-)
+// DefaultGap is how long a node that is up is not heard of where packets are
+// lost and nothing else is wrong.
+const DefaultGap = 2 * time.Second
 
 // Outcome is how a probe ended.
 type Outcome uint8
@@ -73,6 +72,8 @@ type track struct {
 	state state
 	ok    bool
 	row   int
+	kept  bool      // known from before this Watch began
+	shy   bool      // not to be named before it is up: it joined, or the first that was seen of it spoke against it
 	heard time.Time // when it answered last
 	lossy time.Time // when it last answered after a gap
 }
@@ -85,12 +86,8 @@ const (
 	down
 )
 
-// gap is how long a node that is up is not heard of where packets are lost and
-// nothing else is wrong, and wary how long one remembers that.
-const (
-	gap  = 2 * time.Second
-	wary = 2 * time.Minute
-)
+// wary is how long one remembers that a way is lossy.
+const wary = 2 * time.Minute
 
 // Expect says which nodes there are now, and tells those that are new and
 // have yet to prove themselves; nodes not named are forgotten.
@@ -121,15 +118,15 @@ func (w *Watch) Observe(id landfall.NodeID, r Result) (changed bool) {
 		t.ok, t.row = ok, 0
 	}
 	t.row++
-	fall := orDefault(w.Fall, DefaultFall)
+	fall := cmp.Or(w.Fall, landfall.DefaultFall)
 	switch {
 	case ok:
-		if t.state == up && r.Ended.Sub(t.heard) >= gap {
+		if t.state == up && !t.heard.IsZero() && r.Ended.Sub(t.heard) >= cmp.Or(w.Gap, DefaultGap) {
 			t.lossy = r.Ended
 		}
 		t.heard = r.Ended
-		if t.row >= orDefault(w.Rise, DefaultRise) {
-			t.state = up
+		if t.row >= cmp.Or(w.Rise, landfall.DefaultRise) {
+			t.state, t.shy = up, false
 		}
 	case r.Outcome == Silent:
 		t.row = max(t.row, fall)
@@ -161,11 +158,20 @@ func (t track) vote() Vote {
 	}
 }
 
-// Votes are how the nodes stand now.
-func (w *Watch) Votes() Votes {
+// stand is the last vote that was not Unsure.
+func (t track) stand() Vote {
+	return map[state]Vote{unproven: Unsure, up: Good, down: Bad}[t.state]
+}
+
+// Votes are how the nodes stand now. One that has not answered for a while gets
+// no good word any more, though nothing may be wrong: who loses sight of all
+// would otherwise take the first for down, and the last for what it still sees.
+func (w *Watch) Votes(now time.Time) Votes {
 	out := make(Votes, len(w.nodes))
 	for id, t := range w.nodes {
-		out[id] = t.vote()
+		if out[id] = t.vote(); out[id] == Good && now.Sub(t.heard) > cmp.Or(w.Gap, DefaultGap) {
+			out[id] = Unsure
+		}
 	}
 	return out
 }
@@ -176,16 +182,87 @@ func (w *Watch) watches(id landfall.NodeID) bool {
 	return ok
 }
 
-// doubted reports whether a node has nothing but its being in the map to speak
-// for it, and its latest result against it.
-func (w *Watch) doubted(id landfall.NodeID) bool {
-	t := w.nodes[id]
-	return t.state == unproven && t.row > 0 && !t.ok
+// Doubt makes those shy that have nothing but their being in the map to speak
+// for them, and their latest result against them, and reports whether that is
+// news. Who sees none of several others, as watched from self, doubts nobody:
+// it may be cut off.
+func (w *Watch) Doubt(self landfall.NodeID) (news bool) {
+	if w.blind(self) {
+		return false
+	}
+	for id, t := range w.nodes {
+		if t.state != up && t.heard.IsZero() && !t.kept && t.row > 0 && !t.shy {
+			t.shy, news = true, true
+			w.nodes[id] = t
+		}
+	}
+	return news
 }
 
-func orDefault(n, usual int) int {
-	if n > 0 {
-		return n
+// blind reports whether none of several others has answered its last probe.
+func (w *Watch) blind(self landfall.NodeID) bool {
+	others := 0
+	for id, t := range w.nodes {
+		if id != self && t.ok && t.row > 0 {
+			return false
+		}
+		if id != self {
+			others++
+		}
 	}
-	return usual
+	return others > 1
+}
+
+// Shun makes nodes shy that have joined.
+func (w *Watch) Shun(nodes []landfall.NodeID) {
+	for _, id := range nodes {
+		t := w.nodes[id]
+		t.shy = true
+		w.nodes[id] = t
+	}
+}
+
+// Welcome ends the shyness of a node that others vouch for.
+func (w *Watch) Welcome(id landfall.NodeID) {
+	t := w.nodes[id]
+	t.shy = false
+	w.nodes[id] = t
+}
+
+// Shy are the nodes that are not to be named before they have come up, or
+// others vouch for them.
+func (w *Watch) Shy() (out []landfall.NodeID) {
+	for id, t := range w.nodes {
+		if t.shy {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Met reports whether every node has shown a first result, good or bad.
+func (w *Watch) Met() bool {
+	for _, t := range w.nodes {
+		if t.row == 0 && !t.kept {
+			return false
+		}
+	}
+	return true
+}
+
+// Recall says what was known of a node before this Watch began. Its vote is
+// Unsure until a result agrees.
+func (w *Watch) Recall(id landfall.NodeID, v Vote) {
+	t, expected := w.nodes[id]
+	if !expected {
+		return
+	}
+	t.kept = true
+	switch {
+	case v > Unsure:
+		t.state, t.ok = up, false
+	case v < Unsure:
+		t.state, t.ok = down, true
+	}
+	w.nodes[id] = t
 }
