@@ -57,14 +57,18 @@ const mixed = -1
 // grow builds the tree of leaves in order, and finds for each node the label
 // with the smallest error.
 func grow(leaves []prefix.Leaf, weights []float64, wishes []wish) *tree {
-	g := grower{wishes: wishes}
+	n := len(leaves)
+	g := grower{wishes: wishes, tree: tree{
+		first: make([]netip.Addr, 0, n), bits: make([]uint8, 0, n), size: make([]int32, 0, n),
+		label: make([]uint32, 0, n), error: make([]float64, 0, n),
+	}}
 	for i, l := range leaves {
 		g.leaf(branch{l.Prefix, int64(l.Label), weights[i]})
 		for g.join() {
 		}
 	}
 	t := g.tree
-	n := len(t.size)
+	n = len(t.size)
 	t.whole, t.count, t.errors = make([]bool, n), make([]int32, n), make([]float64, n)
 	return &t
 }
