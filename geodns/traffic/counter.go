@@ -1,7 +1,7 @@
 package traffic
 
 import (
-	"encoding/binary"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -41,13 +41,13 @@ const (
 type Counter struct {
 	multiplier uint64
 	mask       atomic.Uint32 // one query in mask+1 is counted
-	counted    atomic.Uint64 // queries, in fixed point
 	replaced   atomic.Uint64
 	sets       [sets]set
 
-	mu     sync.Mutex // held by Tick
-	ticked time.Time
-	before uint64 // counted at the last Tick
+	mu      sync.Mutex // guards what follows; not taken by Add
+	ticked  time.Time
+	counted float64 // queries before the last Tick
+	left    uint64  // sum of all counts after it
 }
 
 type set struct {
@@ -70,11 +70,10 @@ func (c *Counter) Add(a netip.Addr) {
 	}
 }
 
-func (c *Counter) add(k, weight uint64) {
-	c.counted.Add(weight)
-	s := &c.sets[k*c.multiplier>>(64-setBits)]
+func (c *Counter) add(k key, weight uint64) {
+	s := &c.sets[uint64(k)*c.multiplier>>(64-setBits)]
 	for i := range s.keys {
-		if s.keys[i].Load() == k {
+		if s.keys[i].Load() == uint64(k) {
 			s.counts[i].Add(weight)
 			return
 		}
@@ -84,7 +83,7 @@ func (c *Counter) add(k, weight uint64) {
 
 // admit gives a network that has no place that of the least one of its set, or
 // that one the count: on average, either has what it asked.
-func (c *Counter) admit(s *set, k, weight uint64) {
+func (c *Counter) admit(s *set, k key, weight uint64) {
 	least, count := 0, uint64(math.MaxUint64)
 	for i := range s.counts {
 		if n := s.counts[i].Load(); n < count {
@@ -93,7 +92,7 @@ func (c *Counter) admit(s *set, k, weight uint64) {
 	}
 	old := s.keys[least].Load()
 	if old == 0 || rand.Uint64N(count+weight) < weight {
-		if s.keys[least].CompareAndSwap(old, k) && old != 0 && count >= fewest {
+		if s.keys[least].CompareAndSwap(old, uint64(k)) && old != 0 && count >= fewest {
 			c.replaced.Add(1)
 		}
 	}
@@ -105,54 +104,77 @@ func (c *Counter) admit(s *set, k, weight uint64) {
 func (c *Counter) Tick(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	age, counted := now.Sub(c.ticked), c.counted.Load()
-	if c.ticked.IsZero() {
-		age = 0
-	}
-	if c.ticked.IsZero() || age > 0 {
-		c.ticked = now
-	}
-	if age <= 0 {
+	age := now.Sub(c.ticked)
+	if first := c.ticked.IsZero(); first || age <= 0 {
+		if first {
+			c.ticked = now
+		}
 		return
 	}
-	rate := float64(counted-c.before) / one / age.Seconds()
-	c.before = counted
+	before, after := c.age(math.Exp2(-age.Hours() / HalfLife.Hours()))
+	fresh := float64(before-c.left) / one // by so much has the sum grown, whoever had to give way
 	mask := uint32(0)
-	for ; float64(mask+1)*busy < rate; mask = mask<<1 | 1 {
+	for float64(mask+1)*busy < fresh/age.Seconds() {
+		mask = mask<<1 | 1
 	}
 	c.mask.Store(mask)
-	c.age(math.Exp2(-age.Hours() / HalfLife.Hours()))
+	c.counted, c.left, c.ticked = c.counted+fresh, after, now
 }
 
-func (c *Counter) age(factor float64) {
+// age lets all counts shrink, and returns their sum before and after.
+func (c *Counter) age(factor float64) (before, after uint64) {
 	for i := range c.sets {
 		for j := range c.sets[i].counts {
 			n := &c.sets[i].counts[j]
-			for was := n.Load(); was > 0 && !n.CompareAndSwap(was, uint64(float64(was)*factor)); was = n.Load() {
+			for {
+				was := n.Load()
+				now := uint64(float64(was) * factor)
+				if n.CompareAndSwap(was, now) {
+					before, after = before+was, after+now
+					break
+				}
 			}
 		}
 	}
+	return before, after
 }
 
 // Freeze is what was counted up to now.
 func (c *Counter) Freeze() *View {
 	var entries []entry
-	for i := range c.sets {
-		s := &c.sets[i]
-		for j := range s.keys {
-			if k, n := s.keys[j].Load(), s.counts[j].Load(); k != 0 && n >= fewest {
-				entries = append(entries, entry{prefixOf(k), float64(n) / one})
-			}
-		}
+	for k, n := range c.all() {
+		entries = append(entries, entry{k, n})
 	}
 	return frozen(entries)
 }
 
-// Restore counts what a View holds, as after a restart.
+// all are the networks that are known to ask, and how much.
+func (c *Counter) all() iter.Seq2[key, float64] {
+	return func(yield func(key, float64) bool) {
+		for i := range c.sets {
+			s := &c.sets[i]
+			for j := range s.keys {
+				k, n := s.keys[j].Load(), s.counts[j].Load()
+				if k != 0 && n >= fewest && !yield(key(k), float64(n)/one) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Restore counts what a View holds, as after a restart. Call it before the
+// first Tick.
 func (c *Counter) Restore(v *View) {
-	for p, w := range v.All() {
-		if w = w * one; w >= 1 && w < 1<<60 {
-			c.add(keyOfPrefix(p), uint64(w))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v == nil {
+		return
+	}
+	for _, e := range v.entries {
+		if w := e.weight * one; w < 1<<60 {
+			c.add(e.key, uint64(w))
+			c.left += uint64(w)
 		}
 	}
 }
@@ -167,58 +189,13 @@ type Stats struct {
 
 // Stats returns the counts so far.
 func (c *Counter) Stats() Stats {
-	s := Stats{Queries: c.counted.Load() / one, Replaced: c.replaced.Load(), Sampling: int64(c.mask.Load()) + 1}
-	for i := range c.sets {
-		for j := range c.sets[i].keys {
-			if c.sets[i].keys[j].Load() != 0 && c.sets[i].counts[j].Load() >= fewest {
-				s.Prefixes++
-			}
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Stats{Replaced: c.replaced.Load(), Sampling: int64(c.mask.Load()) + 1}
+	before, _ := c.age(1)
+	s.Queries = uint64(c.counted) + (before-c.left)/one
+	for range c.all() {
+		s.Prefixes++
 	}
 	return s
-}
-
-// A key is a prefix of at most 24 bits of IPv4 or 48 bits of IPv6: the address
-// in the upper 48 bits, then 1 bit that is set, 1 for IPv6, 6 for the length.
-const (
-	valid = 1 << 7
-	isV6  = 1 << 6
-)
-
-// keyOf is the key of landfall.ClientPrefix, 0 for the zero Addr.
-func keyOf(a netip.Addr) uint64 {
-	switch {
-	case a.Is4() || a.Is4In6():
-		b := a.As4()
-		return uint64(binary.BigEndian.Uint32(b[:])&^0xff)<<32 | valid | 24
-	case a.Is6():
-		b := a.As16()
-		return binary.BigEndian.Uint64(b[:])&^0xffff | valid | isV6 | 48
-	}
-	return 0
-}
-
-// keyOfPrefix is the key of a prefix, or of the longest that has one and holds
-// it.
-func keyOfPrefix(p netip.Prefix) uint64 {
-	if a := p.Addr(); a.Is4() {
-		p, _ = a.Prefix(min(p.Bits(), 24))
-		b := p.Addr().As4()
-		return uint64(binary.BigEndian.Uint32(b[:]))<<32 | valid | uint64(p.Bits())
-	}
-	p, _ = p.Addr().Prefix(min(p.Bits(), 48))
-	b := p.Addr().As16()
-	return binary.BigEndian.Uint64(b[:]) | valid | isV6 | uint64(p.Bits())
-}
-
-func prefixOf(k uint64) netip.Prefix {
-	bits := int(k & (isV6 - 1))
-	if k&isV6 == 0 {
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], uint32(k>>32))
-		return netip.PrefixFrom(netip.AddrFrom4(b), bits)
-	}
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], k&^0xffff)
-	return netip.PrefixFrom(netip.AddrFrom16(b), bits)
 }

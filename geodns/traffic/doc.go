@@ -4,6 +4,7 @@
 // to a file, which is what a query log becomes and what outlives a restart.
 //
 //	counter.go  address -> count, in memory of fixed size
+//	key.go      prefix <-> number
 //	view.go     what was counted, frozen
 //	log.go      View <-> lines of text
 //

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -34,8 +33,10 @@ const (
 // needs is bounded: of more than a million prefixes, the heaviest are kept.
 //
 // Errors name the lines at fault.
-func Read(r io.Reader) (*View, error) {
-	counts := map[uint64]float64{}
+func Read(r io.Reader) (*View, error) { return read(r, most) }
+
+func read(r io.Reader, most int) (*View, error) {
+	counts := map[key]float64{}
 	lines := bufio.NewScanner(r)
 	var faults []error
 	number := 0
@@ -49,7 +50,7 @@ func Read(r io.Reader) (*View, error) {
 			counts[k] += n
 		}
 		if len(counts) >= 2*most {
-			prune(counts)
+			prune(counts, most)
 		}
 		if len(faults) == maxFaults {
 			return nil, errors.Join(append(faults, errors.New("and perhaps more"))...)
@@ -62,17 +63,17 @@ func Read(r io.Reader) (*View, error) {
 		return nil, errors.Join(faults...)
 	}
 	if len(counts) > most {
-		prune(counts)
+		prune(counts, most)
 	}
 	entries := make([]entry, 0, len(counts))
 	for k, n := range counts {
-		entries = append(entries, entry{prefixOf(k), n})
+		entries = append(entries, entry{k, n})
 	}
 	return frozen(entries), nil
 }
 
 // parse reads a line; the key is 0 if there is nothing on it.
-func parse(line []byte) (key uint64, count float64, err error) {
+func parse(line []byte) (k key, count float64, err error) {
 	line, _, _ = bytes.Cut(line, []byte("#"))
 	fields := bytes.Fields(line)
 	switch len(fields) {
@@ -124,13 +125,16 @@ func parsePrefix(s string) (netip.Prefix, error) {
 }
 
 // prune leaves the heaviest prefixes of a log, of equal ones the first.
-func prune(counts map[uint64]float64) {
-	keys := slices.Collect(maps.Keys(counts))
-	slices.SortFunc(keys, func(a, b uint64) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+func prune(counts map[key]float64, most int) {
+	entries := make([]entry, 0, len(counts))
+	for k, n := range counts {
+		entries = append(entries, entry{k, n})
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.key, b.key))
 	})
-	for _, k := range keys[most:] {
-		delete(counts, k)
+	for _, e := range entries[most:] {
+		delete(counts, e.key)
 	}
 }
 

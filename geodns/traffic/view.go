@@ -15,17 +15,18 @@ type View struct {
 }
 
 type entry struct {
-	prefix netip.Prefix
+	key    key
 	weight float64
 }
 
-// Of is the View of some weights. Prefixes that are not valid and weights that
-// are not above 0 are left out.
+// Of is the View of some weights. Those of prefixes longer than an IPv4 /24 or
+// an IPv6 /48 are counted for these; prefixes that are not valid and weights
+// that are not above 0 are left out.
 func Of(weights map[netip.Prefix]float64) *View {
 	entries := make([]entry, 0, len(weights))
 	for p, w := range weights {
 		if p.IsValid() && w > 0 {
-			entries = append(entries, entry{p.Masked(), w})
+			entries = append(entries, entry{keyOfPrefix(p), w})
 		}
 	}
 	return frozen(entries)
@@ -35,11 +36,11 @@ func Of(weights map[netip.Prefix]float64) *View {
 // added up; it keeps the slice.
 func frozen(entries []entry) *View {
 	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(a.prefix.Compare(b.prefix), cmp.Compare(a.weight, b.weight)) // the sum hangs on the order
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.weight, b.weight)) // the sum hangs on the order
 	})
 	v := &View{}
 	for _, e := range entries {
-		if n := len(v.entries); n > 0 && v.entries[n-1].prefix == e.prefix {
+		if n := len(v.entries); n > 0 && v.entries[n-1].key == e.key {
 			v.entries[n-1].weight += e.weight
 		} else {
 			v.entries = append(entries[:n], e)
@@ -57,7 +58,7 @@ func (v *View) All() iter.Seq2[netip.Prefix, float64] {
 			return
 		}
 		for _, e := range v.entries {
-			if !yield(e.prefix, e.weight) {
+			if !yield(e.key.prefix(), e.weight) {
 				return
 			}
 		}
