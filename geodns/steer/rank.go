@@ -115,18 +115,23 @@ func (r *Ranker) Rank(v View) []int {
 	return order
 }
 
-// preferred are the edges' places in the list of a preference; those of other
-// regions are last.
-func (r *Ranker) preferred(preference int) []int {
-	out := make([]int, len(r.edges))
+// Preferred is where an edge's region stands in the list of a preference,
+// counted from 0; those that are not in it stand last.
+func (r *Ranker) Preferred(preference, edge int) int {
 	if preference < 0 {
-		return out
+		return 0
 	}
 	regions := r.prefer.regions[preference]
-	for i, e := range r.edges {
-		if out[i] = slices.Index(regions, e.Region); out[i] < 0 {
-			out[i] = len(regions)
-		}
+	if i := slices.Index(regions, r.edges[edge].Region); i >= 0 {
+		return i
+	}
+	return len(regions)
+}
+
+func (r *Ranker) preferred(preference int) []int {
+	out := make([]int, len(r.edges))
+	for i := range out {
+		out[i] = r.Preferred(preference, i)
 	}
 	return out
 }

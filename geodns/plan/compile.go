@@ -1,0 +1,273 @@
+package plan
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"landfall"
+	"landfall/geodns/prefix"
+	"landfall/geodns/steer"
+)
+
+// work is a Plan in the making. Loads and capacities are shares of all demand,
+// as weights are.
+type work struct {
+	*Prepared
+	fits     []bool // edges that may be named
+	basis    steer.Basis
+	capacity []float64
+	load     []float64
+	base     []float64 // load if all edges were up
+
+	picks   []pick
+	index   map[pick]uint32
+	byClass []uint32 // pick of each class, as long as all of a class are told the same
+	divided bool     // from here on, pieces and told are in force instead
+	pieces  []piece  // units, or parts of them, and then one of each solo class
+	told    []uint32 // pick of each piece
+}
+
+// Compile makes the Plan for a State.
+func (p *Prepared) Compile(s State) *Plan {
+	s.Down = maps.Clone(s.Down)
+	w := &work{Prepared: p, index: map[pick]uint32{}}
+	w.fits, w.basis = p.ranker.Fit(func(id landfall.NodeID) bool { return !s.Down[id] })
+	w.limit(s.Demand)
+	w.fillAll()
+	if w.overloaded() {
+		w.divide()
+		w.level()
+	}
+	w.base = slices.Clone(w.load)
+	w.refillAll()
+	w.explore()
+	exact := w.table()
+	plan := &Plan{prepared: p, state: s, work: w, table: exact, exact: exact}
+	if p.in.Map.Steering.Budget > 0 {
+		plan.table, plan.moved = w.reduce()
+	}
+	plan.project()
+	plan.tally()
+	return plan
+}
+
+// limit finds what part of all demand each edge can serve. What the budget may
+// move is kept free everywhere, for it moves without asking.
+func (w *work) limit(demand float64) {
+	for _, ceiling := range w.ceilings {
+		c := infinite
+		if demand > 0 {
+			c = ceiling / demand
+			c = max(c-float64(w.in.Map.Steering.Budget), c/2)
+		}
+		w.capacity = append(w.capacity, c)
+	}
+}
+
+// intern numbers a pick.
+func (w *work) intern(c pick) uint32 {
+	i, ok := w.index[c]
+	if !ok {
+		i = uint32(len(w.picks))
+		w.index[c] = i
+		w.picks = append(w.picks, c)
+	}
+	return i
+}
+
+// fillAll gives every class the edges that rank first, as if all were up.
+func (w *work) fillAll() {
+	all := func(int) bool { return true }
+	first := make([]uint32, len(w.ranks))
+	for i, rank := range w.ranks {
+		first[i] = w.intern(w.filler.fill(pick{}, rank, all))
+	}
+	w.byClass = make([]uint32, len(w.classes))
+	for i, c := range w.classes {
+		w.byClass[i] = first[c.rank]
+	}
+	w.load = w.loads(w.byClass)
+}
+
+// loads are those of all edges if classes get such picks.
+func (w *work) loads(byClass []uint32) []float64 {
+	of := make([]float64, len(w.picks))
+	for i, c := range w.classes {
+		of[byClass[i]] += c.weight
+	}
+	out := make([]float64, w.ranker.Len())
+	for i, weight := range of {
+		for _, s := range w.picks[i].all() {
+			out[s.edge] += weight * w.picks[i].share(int(s.edge))
+		}
+	}
+	return out
+}
+
+// overloaded reports whether any edge has more than it can serve.
+func (w *work) overloaded() bool {
+	for e := range w.load {
+		if w.over(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// over reports whether an edge has more than it can serve, and not by
+// rounding.
+func (w *work) over(edge int) bool { return w.load[edge] > w.capacity[edge]*(1+rounding) }
+
+// divide makes pieces of classes, so that some of a class can be told
+// something else than others.
+func (w *work) divide() {
+	if w.divided {
+		return
+	}
+	w.divided = true
+	w.pieces = make([]piece, 0, len(w.Prepared.pieces)+len(w.solo))
+	w.pieces = append(w.pieces, w.Prepared.pieces...)
+	for _, c := range w.solo {
+		w.pieces = append(w.pieces, piece{class: c, weight: w.classes[c].weight})
+	}
+	w.told = make([]uint32, len(w.pieces))
+	for i, p := range w.pieces {
+		w.told[i] = w.byClass[p.class]
+	}
+}
+
+// level takes from edges what they cannot serve, the most overloaded first.
+func (w *work) level() {
+	var over []int
+	for e := range w.load {
+		if w.over(e) {
+			over = append(over, e)
+		}
+	}
+	relative := func(e int) float64 { return w.load[e] / w.capacity[e] }
+	slices.SortStableFunc(over, func(a, b int) int {
+		if relative(a) > relative(b) {
+			return -1
+		}
+		return 1
+	})
+	for _, e := range over {
+		w.shed(e, false)
+	}
+}
+
+// refillAll gives the slots of edges that may not be named to others. As long
+// as all have room for what falls to them, that is the next in rank.
+func (w *work) refillAll() {
+	if !slices.Contains(w.fits, false) {
+		return
+	}
+	if !w.divided {
+		next, loads := w.refilled()
+		if !w.limited || w.bears(loads) {
+			w.byClass, w.load = next, loads
+			return
+		}
+		w.divide()
+	}
+	for e, fit := range w.fits {
+		if !fit {
+			w.shed(e, true)
+		}
+	}
+}
+
+// refilled are the picks of classes with the next in rank in the place of
+// edges that may not be named.
+func (w *work) refilled() (byClass []uint32, loads []float64) {
+	type key struct{ rank, pick uint32 }
+	known := map[key]uint32{}
+	byClass = make([]uint32, len(w.classes))
+	for i, c := range w.classes {
+		k := key{c.rank, w.byClass[i]}
+		next, ok := known[k]
+		if !ok {
+			kept := w.picks[k.pick]
+			for e, fit := range w.fits {
+				if !fit {
+					kept = kept.without(e)
+				}
+			}
+			next = w.intern(w.filler.fill(kept, w.ranks[k.rank], func(e int) bool { return w.fits[e] }))
+			known[k] = next
+		}
+		byClass[i] = next
+	}
+	return byClass, w.loads(byClass)
+}
+
+// bears reports whether edges can serve such loads.
+func (w *work) bears(loads []float64) bool {
+	for e, l := range loads {
+		if l > w.capacity[e]*(1+rounding) {
+			return false
+		}
+	}
+	return true
+}
+
+// explore puts first the edges that measurement is curious about, if they may
+// be named and have room.
+func (w *work) explore() {
+	if w.basis != steer.Healthy {
+		return
+	}
+	if !w.divided {
+		for i := range w.classes {
+			w.byClass[i] = w.explored(&w.classes[i], w.byClass[i], w.classes[i].weight)
+		}
+		return
+	}
+	for i, p := range w.pieces {
+		w.told[i] = w.explored(&w.classes[p.class], w.told[i], p.weight)
+	}
+}
+
+func (w *work) explored(c *class, told uint32, weight float64) uint32 {
+	if c.lead < 0 || !w.fits[c.lead] {
+		return told
+	}
+	next := w.filler.led(w.picks[told], int(c.lead))
+	if !w.holds(w.picks[told], next, weight) {
+		return told
+	}
+	w.turn(w.picks[told], next, weight)
+	return w.intern(next)
+}
+
+// table has for every address the index of its pick.
+func (w *work) table() *prefix.Table {
+	if !w.divided {
+		return w.units.Relabel(func(class uint32) uint32 { return w.byClass[class] })
+	}
+	leaves := make([]prefix.Leaf, 0, len(w.pieces))
+	for i, p := range w.pieces {
+		if p.prefix.IsValid() {
+			leaves = append(leaves, prefix.Leaf{Prefix: p.prefix, Label: w.told[i]})
+		}
+	}
+	return prefix.Build(leaves)
+}
+
+// alone is the pick of the nth solo class.
+func (w *work) alone(n int) uint32 {
+	if w.divided {
+		return w.told[len(w.Prepared.pieces)+n]
+	}
+	return w.byClass[w.solo[n]]
+}
+
+// smallest reports whether a prefix is never divided: its clients are measured
+// and counted together.
+func smallest(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return p.Bits() >= 24
+	}
+	return p.Bits() >= 48
+}

@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"slices"
+
+	"landfall/geodns/budget"
+	"landfall/geodns/prefix"
+)
+
+// reduce spends the budget: it makes the smallest table that tells no more
+// than that share of clients other edges than their best. If none can be made,
+// the table stays exact.
+func (w *work) reduce() (table *prefix.Table, moved float64) {
+	w.divide()
+	r := reduction{work: w, index: map[[2]uint32]uint32{}, led: w.led()}
+	for i, p := range w.pieces {
+		if p.prefix.IsValid() {
+			r.order = append(r.order, i)
+		}
+	}
+	slices.SortFunc(r.order, func(a, b int) int { return w.pieces[a].prefix.Compare(w.pieces[b].prefix) })
+	leaves, weights := make([]prefix.Leaf, 0, len(r.order)), make([]float64, 0, len(r.order))
+	for _, i := range r.order {
+		leaves = append(leaves, prefix.Leaf{Prefix: w.pieces[i].prefix, Label: r.class(w.pieces[i].class, w.told[i])})
+		weights = append(weights, w.pieces[i].weight)
+	}
+	m, err := budget.Reduce(leaves, weights, r.classes, float64(w.in.Map.Steering.Budget))
+	if err != nil {
+		return w.table(), 0
+	}
+	r.tell(m.Leaves)
+	return prefix.Build(m.Leaves), m.Moved
+}
+
+// led are the picks that are told to anybody, by the edge that is first.
+func (w *work) led() map[uint16][]uint32 {
+	used := make([]bool, len(w.picks))
+	for _, i := range w.told {
+		used[i] = true
+	}
+	out := map[uint16][]uint32{}
+	for i, c := range w.picks {
+		if used[i] && c.n > 0 {
+			out[c.slots[0].edge] = append(out[c.slots[0].edge], uint32(i))
+		}
+	}
+	return out
+}
+
+// reduction says what each client may be told.
+type reduction struct {
+	*work
+	order   []int // of pieces
+	led     map[uint16][]uint32
+	classes []budget.Class
+	index   map[[2]uint32]uint32 // by class and pick
+}
+
+// class is what clients of a class may be told whose best is a pick.
+func (r *reduction) class(class, best uint32) uint32 {
+	key := [2]uint32{class, best}
+	i, ok := r.index[key]
+	if !ok {
+		c := &r.work.classes[class]
+		i = uint32(len(r.classes))
+		r.index[key] = i
+		r.classes = append(r.classes, budget.Class{Label: best, Also: r.also(c, best), Any: r.empty(c)})
+	}
+	return i
+}
+
+// empty reports whether there are no such clients as far as anybody knows.
+func (r *reduction) empty(c *class) bool {
+	return c.weight == 0 && c.place == 0 && c.row < 0 && c.prefer < 0
+}
+
+// also are the picks that would do: led by the best edge or the second best,
+// with no edge that operators prefer less or whose round trip is longer by more
+// than the bound than that of the edge in its place. Who explores does so.
+func (r *reduction) also(c *class, best uint32) []uint32 {
+	own := &r.picks[best]
+	if own.n == 0 || int32(own.slots[0].edge) == c.lead {
+		return nil
+	}
+	leads := []uint16{own.slots[0].edge}
+	for _, e := range r.ranks[c.rank] {
+		if r.fits[e] && e != leads[0] {
+			leads = append(leads, e)
+			break
+		}
+	}
+	var out []uint32
+	for _, lead := range leads {
+		for _, i := range r.led[lead] {
+			if i != best && r.does(c, own, &r.picks[i]) {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
+}
+
+// does reports whether a pick would do in the place of the best.
+func (r *reduction) does(c *class, own, other *pick) bool {
+	bound := milliseconds(r.in.Map.Steering.EffectiveWorseBy())
+	for i, s := range other.all() {
+		beside := own.slots[min(i, int(own.n)-1)].edge
+		if r.rtt(c, int(s.edge)) > r.rtt(c, int(beside))+bound ||
+			r.ranker.Preferred(int(c.prefer), int(s.edge)) > r.ranker.Preferred(int(c.prefer), int(beside)) {
+			return false
+		}
+	}
+	return true
+}
+
+// tell makes what the reduced map says true of the pieces.
+func (r *reduction) tell(leaves []prefix.Leaf) {
+	at := 0
+	for _, i := range r.order {
+		for !leaves[at].Prefix.Contains(r.pieces[i].prefix.Addr()) {
+			at++
+		}
+		r.told[i] = leaves[at].Label
+	}
+}

@@ -1,0 +1,350 @@
+package plan
+
+import (
+	"container/heap"
+	"math"
+	"slices"
+)
+
+var infinite = math.Inf(1)
+
+// rounding is what sums of the same numbers may differ by.
+const rounding = 1e-9
+
+// apart is how many milliseconds a client seems to lose by going to a region
+// that operators prefer less: more than any round trip takes, so that ceilings
+// move those clients last.
+const apart = 10_000
+
+// crowd is pieces of one class that are told the same.
+type crowd struct {
+	seq    int
+	class  *class
+	pick   uint32
+	pieces []int
+	closed []bool // edges without room for any of them, by index
+	next   pick   // where they would go
+	regret float64
+}
+
+// crowds are those that lose least by going first.
+type crowds []*crowd
+
+func (c crowds) Len() int { return len(c) }
+func (c crowds) Less(i, j int) bool {
+	return c[i].regret < c[j].regret || c[i].regret == c[j].regret && c[i].seq < c[j].seq
+}
+func (c crowds) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c *crowds) Push(x any)   { *c = append(*c, x.(*crowd)) }
+func (c *crowds) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
+}
+
+// shed takes clients from an edge until it can serve the rest, or all of them:
+// those first who lose least, each to the next in rank that has room. Nobody
+// is pushed over what it can serve; when no other has room, the rest stay, or if
+// they may not, go where the overload is least.
+func (w *work) shed(edge int, all bool) {
+	var queue crowds
+	for _, c := range w.crowds(edge) {
+		if w.aim(c, edge, all) {
+			queue = append(queue, c)
+		} else {
+			w.squeeze(c, edge, all)
+		}
+	}
+	heap.Init(&queue)
+	for len(queue) > 0 && (all || w.over(edge)) {
+		c := heap.Pop(&queue).(*crowd)
+		was := c.regret
+		switch {
+		case !w.aim(c, edge, all):
+			w.squeeze(c, edge, all)
+		case c.regret > was:
+			heap.Push(&queue, c)
+		case !w.send(c, edge, all):
+			heap.Push(&queue, c)
+		}
+	}
+}
+
+// crowds are the pieces that an edge serves.
+func (w *work) crowds(edge int) []*crowd {
+	type key struct{ class, pick uint32 }
+	var out []*crowd
+	known := map[key]*crowd{}
+	serves := make([]bool, len(w.picks))
+	for i := range w.picks {
+		serves[i] = w.picks[i].has(edge)
+	}
+	for i, p := range w.pieces {
+		if !serves[w.told[i]] {
+			continue
+		}
+		k := key{p.class, w.told[i]}
+		c := known[k]
+		if c == nil {
+			c = &crowd{seq: len(out), class: &w.classes[p.class], pick: w.told[i], closed: make([]bool, len(w.load))}
+			known[k] = c
+			out = append(out, c)
+		}
+		c.pieces = append(c.pieces, i)
+	}
+	return out
+}
+
+// may reports whether an edge may take what another loses: if that has to go
+// because it may not be named, only those that may.
+func (w *work) may(edge int, all bool) bool { return !all || w.fits[edge] }
+
+// aim finds where a crowd would go next, and what it would lose; false if
+// nobody has room.
+func (w *work) aim(c *crowd, edge int, all bool) bool {
+	kept := w.picks[c.pick].without(edge)
+	rank := w.ranks[c.class.rank]
+	more := false // edges that could, but have no room
+	c.next = w.filler.fill(kept, rank, func(e int) bool {
+		if e == edge || !w.may(e, all) {
+			return false
+		}
+		if c.closed[e] || w.load[e] >= w.capacity[e]*(1-rounding) {
+			more = more || w.filler.wants(&kept, e)
+			return false
+		}
+		return true
+	})
+	if c.next.n == 0 || more && !w.filler.full(&c.next) {
+		return false
+	}
+	c.regret = (w.cost(c.class, &c.next) - w.cost(c.class, &w.picks[c.pick])) / w.picks[c.pick].share(edge)
+	return true
+}
+
+// wants reports whether an edge has addresses that c does not tell.
+func (f *filler) wants(c *pick, edge int) bool {
+	if i := c.find(edge); i >= 0 {
+		return int(c.slots[i].v4) < len(f.v4[edge]) || int(c.slots[i].v6) < len(f.v6[edge])
+	}
+	return len(f.v4[edge])+len(f.v6[edge]) > 0
+}
+
+// cost is the mean round trip to the edges of a pick in milliseconds, and
+// apart for each step down in what operators prefer.
+func (w *work) cost(c *class, told *pick) float64 {
+	sum := 0.0
+	for _, s := range told.all() {
+		edge := int(s.edge)
+		sum += told.share(edge) * (w.rtt(c, edge) + apart*float64(w.ranker.Preferred(int(c.prefer), edge)))
+	}
+	return sum
+}
+
+// send moves pieces of a crowd to where it aims, until the edge can serve the
+// rest or somebody there has no more room: then it is closed to this crowd, and
+// false.
+func (w *work) send(c *crowd, edge int, all bool) bool {
+	s := sending{work: w, from: w.picks[c.pick], to: c.next, edge: edge, all: all}
+	pick := w.intern(c.next)
+	var rest []int
+	for _, i := range c.pieces {
+		p := w.pieces[i]
+		stay := s.give(p)
+		if len(stay) == 0 {
+			w.told[i] = pick
+			continue
+		}
+		if !s.went(p, stay) {
+			rest = append(rest, i)
+			continue
+		}
+		// Part of the piece went: what stays is in its place, and what went
+		// is new.
+		w.pieces[i] = stay[0]
+		rest = append(rest, i)
+		for _, more := range stay[1:] {
+			rest = append(rest, w.put(more, c.pick))
+		}
+		for _, gone := range s.gone {
+			w.put(gone, pick)
+		}
+	}
+	c.pieces = rest
+	if len(rest) == 0 || !all && !w.over(edge) {
+		return true
+	}
+	_, tightest := w.room(s.from, s.to)
+	if tightest < 0 { // nobody takes more than before, and still some stay
+		return true
+	}
+	c.closed[tightest] = true
+	return false
+}
+
+// put adds a piece.
+func (w *work) put(p piece, pick uint32) int {
+	w.pieces, w.told = append(w.pieces, p), append(w.told, pick)
+	return len(w.pieces) - 1
+}
+
+// room is how much weight can turn from one pick to another until an edge has
+// no more room, and which edge that is; -1 if none takes more than before.
+func (w *work) room(from, to pick) (weight float64, tightest int) {
+	weight, tightest = infinite, -1
+	for _, s := range to.all() {
+		e := int(s.edge)
+		if more := to.share(e) - from.share(e); more > 0 {
+			if r := max(w.capacity[e]-w.load[e], 0) / more; r < weight || tightest < 0 {
+				weight, tightest = r, e
+			}
+		}
+	}
+	return weight, tightest
+}
+
+// holds reports whether all edges have room if such weight turns.
+func (w *work) holds(from, to pick, weight float64) bool {
+	room, _ := w.room(from, to)
+	return weight <= room
+}
+
+// turn changes loads as weight turns from one pick to another.
+func (w *work) turn(from, to pick, weight float64) {
+	for _, s := range from.all() {
+		w.load[s.edge] -= weight * from.share(int(s.edge))
+	}
+	for _, s := range to.all() {
+		w.load[s.edge] += weight * to.share(int(s.edge))
+	}
+}
+
+// sending is pieces on their way from one pick to another.
+type sending struct {
+	*work
+	from, to pick
+	edge     int  // the one that loses them
+	all      bool // it loses all
+	gone     []piece
+	misfits  int
+}
+
+// tries is how many pieces that are too large for what room there is are tried
+// before it counts as none.
+const tries = 32
+
+// give sends a piece, or those parts of it that fit, and returns what stays.
+func (s *sending) give(p piece) (stay []piece) {
+	s.gone = s.gone[:0]
+	return s.part(p)
+}
+
+// went reports whether any of a piece went.
+func (s *sending) went(p piece, stay []piece) bool {
+	return len(stay) != 1 || stay[0].prefix != p.prefix
+}
+
+func (s *sending) part(p piece) (stay []piece) {
+	if !s.all && !s.over(s.edge) || s.misfits >= tries {
+		return []piece{p}
+	}
+	room, _ := s.room(s.from, s.to)
+	need := infinite
+	if !s.all {
+		need = (s.load[s.edge] - s.capacity[s.edge]) / s.from.share(s.edge)
+	}
+	whole := !p.prefix.IsValid() || smallest(p.prefix)
+	if p.weight <= min(room, need) || whole && p.weight <= room {
+		s.turn(s.from, s.to, p.weight)
+		s.gone = append(s.gone, p)
+		return nil
+	}
+	if whole {
+		s.misfits++
+		return []piece{p}
+	}
+	left, right := s.halves(p)
+	before := len(s.gone)
+	stay = append(s.part(left), s.part(right)...)
+	if len(s.gone) == before {
+		return []piece{p}
+	}
+	return stay
+}
+
+// halves divides a piece.
+func (w *work) halves(p piece) (left, right piece) {
+	l, r := halves(p.prefix)
+	left, right = piece{l, p.class, w.weigher.weight(l)}, piece{r, p.class, w.weigher.weight(r)}
+	if sum := left.weight + right.weight; sum > 0 {
+		left.weight *= p.weight / sum // so that nothing is lost by rounding
+		right.weight = p.weight - left.weight
+	}
+	return left, right
+}
+
+// squeeze finds places for the pieces of a crowd one by one: with an edge that
+// has room for a whole one, or, if they cannot stay, where the overload is
+// least.
+func (w *work) squeeze(c *crowd, edge int, all bool) {
+	from := w.picks[c.pick]
+	for queue := c.pieces; len(queue) > 0; {
+		i := queue[0]
+		queue = queue[1:]
+		if !all && !w.over(edge) {
+			return
+		}
+		if next, ok := w.spare(c, edge, w.pieces[i].weight, all); ok {
+			w.turn(from, next, w.pieces[i].weight)
+			w.told[i] = w.intern(next)
+			continue
+		}
+		if !all {
+			continue
+		}
+		if w.heavy(w.pieces[i]) {
+			left, right := w.halves(w.pieces[i])
+			w.pieces[i] = left
+			queue = append([]int{i, w.put(right, c.pick)}, queue...)
+			continue
+		}
+		next := w.filler.fill(from.without(edge), w.byOverload(), func(e int) bool { return w.fits[e] }).ordered(w.ranks[c.class.rank])
+		w.turn(from, next, w.pieces[i].weight)
+		w.told[i] = w.intern(next)
+	}
+}
+
+// heavy reports whether a piece alone would make a difference between
+// overloads.
+func (w *work) heavy(p piece) bool {
+	return p.prefix.IsValid() && !smallest(p.prefix) && p.weight > slices.Min(w.capacity)/64
+}
+
+// spare is a pick of edges that have room for such weight.
+func (w *work) spare(c *crowd, edge int, weight float64, all bool) (pick, bool) {
+	from := w.picks[c.pick]
+	share := from.share(edge)
+	next := w.filler.fill(from.without(edge), w.ranks[c.class.rank], func(e int) bool {
+		return e != edge && w.may(e, all) && w.load[e]+weight*share <= w.capacity[e]
+	})
+	return next, w.filler.full(&next) && w.holds(from, next, weight)
+}
+
+// byOverload are the edges, the one with most room beside what it can serve
+// first.
+func (w *work) byOverload() []uint16 {
+	out := make([]uint16, len(w.load))
+	for i := range out {
+		out[i] = uint16(i)
+	}
+	slices.SortStableFunc(out, func(a, b uint16) int {
+		switch x, y := w.load[a]/w.capacity[a], w.load[b]/w.capacity[b]; {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
