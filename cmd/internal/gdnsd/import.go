@@ -1,0 +1,161 @@
+package gdnsd
+
+import (
+	"cmp"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/config"
+)
+
+// Options say what a configuration does not.
+type Options struct {
+	// Zone is the zone to take; it may be empty where there is only one.
+	Zone string
+	// Places are where datacenters are, by their names; they win over
+	// coordinates of the configuration.
+	Places map[string]landfall.Place
+}
+
+// Result is what a configuration becomes.
+type Result struct {
+	Map   *landfall.Map
+	Text  string   // Map as a network.toml, with its nodes
+	Taken []string // what became what, a line each
+	Notes []Note   // all that has no counterpart, in the order of the files
+
+	Files    []string // that were read for it: the configuration and the zone
+	Database string   // file of the geographic database; empty if there is none
+	Listen   []string // addresses to answer on; empty is all
+	Probed   bool     // addresses are watched
+}
+
+// Import reads the configuration called name, by its full path: the file, or
+// the directory that it is in. What is wrong with it comes as a *config.Error
+// with all faults at once.
+func Import(root fs.FS, name string, o Options) (*Result, error) {
+	f := &files{root: root}
+	if info, err := fs.Stat(root, inside(name)); err == nil && info.IsDir() {
+		name = path.Join(name, "config")
+	}
+	r := f.importFrom(path.Clean(name), o)
+	if len(f.faults) > 0 {
+		return nil, &config.Error{Problems: f.faults}
+	}
+	slices.SortStableFunc(f.notes, func(a, b Note) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	r.Notes = slices.Compact(f.notes)
+	return r, nil
+}
+
+// importFrom is nil only where there is a fault.
+func (f *files) importFrom(name string, o Options) *Result {
+	top := f.parse(place{file: name}, name)
+	if top == nil {
+		return nil
+	}
+	if top.kind != aHash {
+		f.fault(top.at, "write options => { … }, service_types => { … } and plugins => { … }", "a list is no configuration")
+		return nil
+	}
+	c := &conf{files: f, top: top, dir: path.Dir(name)}
+	c.only(top, "configuration", "options", "service_types", "plugins")
+	r := &Result{Map: &landfall.Map{}, Listen: c.options()}
+	z := c.zone(o.Zone)
+	if z == nil {
+		return nil
+	}
+	r.Files = []string{name, z.file}
+	n := &network{conf: c, zone: z, given: o, m: r.Map, r: r}
+	n.build()
+	return r
+}
+
+// options tells of those without a counterpart, and returns the addresses to
+// answer on.
+func (c *conf) options() (listen []string) {
+	v := c.top.of("options")
+	c.only(v, "options", "listen", "dns_port", "zones_default_ttl", "min_ttl", "max_ttl", "max_ncache_ttl", "run_dir", "state_dir", "zones_strict_data", "zones_rfc1035_threads")
+	port := c.number(v, "dns_port", 53, 1<<16-1)
+	l := v.of("listen")
+	var given []*value
+	if l != nil && l.kind == aHash {
+		for _, k := range l.keys {
+			given = append(given, &value{at: k.at, text: k.name})
+			c.only(k.value, "listen "+k.name)
+		}
+	} else {
+		given = l.all()
+	}
+	for _, g := range given {
+		if g.text != "any" {
+			listen = append(listen, withPort(g.text, port))
+		}
+	}
+	return listen
+}
+
+// withPort is an address to listen on with its port.
+func withPort(addr string, port int) string {
+	bare := strings.Trim(addr, "[]")
+	switch {
+	case strings.Count(bare, ":") > 1 && !strings.Contains(bare, "]"):
+		return "[" + bare + "]:" + strconv.Itoa(port)
+	case !strings.Contains(addr, ":"):
+		return addr + ":" + strconv.Itoa(port)
+	}
+	return addr
+}
+
+// seconds is an option in seconds.
+func (c *conf) seconds(name string, usual int) time.Duration {
+	v := c.top.of("options").of(name)
+	if v == nil {
+		return time.Duration(usual) * time.Second
+	}
+	n, err := strconv.ParseUint(v.text, 10, 31)
+	if err != nil {
+		c.fault(v.at, "write seconds", "%s %q is not a number of seconds", name, v.text)
+	}
+	return time.Duration(n) * time.Second
+}
+
+// zone reads the zone to take; nil where it is not clear which.
+func (c *conf) zone(wanted string) *zone {
+	dir := path.Join(c.dir, "zones")
+	wanted = strings.ToLower(strings.TrimSuffix(wanted, "."))
+	var names, found []string
+	for _, file := range c.glob(place{file: dir}, path.Join(dir, "*")) {
+		if info, err := fs.Stat(c.root, inside(file)); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		name := strings.ToLower(strings.TrimSuffix(path.Base(file), "."))
+		names = append(names, name)
+		if wanted == "" || name == wanted {
+			found = append(found, file)
+		} else {
+			c.note(place{file: file}, "import it into a network of its own: --zone "+name, "a network has one domain: left out")
+		}
+	}
+	choice := "one of " + strings.Join(names, ", ")
+	switch {
+	case len(names) == 0:
+		c.fault(place{file: dir}, "put the zones there", "there is no zone")
+	case len(found) == 0:
+		c.fault(place{file: dir}, "want "+choice, "there is no zone %q", wanted)
+	case len(found) > 1:
+		c.fault(place{file: dir}, "say which one: --zone NAME, "+choice, "there are %d zones, and a network has one", len(found))
+	default:
+		name := strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(path.Base(found[0]), ".")), "@", "/")
+		return c.parseZone(name, found[0], ttls{
+			usual: c.seconds("zones_default_ttl", 86400), least: c.seconds("min_ttl", 5), most: c.seconds("max_ttl", 3600000),
+		})
+	}
+	return nil
+}
