@@ -2,6 +2,7 @@ package measure
 
 import (
 	"net/netip"
+	"slices"
 
 	"landfall"
 	"landfall/geodns/steer"
@@ -24,7 +25,7 @@ func Nearest(m *landfall.Map, where Locator) func(netip.Prefix) []Guess {
 		out := make([]Guess, 0, len(order))
 		for _, i := range order {
 			e := ranker.Edge(i)
-			if view.Preference >= 0 && e.Region != ranker.Edge(order[0]).Region {
+			if best := ranker.Edge(order[0]).Region; e.Region != best && preferred(m, view.Preference, best) {
 				continue
 			}
 			g := Guess{Edge: e.ID}
@@ -35,4 +36,9 @@ func Nearest(m *landfall.Map, where Locator) func(netip.Prefix) []Guess {
 		}
 		return out
 	}
+}
+
+// preferred reports whether a preference names a region.
+func preferred(m *landfall.Map, preference int, r landfall.RegionID) bool {
+	return preference >= 0 && slices.Contains(m.Preferences[preference].Regions, r)
 }

@@ -56,7 +56,9 @@ func (s *session) look(k key, e *entry, distrusted []uint16) *sight {
 	s.share()
 	s.predict()
 	v.order = append(v.order[:0], v.before...)
-	settle(v)
+	if n > 0 {
+		settle(v)
+	}
 	return v
 }
 
@@ -177,6 +179,23 @@ func settle(v *sight) {
 			v.order[j], v.order[j-1] = y, x
 		}
 	}
+	if v.order[0] != v.before[0] {
+		lead(v)
+	}
+}
+
+// lead puts the best first that was measured, by however little: there is no
+// client yet who would notice the change.
+func lead(v *sight) {
+	best := 0
+	for i, rank := range v.order {
+		if v.rtt[rank] > 0 && v.cost[rank] < v.cost[v.order[best]] {
+			best = i
+		}
+	}
+	leader := v.order[best]
+	copy(v.order[1:best+1], v.order[:best])
+	v.order[0] = leader
 }
 
 // told is how many edges of an order must be said, so that the rest follow in
