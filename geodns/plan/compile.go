@@ -26,6 +26,11 @@ type work struct {
 	divided bool     // from here on, pieces and told are in force instead
 	pieces  []piece  // units, or parts of them, and then one of each solo class
 	told    []uint32 // pick of each piece
+
+	levelled  bool     // the picks are those if all edges were up, or come after these
+	baseClass []uint32 // byClass, were all edges up
+	based     []uint32 // told, were all edges up
+	best      []uint32 // told, before the budget; nil without one
 }
 
 // Compile makes the Plan for a State.
@@ -39,11 +44,10 @@ func (p *Prepared) Compile(s State) *Plan {
 		w.divide()
 		w.level()
 	}
-	w.base = slices.Clone(w.load)
+	w.base, w.baseClass, w.based, w.levelled = slices.Clone(w.load), w.byClass, slices.Clone(w.told), true
 	w.refillAll()
 	w.explore()
-	exact := w.table()
-	plan := &Plan{prepared: p, state: s, work: w, table: exact, exact: exact}
+	plan := &Plan{prepared: p, state: s, work: w, table: w.table()}
 	if p.in.Map.Steering.Budget > 0 {
 		plan.table, plan.moved = w.reduce()
 	}
@@ -135,6 +139,12 @@ func (w *work) divide() {
 	for i, p := range w.pieces {
 		w.told[i] = w.byClass[p.class]
 	}
+	if w.levelled {
+		w.based = make([]uint32, len(w.pieces))
+		for i, p := range w.pieces {
+			w.based[i] = w.baseClass[p.class]
+		}
+	}
 }
 
 // level takes from edges what they cannot serve, the most overloaded first.
@@ -219,6 +229,7 @@ func (w *work) explore() {
 		return
 	}
 	if !w.divided {
+		w.byClass = slices.Clone(w.byClass)
 		for i := range w.classes {
 			w.byClass[i] = w.explored(&w.classes[i], w.byClass[i], w.classes[i].weight)
 		}

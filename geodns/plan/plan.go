@@ -13,7 +13,6 @@ type Plan struct {
 	prepared *Prepared
 	state    State
 	work     *work
-	exact    *prefix.Table // picks, before the budget
 	table    *prefix.Table // picks
 	moved    float64       // share of clients that the budget told others than their best
 

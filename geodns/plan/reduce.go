@@ -12,6 +12,7 @@ import (
 // the table stays exact.
 func (w *work) reduce() (table *prefix.Table, moved float64) {
 	w.divide()
+	w.best = slices.Clone(w.told)
 	r := reduction{work: w, index: map[[2]uint32]uint32{}, led: w.led()}
 	for i, p := range w.pieces {
 		if p.prefix.IsValid() {

@@ -164,10 +164,10 @@ func (w *work) send(c *crowd, edge int, all bool) bool {
 		w.pieces[i] = stay[0]
 		rest = append(rest, i)
 		for _, more := range stay[1:] {
-			rest = append(rest, w.put(more, c.pick))
+			rest = append(rest, w.put(more, i, c.pick))
 		}
 		for _, gone := range s.gone {
-			w.put(gone, pick)
+			w.put(gone, i, pick)
 		}
 	}
 	c.pieces = rest
@@ -182,9 +182,12 @@ func (w *work) send(c *crowd, edge int, all bool) bool {
 	return false
 }
 
-// put adds a piece.
-func (w *work) put(p piece, pick uint32) int {
+// put adds a part of a piece.
+func (w *work) put(p piece, of int, pick uint32) int {
 	w.pieces, w.told = append(w.pieces, p), append(w.told, pick)
+	if w.levelled {
+		w.based = append(w.based, w.based[of])
+	}
 	return len(w.pieces) - 1
 }
 
@@ -305,7 +308,7 @@ func (w *work) squeeze(c *crowd, edge int, all bool) {
 		if w.heavy(w.pieces[i]) {
 			left, right := w.halves(w.pieces[i])
 			w.pieces[i] = left
-			queue = append([]int{i, w.put(right, c.pick)}, queue...)
+			queue = append([]int{i, w.put(right, i, c.pick)}, queue...)
 			continue
 		}
 		next := w.filler.fill(from.without(edge), w.byOverload(), func(e int) bool { return w.fits[e] }).ordered(w.ranks[c.class.rank])

@@ -9,10 +9,10 @@ import "time"
 // give 62; to Singapore 160 where it would give 103). Five milliseconds are
 // for the way from a user to the first such path.
 const (
-	lastMile      = 5 * time.Millisecond
-	perKilometre  = 15 * time.Microsecond
-	fastestPerKm  = 10 * time.Microsecond
-	halfEquator = 20_038 // km, the greatest distance on the Earth
+	lastMile     = 5 * time.Millisecond
+	perKilometre = 15 * time.Microsecond
+	fastestPerKm = 10 * time.Microsecond
+	halfEquator  = 20_038 // km, the greatest distance on the Earth
 )
 
 // Predict is the round-trip time that is typical of a distance in kilometres.
