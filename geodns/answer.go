@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 
+	"landfall/geodns/resolver"
 	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
@@ -102,6 +103,8 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 			r.authoritative = false
 			r.empty()
 			return dns.RcodeServerFailure
+		case m.Kind == zone.Missing && s.unseen(r, name, client):
+			return dns.RcodeSuccess
 		case m.Kind == zone.Missing:
 			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
 			return dns.RcodeNameError
@@ -122,6 +125,16 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		name = zone.Lower(cname.Data[0])
 	}
 	return dns.RcodeSuccess
+}
+
+// unseen answers for names that are not in the zone, and of which each is
+// asked for once; false for others.
+func (s *snapshot) unseen(r *reply, name zone.Name, client netip.Addr) bool {
+	token, ok := resolver.Token(name, s.zone.Apex)
+	if ok && !s.seen(r, name, token, client) {
+		r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+	}
+	return ok
 }
 
 // challenged reports whether what is at a name depends on challenges: an

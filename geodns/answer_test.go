@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"landfall"
+	"landfall/geodns/locate"
 
 	"github.com/miekg/dns"
 )
@@ -132,8 +133,9 @@ func TestNearestEdgeIsNamed(t *testing.T) {
 		{"10.1.9.9", "10.2.3.0/24", "192.0.2.2", 16},       // the subnet counts, not the resolver
 		{"10.1.9.9", "10.3.0.0/16", "192.0.2.3", 16},       //
 		{"10.1.9.9", "10.4.16.0/22", "192.0.2.2", 20},      //
-		{"10.2.9.9", "2001:db8:1:2::/63", "192.0.2.1", 64}, // longer than what was told: send more next time
-		{"10.1.9.9", "203.0.113.0/24", "192.0.2.1", 32},    // unknown, as the atlas has it
+		{"10.1.9.9", "2001:db8:2::/47", "192.0.2.2", 48},   // longer than what was told: send more next time
+		{"10.2.9.9", "2001:db8:1:2::/63", "192.0.2.1", 47}, // what is told around it is the same
+		{"10.1.9.9", "203.0.113.0/24", "192.0.2.1", 1},     // unknown: home, as all above 128.0.0.0
 		{"10.1.9.9", "2001:db8:3::/56", "192.0.2.3", 48},
 		{"10.2.9.9", "0.0.0.0/0", "192.0.2.1", 0}, // no address given away: as unknown
 		{"10.2.9.9", "::/0", "192.0.2.1", 0},
@@ -311,40 +313,37 @@ func TestNoMapYetIsServerFailure(t *testing.T) {
 	s.SetMap(testMap())
 	got := ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.0.0/24"), "10.1.0.1")
 	if subnetOf(got).SourceScope != 0 || len(got.Answer) != 1 {
-		t.Errorf("without a locator all clients are alike: %v", got)
+		t.Errorf("without an atlas all clients are alike: %v", got)
 	}
 }
 
-func TestLocatorIsSwapped(t *testing.T) {
+func TestAtlasIsSwapped(t *testing.T) {
 	s := newServer(t, nil)
 	from := func() (string, uint8) {
 		got := ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.3.0/24"), "10.1.0.1")
 		return data(got.Answer)[0], subnetOf(got).SourceScope
 	}
 	for _, step := range []struct {
-		locator Locator
-		a       string
-		scope   uint8
+		atlas *locate.Table
+		a     string
+		scope uint8
 	}{
 		{testAtlas(), "A 192.0.2.2", 16},
-		{atlas{netip.MustParsePrefix("10.2.3.0/24"): singapore}, "A 192.0.2.3", 24},
+		{locate.Of(map[netip.Prefix]landfall.Location{netip.MustParsePrefix("10.2.3.0/24"): {Known: true, Place: singapore}}), "A 192.0.2.3", 24},
 		{nil, "A 192.0.2.1", 0},
 	} {
-		s.SetLocator(step.locator)
+		s.SetAtlas(step.atlas)
 		if a, scope := from(); a != step.a || scope != step.scope {
-			t.Errorf("%v: %s with scope %d, want %s with %d", step.locator, a, scope, step.a, step.scope)
+			t.Errorf("%v: %s with scope %d, want %s with %d", step.atlas, a, scope, step.a, step.scope)
 		}
 	}
 }
 
-// angry is a Locator with a fault.
-type angry struct{}
-
-func (angry) Locate(netip.Addr) (landfall.Location, netip.Prefix) { panic("no place like home") }
-
 func TestPanicCostsOneAnswer(t *testing.T) {
 	s := newServer(t, nil)
-	s.SetLocator(angry{})
+	broken := *s.current.Load()
+	broken.choices = nil // a fault of ours
+	s.current.Store(&broken)
 	for range 5 {
 		if got := ask(t, s, question("chat.landfall.test", dns.TypeA), "10.1.0.1"); got.Rcode != dns.RcodeServerFailure {
 			t.Fatalf("got %s", dns.RcodeToString[got.Rcode])

@@ -138,7 +138,7 @@ func TestNameServersAgree(t *testing.T) {
 		m.Serial-- // was a map behind
 		m.Nodes[1].State = landfall.Draining
 	})
-	two.SetMap(one.m)
+	two.SetMap(one.in.Map)
 	for _, s := range []*Server{one, two} {
 		s.SetHealth(map[landfall.NodeID]bool{"nyc1": true})
 		s.SetChallenges(map[string][]string{"_acme-challenge.chat.landfall.test": {"b", "a"}, "_acme-challenge.www.example.com.landfall.test": {"c"}})
@@ -164,7 +164,7 @@ func TestNameServersAgree(t *testing.T) {
 		}
 	}
 	soa := ask(t, two, question("landfall.test", dns.TypeSOA), "10.1.0.1").Answer[0].(*dns.SOA)
-	if soa.Serial != uint32(one.m.Serial) {
-		t.Errorf("serial %d with map %d", soa.Serial, one.m.Serial)
+	if soa.Serial != uint32(one.in.Map.Serial) {
+		t.Errorf("serial %d with map %d", soa.Serial, one.in.Map.Serial)
 	}
 }

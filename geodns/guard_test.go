@@ -19,7 +19,7 @@ import (
 // guarded makes a server with a limit that has a long answer to give.
 func guarded(t *testing.T, rate int) *Server {
 	t.Helper()
-	s, err := New(Config{TCP: []net.Listener{unused{}}, Locator: testAtlas(), Rate: rate, CookieSecret: [16]byte{1}})
+	s, err := New(Config{TCP: []net.Listener{unused{}}, Atlas: testAtlas(), Rate: rate, CookieSecret: [16]byte{1}})
 	if err != nil {
 		t.Fatal(err)
 	}

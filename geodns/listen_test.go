@@ -24,7 +24,7 @@ func start(t *testing.T) (s *Server, addrs []string) {
 		udp, tcp := samePort(t)
 		c.UDP, c.TCP, addrs = append(c.UDP, udp), append(c.TCP, tcp), append(addrs, udp.LocalAddr().String())
 	}
-	c.Locator = testAtlas()
+	c.Atlas = testAtlas()
 	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func tcpTest(t *testing.T, test func(t *testing.T, s *Server, l *pipes)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
-		s, err := New(Config{TCP: []net.Listener{l}, Locator: testAtlas()})
+		s, err := New(Config{TCP: []net.Listener{l}, Atlas: testAtlas()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,14 +16,13 @@ import (
 	"landfall"
 	"landfall/geodns/cookie"
 	"landfall/geodns/limit"
+	"landfall/geodns/locate"
+	"landfall/geodns/measure"
+	"landfall/geodns/plan"
+	"landfall/geodns/resolver"
+	"landfall/geodns/traffic"
 	"landfall/geodns/zone"
 )
-
-// Locator tells where an address is, and a prefix around the address for all
-// of which the same is true; the wider, the better resolvers can cache.
-type Locator interface {
-	Locate(netip.Addr) (landfall.Location, netip.Prefix)
-}
 
 // Config is what a Server is made of.
 type Config struct {
@@ -33,9 +31,14 @@ type Config struct {
 	// leave by another address than they were asked at. Run closes them.
 	UDP []*net.UDPConn
 	TCP []net.Listener
-	// Locator says where clients are. Without one nothing is known of any,
-	// and all get the same answers.
-	Locator Locator
+	// Atlas says where clients are. Without one nothing is known of any, and
+	// all get the same answers.
+	Atlas *locate.Table
+	// Traffic counts queries for steered names by where their clients are; nil
+	// counts none.
+	Traffic *traffic.Counter
+	// Resolvers learns who stands behind those who ask; nil learns nothing.
+	Resolvers *resolver.Book
 	// NSID is told to who asks which server answered (RFC 5001); empty tells
 	// nobody.
 	NSID string
@@ -69,16 +72,19 @@ type Server struct {
 	crowded  seldom // connections give way
 	flooding seldom // answers are held back
 
+	traffic   *traffic.Counter
+	resolvers *resolver.Book
+
 	current atomic.Pointer[snapshot]
 
 	mu         sync.Mutex // guards what snapshots are made of
-	locator    Locator
-	m          *landfall.Map
+	in         plan.Input
+	prepared   *plan.Prepared // of in; nil when that has changed in more than its State
 	zone       *zone.Zone
 	faults     []landfall.Fault
 	challenges map[string][]string
-	informed   bool // challenges are what the issuer wants now
-	down       map[landfall.NodeID]bool
+	informed   bool          // challenges are what the issuer wants now
+	took       time.Duration // to make the last plan
 }
 
 // New makes a Server. Until its first map it answers SERVFAIL.
@@ -91,7 +97,8 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		udp: c.UDP, tcp: c.TCP, nsid: []byte(c.NSID), log: c.Log,
-		begun: time.Now(), secret: c.CookieSecret, locator: orNowhere(c.Locator),
+		begun: time.Now(), secret: c.CookieSecret,
+		traffic: c.Traffic, resolvers: c.Resolvers, in: plan.Input{Atlas: c.Atlas},
 	}
 	if c.Rate >= 0 {
 		s.limit = limit.New(cmp.Or(c.Rate, DefaultRate), maphash.MakeSeed())
@@ -129,8 +136,8 @@ func (s *Server) inform(values map[string][]string, informed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.challenges, s.informed = maps.Clone(values), informed
-	if s.m != nil {
-		s.rebuild(s.m)
+	if s.in.Map != nil {
+		s.rebuild(s.in.Map)
 	}
 }
 
@@ -139,17 +146,62 @@ func (s *Server) inform(values map[string][]string, informed bool) {
 func (s *Server) SetHealth(down map[landfall.NodeID]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.down = maps.Clone(down)
+	if maps.Equal(s.in.Down, down) {
+		return
+	}
+	s.in.Down = maps.Clone(down)
 	s.publish()
 }
 
-// SetLocator makes l say where clients are, as when a newer database has been
+// SetAtlas makes a say where clients are, as when a newer database has been
 // read; nil knows nothing of any.
-func (s *Server) SetLocator(l Locator) {
+func (s *Server) SetAtlas(a *locate.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.locator = orNowhere(l)
+	s.in.Atlas, s.prepared = a, nil
 	s.publish()
+}
+
+// Learned is what is known of clients and their number.
+type Learned struct {
+	Measured  *measure.View  // round trips
+	Resolvers *resolver.View // who stands behind resolvers
+	Weights   *traffic.View  // where queries come from
+	Demand    float64        // requests a second; 0 is unknown
+	Epoch     uint64         // which draw of edges at one place is in force, see steer.SpreadEpochs
+}
+
+// SetLearned replaces what is known of clients.
+func (s *Server) SetLearned(l Learned) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := Learned{s.in.Measured, s.in.Resolvers, s.in.Weights, l.Demand, s.in.Epoch}
+	if l != now {
+		s.in.Measured, s.in.Resolvers, s.in.Weights, s.in.Epoch = l.Measured, l.Resolvers, l.Weights, l.Epoch
+		s.prepared = nil
+	}
+	if s.prepared == nil || s.in.Demand != l.Demand {
+		s.in.Demand = l.Demand
+		s.publish()
+	}
+}
+
+// Plan is what steered names are answered by; nil before the first map.
+func (s *Server) Plan() *plan.Plan {
+	if now := s.current.Load(); now != nil {
+		return now.plan
+	}
+	return nil
+}
+
+// Try is the plan that there would be with another map, and all else as it
+// is.
+func (s *Server) Try(m *landfall.Map) *plan.Plan {
+	s.mu.Lock()
+	in := s.in
+	s.mu.Unlock()
+	in.Map = m
+	return plan.Compile(in)
 }
 
 // rebuild makes the zone anew, with s.mu held.
@@ -164,30 +216,26 @@ func (s *Server) rebuild(m *landfall.Map) {
 	if z == nil {
 		return
 	}
-	s.m, s.zone = m, z
+	if m != s.in.Map {
+		s.in.Map, s.prepared = m, nil
+	}
+	s.zone = z
 	s.publish()
 }
 
 // publish hands the next snapshot to the answers, with s.mu held.
 func (s *Server) publish() {
-	if s.zone != nil {
-		next := newSnapshot(s.m, s.zone, s.locator, s.down, s.count.edge)
-		next.uninformed = !s.informed
-		s.current.Store(next)
+	if s.zone == nil {
+		return
 	}
-}
-
-// nowhere is the Locator that knows nothing.
-type nowhere struct{}
-
-func orNowhere(l Locator) Locator {
-	if l == nil {
-		return nowhere{}
+	began := time.Now()
+	if s.prepared == nil {
+		s.prepared = plan.Prepare(s.in)
 	}
-	return l
-}
-
-func (nowhere) Locate(a netip.Addr) (landfall.Location, netip.Prefix) {
-	p, _ := a.Unmap().Prefix(0) // of the zero Addr: no prefix
-	return landfall.Location{}, p
+	next := &snapshot{
+		m: s.in.Map, zone: s.zone, traffic: s.traffic, resolvers: s.resolvers, counter: s.count.edge, uninformed: !s.informed,
+	}
+	next.settle(s.prepared.Compile(plan.State{Down: s.in.Down, Demand: s.in.Demand}))
+	s.took = time.Since(began)
+	s.current.Store(next)
 }

@@ -5,7 +5,9 @@ import (
 	"sync/atomic"
 
 	"landfall"
-	"landfall/geodns/steer"
+	"landfall/geodns/plan"
+	"landfall/geodns/resolver"
+	"landfall/geodns/traffic"
 	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
@@ -16,97 +18,137 @@ import (
 type snapshot struct {
 	m       *landfall.Map
 	zone    *zone.Zone
-	locator Locator
-	down    map[landfall.NodeID]bool
-	named   map[landfall.NodeID]*atomic.Uint64 // answers in which an edge came first
-	answers int
-	v4, v6  bool // whether any edge has such an address
+	plan    *plan.Plan
+	choices []choice          // by the plan's numbers
+	edges   []landfall.NodeID // that may be named
+	v4, v6  bool              // whether any edge has such an address
+
+	traffic   *traffic.Counter // nil: nobody counts
+	resolvers *resolver.Book   // nil: nobody learns
+	counter   func(landfall.NodeID) *atomic.Uint64
 
 	uninformed bool // nobody can tell which challenges there are
 }
 
-func newSnapshot(m *landfall.Map, z *zone.Zone, locator Locator, down map[landfall.NodeID]bool, counter func(landfall.NodeID) *atomic.Uint64) *snapshot {
-	s := &snapshot{m: m, zone: z, locator: locator, down: down, named: map[landfall.NodeID]*atomic.Uint64{}, answers: m.Steering.EffectiveAnswers()}
-	for n := range m.Having(landfall.RoleEdge) {
-		s.named[n.ID] = counter(n.ID)
-		s.v4 = s.v4 || len(z.Edge(n.ID).V4) > 0
-		s.v6 = s.v6 || len(z.Edge(n.ID).V6) > 0
-	}
-	return s
+// choice is one of the plan's as answers carry it.
+type choice struct {
+	zone.Addresses
+	named *atomic.Uint64 // answers in which its first edge came first; nil if it has none
 }
 
-// place is where the client is and the scope of what depends on it: that of
-// the client subnet if the query has one, else of addr, which it came from. A
-// client that gives no address away gets what a client at an unknown place
-// gets, and that is the same for all of its kind (RFC 7871, 7.1.2).
-func (s *snapshot) place(o *opt, addr netip.Addr) (loc landfall.Location, scope uint8) {
-	if o.subnet != nil {
-		if addr = o.subnet.addr; !addr.IsValid() {
-			return landfall.Location{}, 0
+// settle makes of a plan what answers are made of.
+func (s *snapshot) settle(p *plan.Plan) {
+	s.plan = p
+	for i := range p.Choices() {
+		s.choices = append(s.choices, s.choice(p.Choice(uint32(i))))
+	}
+	for n := range s.m.Having(landfall.RoleEdge) {
+		s.v4 = s.v4 || len(s.zone.Edge(n.ID).V4) > 0
+		s.v6 = s.v6 || len(s.zone.Edge(n.ID).V6) > 0
+	}
+	for _, l := range p.Loads() {
+		if l.Serves {
+			s.edges = append(s.edges, l.Edge)
 		}
 	}
-	loc, prefix := s.locator.Locate(addr)
-	bits := prefix.Bits()
-	switch {
-	case bits < 0: // no prefix: true of this one address
-		bits = addr.BitLen()
-	case addr.Is4In6() && prefix.Addr().Is4():
-		bits += 96
+}
+
+func (s *snapshot) choice(c plan.Choice) choice {
+	var out choice
+	for _, a := range c.V4 {
+		out.V4 = append(out.V4, a.AsSlice())
 	}
-	return loc, uint8(bits)
+	for _, a := range c.V6 {
+		out.V6 = append(out.V6, a.AsSlice())
+	}
+	if len(c.Edges) > 0 {
+		out.named = s.counter(c.Edges[0])
+	}
+	return out
 }
 
 // steered is the set asked for at a steered name; false if it has none of
 // that type.
 func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
-	switch r.q.rrtype {
-	case dns.TypeA, dns.TypeAAAA:
-		if r.q.rrtype == dns.TypeA && !s.v4 || r.q.rrtype == dns.TypeAAAA && !s.v6 {
-			return zone.Set{}, false // for nobody: the scope stays 0
-		}
-	case dns.TypeHTTPS:
-		if !n.HTTPS() {
-			return zone.Set{}, false
-		}
+	var kind plan.Kind
+	switch {
+	case r.q.rrtype == dns.TypeA && s.v4:
+		kind = plan.A
+	case r.q.rrtype == dns.TypeAAAA && s.v6:
+		kind = plan.AAAA
+	case r.q.rrtype == dns.TypeHTTPS && n.HTTPS():
+		kind = plan.Both
 	default:
-		return zone.Set{}, false
+		return zone.Set{}, false // for nobody: the scope stays 0
 	}
-	loc, scope := s.place(&r.q.opt, client)
+	i, scope := s.choose(kind, &r.q.opt, client)
 	// Also where the answer turns out to be that there is none: for clients
 	// elsewhere there is one, and RFC 7871, 7.4 would have us hide it.
 	r.scope = scope
-	edges := s.edges(steer.Choose(s.m, loc, s.up).Named)
+	return s.set(r, n, s.choices[i])
+}
+
+// choose is the choice for a client: that of its subnet if the query has one,
+// else of where the query came from, behind which there may be others. A
+// client that gives no address away gets what a client at an unknown place
+// gets, and that is the same for all of its kind (RFC 7871, 7.1.2).
+func (s *snapshot) choose(kind plan.Kind, o *opt, from netip.Addr) (i uint32, scope uint8) {
+	if o.subnet == nil {
+		s.count(from)
+		return s.plan.LookupResolver(kind, from), 0
+	}
+	if !o.subnet.addr.IsValid() {
+		return s.plan.Nobody(kind), 0
+	}
+	s.count(o.subnet.addr)
+	i, bits := s.plan.Lookup(kind, o.subnet.addr)
+	return i, uint8(bits)
+}
+
+func (s *snapshot) count(a netip.Addr) {
+	if s.traffic != nil {
+		s.traffic.Add(a)
+	}
+}
+
+// set is what an answer of the type asked for tells of a choice.
+func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
+	if c.named != nil {
+		c.named.Add(1)
+	}
 	set := zone.Set{Type: r.q.rrtype, TTL: n.TTL}
 	switch r.q.rrtype {
 	case dns.TypeA:
-		set.Data = edges.V4
+		set.Data = c.V4
 	case dns.TypeAAAA:
-		set.Data = edges.V6
+		set.Data = c.V6
 	case dns.TypeHTTPS:
-		set.Data = [][]byte{n.AppendHTTPS(nil, edges)}
+		set.Data = [][]byte{n.AppendHTTPS(nil, c.Addresses)}
 	}
 	return set, len(set.Data) > 0
 }
 
-func (s *snapshot) up(id landfall.NodeID) bool { return !s.down[id] }
-
-// edges are the addresses to tell: those of the best edges, until one family
-// has as many as an answer holds. Both families are thus of the same edges,
-// whichever of them a client takes.
-func (s *snapshot) edges(named []steer.Edge) zone.Addresses {
-	var out zone.Addresses
-	for i, e := range named {
-		if i == 0 {
-			s.named[e.ID].Add(1)
-		}
-		a := s.zone.Edge(e.ID)
-		out.V4 = append(out.V4, a.V4...)
-		out.V6 = append(out.V6, a.V6...)
-		if max(len(out.V4), len(out.V6)) >= s.answers {
-			break
-		}
+// seen answers for a name whose fetch tells who stands behind a resolver. It
+// names one edge, whoever asks, and reports whether there is anything to say.
+func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Addr) bool {
+	id := resolver.Edge(token, s.edges)
+	a := s.zone.Edge(id)
+	set := zone.Set{Type: r.q.rrtype, TTL: seenTTL}
+	switch r.q.rrtype {
+	case dns.TypeA:
+		set.Data = a.V4
+	case dns.TypeAAAA:
+		set.Data = a.V6
 	}
-	out.V4 = out.V4[:min(len(out.V4), s.answers)]
-	out.V6 = out.V6[:min(len(out.V6), s.answers)]
-	return out
+	if len(set.Data) == 0 {
+		return false
+	}
+	if s.resolvers != nil && r.q.opt.subnet == nil {
+		s.resolvers.Asked(token, client, id)
+	}
+	r.set(sectionAnswer, name, set)
+	return true
 }
+
+// seenTTL is that of a name which nobody asks for twice.
+const seenTTL = 60

@@ -105,13 +105,13 @@ func (s *Server) Stats() Stats {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m != nil {
-		out.Serial = uint64(s.m.Serial)
+	if s.in.Map != nil {
+		out.Serial = uint64(s.in.Map.Serial)
 	}
 	if s.informed {
 		out.Informed = 1
 	}
-	for _, down := range s.down {
+	for _, down := range s.in.Down {
 		if down {
 			out.Down++
 		}

@@ -31,7 +31,7 @@ func TestAnswersNeverMixTwoMaps(t *testing.T) {
 		func(i int) { s.SetMap(version(landfall.Serial(1 + i%200))) },
 		func(i int) { s.SetHealth(map[landfall.NodeID]bool{"nyc1": i%2 == 0}) },
 		func(i int) { s.SetChallenges(map[string][]string{"_acme-challenge.landfall.test": {fmt.Sprint(i)}}) },
-		func(i int) { s.SetLocator(testAtlas()) },
+		func(i int) { s.SetAtlas(testAtlas()) },
 		func(int) { s.Stats() },
 	} {
 		changers.Go(func() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/geodns/locate"
 
 	"github.com/miekg/dns"
 )
@@ -60,42 +61,33 @@ func testMap() *landfall.Map {
 	}
 }
 
-// atlas is a Locator made of a few prefixes, none within another. All other
-// addresses are unknown, each for itself.
-type atlas map[netip.Prefix]landfall.Place
-
-func (a atlas) Locate(addr netip.Addr) (landfall.Location, netip.Prefix) {
-	addr = addr.Unmap()
-	for p, place := range a {
-		if p.Contains(addr) {
-			return landfall.Location{Known: true, Place: place}, p
-		}
+// testAtlas knows a few prefixes; all other addresses are unknown.
+func testAtlas() *locate.Table {
+	known := map[netip.Prefix]landfall.Location{}
+	for prefix, place := range map[string]landfall.Place{
+		"10.1.0.0/16":       frankfurt,
+		"10.2.0.0/16":       newYork,
+		"10.3.0.0/16":       singapore,
+		"2001:db8:2::/48":   newYork,
+		"2001:db8:3::/48":   singapore,
+		"10.4.16.0/20":      newYork,
+		"127.0.0.0/8":       frankfurt,
+		"2001:db8:1:2::/64": frankfurt,
+	} {
+		known[netip.MustParsePrefix(prefix)] = landfall.Location{Known: true, Place: place}
 	}
-	return landfall.Location{}, netip.PrefixFrom(addr, addr.BitLen())
-}
-
-func testAtlas() atlas {
-	return atlas{
-		netip.MustParsePrefix("10.1.0.0/16"):       frankfurt,
-		netip.MustParsePrefix("10.2.0.0/16"):       newYork,
-		netip.MustParsePrefix("10.3.0.0/16"):       singapore,
-		netip.MustParsePrefix("2001:db8:2::/48"):   newYork,
-		netip.MustParsePrefix("2001:db8:3::/48"):   singapore,
-		netip.MustParsePrefix("10.4.16.0/20"):      newYork,
-		netip.MustParsePrefix("127.0.0.0/8"):       frankfurt,
-		netip.MustParsePrefix("2001:db8:1:2::/64"): frankfurt,
-	}
+	return locate.Of(known)
 }
 
 // newServer makes a server of the test's world that has not been run.
 func newServer(t testing.TB, change func(*landfall.Map)) *Server {
 	t.Helper()
 	s, err := New(Config{
-		TCP:     []net.Listener{unused{}},
-		Locator: testAtlas(),
-		NSID:    "fra1",
-		Rate:    -1,
-		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
+		TCP:   []net.Listener{unused{}},
+		Atlas: testAtlas(),
+		NSID:  "fra1",
+		Rate:  -1,
+		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/geodns/resolver"
 
 	"github.com/miekg/dns"
 )
@@ -98,6 +99,7 @@ func (n *Node) add(rrtype uint16, ttl uint32, data ...[]byte) {
 // still have its name.
 func (b *builder) authority() {
 	apex := b.node(b.zone.Apex)
+	b.node(b.zone.Apex.child(resolver.Label)) // names below it are made up by pages: RFC 8020 would deny them with it
 	first := b.zone.Apex
 	listed := listed(b.m)
 	for i, n := range b.m.Nodes {

@@ -1,0 +1,60 @@
+package geodns
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"landfall"
+	"landfall/geodns/resolver"
+
+	"github.com/miekg/dns"
+)
+
+// A page that fetches a name nobody asked for before tells who stands behind
+// a resolver: the name server saw the resolver, the edge the client. Enough
+// of these, and the resolver gets what is best for its clients.
+func TestResolversGetWhatIsBestForTheirClients(t *testing.T) {
+	s := newServer(t, nil)
+	s.resolvers = resolver.New()
+	s.SetMap(testMap())
+	carrier := "10.1.0.53" // in Frankfurt, and all its clients in Singapore
+	if got := data(ask(t, s, question("chat.landfall.test", dns.TypeA), carrier).Answer)[0]; got != "A 192.0.2.1" {
+		t.Fatalf("before: %s", got)
+	}
+	edges := map[string]landfall.NodeID{"A 192.0.2.1": "fra1", "A 192.0.2.2": "nyc1", "A 192.0.2.3": "sin1"}
+	for i := range 60 {
+		token := fmt.Sprintf("abcdefghijklmnop%02d", i)
+		got := ask(t, s, question(token+".seen.landfall.test", dns.TypeA), carrier)
+		if len(got.Answer) != 1 {
+			t.Fatalf("%s: %v", token, got)
+		}
+		s.resolvers.Fetched(edges[data(got.Answer)[0]], token, netip.AddrFrom4([4]byte{10, 3, byte(i), 7}))
+	}
+	s.SetLearned(Learned{Resolvers: s.resolvers.Freeze()})
+	if got := data(ask(t, s, question("chat.landfall.test", dns.TypeA), carrier).Answer)[0]; got != "A 192.0.2.3" {
+		t.Errorf("after: %s, stats %+v", got, s.resolvers.Stats())
+	}
+	if got := data(ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.1.0.0/24"), carrier).Answer)[0]; got != "A 192.0.2.1" {
+		t.Errorf("a client subnet is stronger: %s", got)
+	}
+}
+
+func TestNamesOfTokens(t *testing.T) {
+	s := newServer(t, nil)
+	for name, want := range map[string]int{
+		"abcdefghijklmnopqrst.seen.landfall.test":   dns.RcodeSuccess,
+		"seen.landfall.test":                        dns.RcodeSuccess, // nothing there, but names below it are
+		"short.seen.landfall.test":                  dns.RcodeNameError,
+		"x.abcdefghijklmnopqrst.seen.landfall.test": dns.RcodeNameError,
+		"abcdefghijklmnopqrst.landfall.test":        dns.RcodeNameError,
+	} {
+		if got := ask(t, s, question(name, dns.TypeA), "10.1.0.1"); got.Rcode != want {
+			t.Errorf("%s: %s", name, dns.RcodeToString[got.Rcode])
+		}
+	}
+	got := ask(t, s, question("abcdefghijklmnopqrst.seen.landfall.test", dns.TypeMX), "10.1.0.1")
+	if got.Rcode != dns.RcodeSuccess || len(got.Answer) != 0 || len(got.Ns) != 1 {
+		t.Errorf("another type: %v", got)
+	}
+}
