@@ -29,13 +29,17 @@ const (
 type RedirectConfig struct {
 	Self landfall.NodeID // said in logs
 	Log  *slog.Logger    // nil discards
+	// Health answers HealthPath, for probes in clear text; nil: who asks for it
+	// is sent on like others.
+	Health http.Handler
 	// Connections is how many may be open; 0 means room.Plan.Redirects.
 	Connections int
 }
 
 // Redirect answers plain HTTP. It sends whoever asks for a host of the map to
 // the same address over HTTPS, with 308 Permanent Redirect (RFC 9110,
-// 15.4.9), which keeps the method and the body; all others get 421.
+// 15.4.9), which keeps the method and the body; all others get 421. HealthPath
+// it answers itself where the configuration says how.
 type Redirect struct {
 	cfg    RedirectConfig
 	log    *slog.Logger
@@ -143,6 +147,8 @@ func (r *Redirect) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	case !wellFormed(q, "http"), path[0] != '/':
 		r.count.refused.Add(1)
 		http.Error(w, "The method or the target of the request has an unusual form.", http.StatusBadRequest)
+	case r.cfg.Health != nil && q.URL.Path == HealthPath:
+		r.cfg.Health.ServeHTTP(w, q)
 	case !ok || !known:
 		r.count.misdirected.Add(1)
 		http.Error(w, "This host is not served here.", http.StatusMisdirectedRequest)

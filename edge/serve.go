@@ -168,6 +168,11 @@ func (s *Server) locate(remote string) landfall.Location {
 	return at
 }
 
+// Health answers as HealthPath does, for those who ask by other ways than TLS.
+func (s *Server) Health() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.health(w, s.view.Load()) })
+}
+
 // health says whether clients do well to be sent here. An edge that cannot
 // reach home does nothing for them that another edge would not do better.
 func (s *Server) health(w http.ResponseWriter, v *view) {

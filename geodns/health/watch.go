@@ -2,6 +2,8 @@ package health
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"landfall"
@@ -19,6 +21,27 @@ const (
 	Unsure Vote = 0
 	Good   Vote = 1
 )
+
+// maxVotes bounds how many nodes a vantage point has a view of.
+const maxVotes = 1 << 14
+
+// ParseVotes reads what another vantage point sent: a JSON object of votes by
+// node. Whatever is none is an error, and so are more than sixteen thousand.
+func ParseVotes(b []byte) (Votes, error) {
+	var votes Votes
+	if err := json.Unmarshal(b, &votes); err != nil {
+		return nil, fmt.Errorf("votes: %w", err)
+	}
+	if len(votes) > maxVotes {
+		return nil, fmt.Errorf("votes on %d nodes, want %d at most", len(votes), maxVotes)
+	}
+	for id, v := range votes {
+		if v < Bad || v > Good {
+			return nil, fmt.Errorf("vote %d on node %q: want -1, 0 or 1", v, id)
+		}
+	}
+	return votes, nil
+}
 
 // Rules say how many probes in a row change a vote.
 type Rules struct {

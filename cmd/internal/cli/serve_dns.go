@@ -26,7 +26,7 @@ Edges are probed on the port that they end TLS on; --probe says how.`,
 			f.String(&network, "network", "network.toml", "`FILE` that describes the network")
 			f.Name(&geo, "geo", "`FILE` with a geographic database in MaxMind's format")
 			f.String(&listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
-			f.String(&probe, "probe", "tcp", "`HOW` edges are probed: tcp connects, https asks a Landfall edge, none takes all as up")
+			f.String(&probe, "probe", "tcp", "`HOW` edges are probed: tcp connects, http and https ask for health.path or a Landfall edge's health, none takes all as up")
 			f.Bool(&verbose, "verbose", "log more")
 		},
 		Run: func(ctx context.Context, env *Env, _ []string) error {
@@ -49,13 +49,14 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) error {
 	if err != nil {
 		return err
 	}
-	current := func() *landfall.Map { return m }
-	probes := map[string]func(context.Context, landfall.Node) error{
-		"tcp": node.TCPProbe(current), "https": node.HTTPSProbe(current, nil), "none": nil,
-	}
-	probe, ok := probes[s.probe]
-	if !ok {
-		return Usagef("--probe %s: want tcp, https or none", s.probe)
+	var probe func(context.Context, landfall.Node) error
+	switch kind := landfall.ProbeKind(s.probe); kind {
+	case landfall.ProbeTCP, landfall.ProbeHTTP, landfall.ProbeHTTPS:
+		m.Health.Probe = kind
+		probe = node.Probe(func() *landfall.Map { return m }, nil, nil)
+	case "none":
+	default:
+		return Usagef("--probe %s: want tcp, http, https or none", s.probe)
 	}
 	table, err := locate.Open(locate.Sources{Places: s.geo}, nil)
 	if err != nil {

@@ -14,8 +14,13 @@ import (
 	"landfall/geodns/health"
 )
 
-// votesEvery is how often a name server asks the others what they see.
-const votesEvery = time.Second
+// votesEvery is how often a name server asks the others what they see, and
+// votesPatience how long it waits for one to answer. Who takes longer holds up
+// nobody else.
+const (
+	votesEvery    = 500 * time.Millisecond
+	votesPatience = 2 * time.Second
+)
 
 // maxVotes bounds what another name server may answer.
 const maxVotes = 1 << 20
@@ -34,28 +39,39 @@ func (n *Node) exchangeVotes(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	var asking sync.WaitGroup
 	defer asking.Wait()
+	var busy sync.Map // peers that are being asked
 	tick := time.NewTicker(votesEvery)
 	defer tick.Stop()
 	for {
 		for peer := range n.Map().Having(landfall.RoleDNS) {
-			if peer.ID != n.cfg.Self {
-				asking.Go(func() { n.askVotes(ctx, client, peer.ID) })
+			if peer.ID == n.cfg.Self {
+				continue
+			}
+			if _, asked := busy.LoadOrStore(peer.ID, true); !asked {
+				asking.Go(func() {
+					defer busy.Delete(peer.ID)
+					n.askVotes(ctx, client, peer.ID)
+				})
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			asking.Wait() // each question ends within votesEvery
 		}
 	}
 }
 
 func (n *Node) askVotes(ctx context.Context, client *http.Client, peer landfall.NodeID) {
-	ctx, cancel := context.WithTimeout(ctx, votesEvery)
+	ctx, cancel := context.WithTimeout(ctx, votesPatience)
 	defer cancel()
-	votes := health.Votes{}
-	if err := ask(ctx, client, peer, "/votes", maxVotes, &votes); err != nil {
+	var said json.RawMessage
+	err := ask(ctx, client, peer, "/votes", maxVotes, &said)
+	var votes health.Votes
+	if err == nil {
+		votes, err = health.ParseVotes(said)
+	}
+	if err != nil {
 		n.log.Debug("no votes", "peer", peer, "err", err)
 		return
 	}
