@@ -80,6 +80,22 @@ func (w *World) Nearest(l Leaf) int {
 	return w.choice[l.city]
 }
 
+// Clients are the /24s of IPv4, by their first 24 bits: those that have a
+// place, and those that nobody knows.
+func (w *World) Clients() (placed, unplaced []uint32) {
+	for _, l := range w.IPv4 {
+		out := &placed
+		if l.city == nowhere {
+			out = &unplaced
+		}
+		first := uint32(index24(l.Prefix.Addr()))
+		for i := first; i < first+1<<(24-l.Prefix.Bits()); i++ {
+			*out = append(*out, i)
+		}
+	}
+	return placed, unplaced
+}
+
 // Places calls f for each city of the database with its nearest edge.
 func (w *World) Places(f func(country, city string, edge int)) {
 	for i, c := range w.earth.cities {
