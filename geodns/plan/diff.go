@@ -19,6 +19,7 @@ type Move struct {
 // Flow is all moves that are alike.
 type Flow struct {
 	From, To Choice
+	Such     netip.Prefix // the first of them
 	Prefixes int
 	Share    float64
 }
@@ -49,7 +50,7 @@ func Flows(moves []Move) []Flow {
 		if !ok {
 			i = len(out)
 			index[key] = i
-			out = append(out, Flow{From: m.From, To: m.To})
+			out = append(out, Flow{From: m.From, To: m.To, Such: m.Prefix})
 		}
 		out[i].Prefixes++
 		out[i].Share += m.Share
