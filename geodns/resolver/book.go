@@ -14,6 +14,8 @@ import (
 const (
 	// maxResolvers is how many resolvers are known at most.
 	maxResolvers = 4096
+	// glance is how many of them are compared when one has to go.
+	glance = 64
 	// HalfLife is after what time a fetch counts half: clients move, and
 	// resolvers do.
 	HalfLife = 12 * time.Hour
@@ -98,13 +100,17 @@ func (b *Book) add(resolver netip.Addr, client netip.Prefix, edge landfall.NodeI
 	p.add(client, edge, weight, chance)
 }
 
-// makeRoom forgets the resolver of which least is known, or nobody, by chance.
+// makeRoom forgets the resolver of which least is known, of some at hand, or
+// nobody, by chance.
 func (b *Book) makeRoom(weight, chance float64) bool {
 	var least netip.Addr
-	lightest := math.Inf(1)
+	lightest, seen := math.Inf(1), 0
 	for a, p := range b.known {
-		if p.total < lightest || p.total == lightest && a.Less(least) {
+		if p.total < lightest {
 			least, lightest = a, p.total
+		}
+		if seen++; seen == glance {
+			break
 		}
 	}
 	if chance*(lightest+weight) >= weight {

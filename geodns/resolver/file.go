@@ -136,7 +136,11 @@ func readCell(known map[netip.Addr]*picture, line string) error {
 	case len(p.cells) == maxCells:
 		return fmt.Errorf("more than %d networks behind resolver %s", maxCells, resolver)
 	}
-	p.cells = append(p.cells, cell{client, landfall.NodeID(fields[2]), weight})
+	c := cell{client, landfall.NodeID(fields[2]), weight}
+	if n := len(p.cells); n > 0 && p.cells[n-1].compare(c) >= 0 {
+		return fmt.Errorf("network %s by edge %s is out of order", client, c.edge)
+	}
+	p.cells = append(p.cells, c)
 	p.total += weight
 	return nil
 }

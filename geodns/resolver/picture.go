@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// maxCells is how many networks, by edge, are known of one resolver.
+	// maxCells is how many networks are known of one resolver, those that two
+	// edges report counted twice.
 	maxCells = 256
 	// enough is how many fetches a picture needs, aged and capped.
 	enough = 8
@@ -24,7 +25,7 @@ const (
 
 // picture is what is known of one resolver.
 type picture struct {
-	cells []cell // in no order
+	cells []cell // in order
 	total float64
 }
 
@@ -35,31 +36,64 @@ type cell struct {
 	weight float64
 }
 
-// add counts a fetch. Of too many cells the lightest gives way with a chance
-// of 1 in so many as it has, and its count goes to whom it belongs then: each
-// is right on average. The chance is from 0 to 1.
+func (c cell) compare(d cell) int {
+	return cmp.Or(c.client.Compare(d.client), cmp.Compare(c.edge, d.edge))
+}
+
+// add counts fetches. The chance is a number from 0 to 1, as good as random.
 func (p *picture) add(client netip.Prefix, edge landfall.NodeID, weight, chance float64) {
 	p.total += weight
-	least := 0
-	for i := range p.cells {
-		c := &p.cells[i]
-		if c.client == client && c.edge == edge {
-			c.weight += weight
-			return
-		}
-		if c.weight < p.cells[least].weight {
-			least = i
-		}
-	}
-	if len(p.cells) < maxCells {
-		p.cells = append(p.cells, cell{client, edge, weight})
+	c := cell{client, edge, weight}
+	at, found := slices.BinarySearchFunc(p.cells, c, cell.compare)
+	if found {
+		p.cells[at].weight += weight
 		return
 	}
-	c := &p.cells[least]
-	c.weight += weight
-	if chance*c.weight < weight {
-		c.client, c.edge = client, edge
+	p.cells = slices.Insert(p.cells, at, c)
+	if len(p.cells) > maxCells {
+		p.fold(chance)
 	}
+}
+
+// fold makes one cell of the two lightest of the edge that has most, so that
+// none pushes out what others report. The heavier is the likelier to stay, in
+// proportion: each count is right on average, and their sum exact.
+func (p *picture) fold(chance float64) {
+	edge, a, b := p.widest(), -1, -1 // the lightest, and the one after it
+	for i, c := range p.cells {
+		switch {
+		case c.edge != edge:
+		case a < 0 || c.weight < p.cells[a].weight:
+			a, b = i, a
+		case b < 0 || c.weight < p.cells[b].weight:
+			b = i
+		}
+	}
+	if b < 0 { // as many edges as cells
+		p.total -= p.cells[a].weight
+		p.cells = slices.Delete(p.cells, a, a+1)
+		return
+	}
+	sum := p.cells[a].weight + p.cells[b].weight
+	if chance*sum < p.cells[b].weight {
+		a, b = b, a
+	}
+	p.cells[a].weight = sum
+	p.cells = slices.Delete(p.cells, b, b+1)
+}
+
+// widest is the edge with the most cells, of several the first by name.
+func (p *picture) widest() (widest landfall.NodeID) {
+	count := map[landfall.NodeID]int{}
+	for _, c := range p.cells {
+		count[c.edge]++
+	}
+	for edge, n := range count {
+		if most := count[widest]; n > most || n == most && edge < widest {
+			widest = edge
+		}
+	}
+	return widest
 }
 
 // faint is the weight below which a cell is forgotten.
@@ -83,54 +117,68 @@ func (p *picture) age(factor float64) {
 // left.
 func (p *picture) clients() (shares []Share, total float64, ok bool) {
 	cells := slices.Clone(p.cells)
-	slices.SortFunc(cells, func(a, b cell) int {
-		return cmp.Or(a.client.Compare(b.client), cmp.Compare(a.edge, b.edge))
-	})
-	curb(cells, func(c cell) netip.Prefix { return c.client }, func(int) float64 { return ofNetwork })
-	curb(cells, func(c cell) landfall.NodeID { return c.edge }, func(n int) float64 {
-		if n == 2 {
-			return ofPair
+	group := make([]int, len(cells))
+	networks := 0
+	for i, c := range cells {
+		if i == 0 || c.client != cells[i-1].client {
+			networks++
 		}
-		return ofEdge
-	})
+		group[i] = networks - 1
+	}
+	curb(cells, group, networks, ofNetwork)
+	edges := map[landfall.NodeID]int{}
+	for i, c := range cells {
+		if _, ok := edges[c.edge]; !ok {
+			edges[c.edge] = len(edges)
+		}
+		group[i] = edges[c.edge]
+	}
+	if len(edges) == 2 {
+		curb(cells, group, 2, ofPair)
+	} else {
+		curb(cells, group, len(edges), ofEdge)
+	}
 	for _, c := range cells {
 		total += c.weight
-		if n := len(shares); n > 0 && shares[n-1].Prefix == c.client {
-			shares[n-1].Weight += c.weight
-		} else if c.weight > 0 {
-			shares = append(shares, Share{c.client, c.weight})
-		}
 	}
 	if total < enough {
 		return nil, 0, false
 	}
-	for i := range shares {
-		shares[i].Weight /= total
-	}
-	return shares, total, true
+	return inParts(cells, networks, total), total, true
 }
 
-// curb scales cells down so that those with the same key are no more of the
-// whole than their part, which may hang on how many keys there are.
-func curb[K comparable](cells []cell, key func(cell) K, part func(n int) float64) {
-	sums := map[K]float64{}
+// inParts are the networks of cells, each with its part of their total.
+func inParts(cells []cell, networks int, total float64) []Share {
+	shares := make([]Share, 0, networks)
 	for _, c := range cells {
-		sums[key(c)] += c.weight
+		n := len(shares)
+		if n == 0 || shares[n-1].Prefix != c.client {
+			shares = append(shares, Share{Prefix: c.client})
+			n++
+		}
+		shares[n-1].Weight += c.weight / total
 	}
-	weights := make([]float64, 0, len(sums))
-	for _, w := range sums {
-		weights = append(weights, w)
+	return shares
+}
+
+// curb scales cells down so that none of the n groups is more of the whole
+// than its part.
+func curb(cells []cell, group []int, n int, part float64) {
+	sums := make([]float64, n)
+	for i, c := range cells {
+		sums[group[i]] += c.weight
 	}
-	limit := level(weights, part(len(sums)))
+	limit := level(slices.Clone(sums), part)
 	for i := range cells {
-		if c := &cells[i]; sums[key(*c)] > limit {
-			c.weight *= limit / sums[key(*c)]
+		if sum := sums[group[i]]; sum > limit {
+			cells[i].weight *= limit / sum
 		}
 	}
 }
 
 // level is the most that a weight may be if none is to be more than its part
 // of the whole, once all that are more were cut to it: 0 if there are too few.
+// It sorts the weights.
 func level(weights []float64, part float64) float64 {
 	slices.Sort(weights)
 	rest := 0.0

@@ -76,7 +76,7 @@ func TestQueriesCountHalfAfterTheHalfLife(t *testing.T) {
 		c.Add(netip.MustParseAddr("192.0.2.1"))
 	}
 	for now := epoch; now.Sub(epoch) < HalfLife; {
-		now = now.Add(10 * time.Minute)
+		now = now.Add(time.Hour)
 		c.Tick(now)
 	}
 	if got := c.Freeze().Total(); math.Abs(got-512) > 0.1 {
@@ -115,7 +115,7 @@ func TestVeryManyQueriesAreEstimated(t *testing.T) {
 	}
 }
 
-// A flood of networks that ask once each, ten times as many as there are
+// A flood of networks that ask once each, three times as many as there are
 // places, leaves those who ask much where they are and what they are.
 func TestFloodDoesNotWashTheKnownAway(t *testing.T) {
 	c := New()
@@ -126,7 +126,7 @@ func TestFloodDoesNotWashTheKnownAway(t *testing.T) {
 			c.Add(addr4(10<<24 | i<<8))
 		}
 	}
-	const flood = 10 * sets * ways
+	const flood = 3 * sets * ways
 	for range flood {
 		c.add(key6(rng.Uint64(), 48), one) // as Add does before it draws
 	}
@@ -155,19 +155,24 @@ func TestFloodDoesNotWashTheKnownAway(t *testing.T) {
 // Each network's count is right on average, also of those that share a place.
 func TestCountsAreRightOnAverage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	const rounds, networks = 300, 64
+	const rounds = 1000
+	c := &Counter{} // a multiplier of 0: all in one set
+	share := &c.sets[0]
 	var sum float64
 	for range rounds {
-		c := &Counter{} // a multiplier of 0: all in one set
+		*share = set{}
 		for range 1000 {
-			n := uint32(rng.ExpFloat64() * 8)
-			c.Add(addr4(min(n, networks-1) << 8))
+			c.Add(addr4(uint32(rng.ExpFloat64()*8) << 8))
 		}
-		sum += weight(c.Freeze(), "0.0.3.0/24")
+		for i := range share.keys {
+			if key(share.keys[i].Load()) == key4(3<<8, 24) {
+				sum += float64(share.counts[i].Load()) / one
+			}
+		}
 	}
 	// P(3 <= X < 4) of 1000 queries, X exponential with mean 8: 80.8.
 	want := 1000 * (math.Exp(-3.0/8) - math.Exp(-4.0/8))
-	if got := sum / rounds; math.Abs(got/want-1) > 0.15 {
+	if got := sum / rounds; math.Abs(got/want-1) > 0.1 {
 		t.Errorf("%g on average, want %g", got, want)
 	}
 }
@@ -184,7 +189,7 @@ func TestCountingTogetherLosesNothing(t *testing.T) {
 		})
 	}
 	running.Go(func() {
-		for range 20 {
+		for range 4 {
 			c.Freeze()
 			c.Stats()
 		}
