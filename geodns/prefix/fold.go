@@ -4,16 +4,16 @@ import "net/netip"
 
 // fold is a part of IPv6 whose addresses hold an IPv4 address.
 type fold struct {
-	first, last six
-	shift       int // bits before the IPv4 address
+	first six
+	shift int // bits before the IPv4 address
 }
 
 // folds are all such parts, in order.
 func folds() [3]fold {
 	return [3]fold{
-		{six{0, 0xffff << 32}, six{0, 0xffff<<32 | 0xffffffff}, 96},                    // ::ffff:0:0/96
-		{six{0x0064ff9b << 32, 0}, six{0x0064ff9b << 32, 0xffffffff}, 96},              // 64:ff9b::/96
-		{six{0x2002 << 48, 0}, six{0x2002<<48 | (1<<48 - 1), 0xffffffff_ffffffff}, 16}, // 2002::/16
+		{six{0, 0xffff << 32}, 96},     // ::ffff:0:0/96
+		{six{0x0064ff9b << 32, 0}, 96}, // 64:ff9b::/96
+		{six{0x2002 << 48, 0}, 16},     // 2002::/16
 	}
 }
 
@@ -57,7 +57,7 @@ func setApart(runs runsOf[six], v4 runsOf[four]) runsOf[six] {
 			runs = runs[1:]
 		}
 		out.put(f.first, v4[0].label, apart)
-		after, _ := f.last.next()
+		after := f.first.after(f.shift)
 		for len(runs) > 0 && !after.less(runs[0].start) {
 			label, runs = runs[0].label, runs[1:]
 		}

@@ -2,7 +2,6 @@ package prefix
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 )
 
@@ -33,54 +32,59 @@ func (r *runsOf[K]) put(k K, label uint32, apart bool) {
 	}
 }
 
-// block is a prefix that was given, as its first and last address.
+// block is a prefix that was given.
 type block[K key[K]] struct {
-	first, last K
-	bits, order int
-	label       uint32
+	first K
+	bits  uint8
+	order uint32 // the later is on top
+	label uint32
+}
+
+func (b block[K]) compare(c block[K]) int {
+	switch {
+	case b.first.less(c.first):
+		return -1
+	case c.first.less(b.first):
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.bits, c.bits), cmp.Compare(b.order, c.order))
+}
+
+// open is a block that has begun, and the address after it; zero if it goes to
+// the end.
+type open[K key[K]] struct {
+	after K
+	label uint32
 }
 
 // sweep lays blocks over each other: the longest is on top, of equal ones the
 // last.
 func sweep[K key[K]](blocks []block[K]) runsOf[K] {
-	slices.SortFunc(blocks, func(a, b block[K]) int {
-		switch {
-		case a.first.less(b.first):
-			return -1
-		case a.first != b.first:
-			return 1
-		}
-		return cmp.Or(a.bits-b.bits, a.order-b.order)
-	})
-	out := make(runsOf[K], 1, len(blocks)+1)
-	var open []block[K] // each within the one before
-	// leave closes the blocks that end before k.
-	leave := func(k K, all bool) {
-		for n := len(open); n > 0 && (all || open[n-1].last.less(k)); n = len(open) {
-			after, more := open[n-1].last.next()
-			open = open[:n-1]
-			under := uint32(0)
-			if n > 1 {
-				under = open[n-2].label
-			}
-			if more {
-				out.add(after, under)
-			}
-		}
+	slices.SortFunc(blocks, block[K].compare)
+	var none K
+	out := make(runsOf[K], 1, 2*len(blocks)+2)
+	within := []open[K]{{}} // each in the one before; all in nothing
+	leave := func() {
+		n := len(within) - 1
+		out.add(within[n].after, within[n-1].label)
+		within = within[:n]
 	}
 	for _, b := range blocks {
-		leave(b.first, false)
-		open = append(open, b)
+		for at := within[len(within)-1].after; at != none && !b.first.less(at); at = within[len(within)-1].after {
+			leave()
+		}
+		within = append(within, open[K]{b.first.after(int(b.bits)), b.label})
 		out.add(b.first, b.label)
 	}
-	var none K
-	leave(none, true)
+	for within[len(within)-1].after != none {
+		leave()
+	}
 	return out
 }
 
 // relabel gives every run a new label.
-func relabel[K key[K]](runs []run[K], f func(uint32) uint32) runsOf[K] {
-	var out runsOf[K]
+func relabel[K key[K]](runs runsOf[K], f func(uint32) uint32) runsOf[K] {
+	out := make(runsOf[K], 0, len(runs)+1)
 	for _, r := range runs {
 		out.add(r.start, f(r.label))
 	}
@@ -88,54 +92,23 @@ func relabel[K key[K]](runs []run[K], f func(uint32) uint32) runsOf[K] {
 }
 
 // cross cuts the runs of both where either has a border.
-func cross[K key[K]](a, b []run[K], f func(x, y uint32) uint32) runsOf[K] {
-	out := make(runsOf[K], 0, max(len(a), len(b)))
-	for i, j := 0, 0; ; {
-		at := a[i].start
-		if at.less(b[j].start) {
-			at = b[j].start
+func cross[K key[K]](a, b runsOf[K], f func(x, y uint32) uint32) runsOf[K] {
+	out := make(runsOf[K], 0, len(a)+len(b))
+	for {
+		at := a[0].start
+		if at.less(b[0].start) {
+			at = b[0].start
 		}
-		out.add(at, f(a[i].label, b[j].label))
+		out.add(at, f(a[0].label, b[0].label))
 		switch {
-		case i+1 == len(a) && j+1 == len(b):
+		case len(a) == 1 && len(b) == 1:
 			return out
-		case i+1 == len(a):
-			j++
-		case j+1 == len(b):
-			i++
-		case a[i+1].start == b[j+1].start:
-			i, j = i+1, j+1
-		case a[i+1].start.less(b[j+1].start):
-			i++
+		case len(b) == 1 || len(a) > 1 && a[1].start.less(b[1].start):
+			a = a[1:]
+		case len(a) == 1 || b[1].start.less(a[1].start):
+			b = b[1:]
 		default:
-			j++
+			a, b = a[1:], b[1:]
 		}
-	}
-}
-
-// width is the length of the widest prefix around k that lies within run i.
-func width[K key[K]](runs []run[K], i int, k K) int {
-	bits := 0
-	if before, ok := runs[i].start.prev(); ok {
-		bits = k.common(before) + 1
-	}
-	if i+1 < len(runs) {
-		bits = max(bits, k.common(runs[i+1].start)+1)
-	}
-	return bits
-}
-
-// leaves cuts run i into the fewest prefixes.
-func leaves[K key[K]](runs []run[K], i int, yield func(netip.Prefix, uint32) bool) bool {
-	for k := runs[i].start; ; {
-		bits := width(runs, i, k)
-		if !yield(k.prefix(bits), runs[i].label) {
-			return false
-		}
-		after, more := k.last(bits).next()
-		if !more || i+1 < len(runs) && after == runs[i+1].start {
-			return true
-		}
-		k = after
 	}
 }

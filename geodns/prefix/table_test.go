@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -29,8 +31,10 @@ func (o oracle) borders() []netip.Addr {
 	var out []netip.Addr
 	note := func(p netip.Prefix) {
 		out = append(out, p.Addr())
-		if after := lastOf(p).Next(); after.IsValid() {
-			out = append(out, after)
+		if p.Addr().Is4() {
+			out = append(out, fourOf(p.Addr()).after(p.Bits()).addr())
+		} else {
+			out = append(out, sixOf(p.Addr()).after(p.Bits()).addr())
 		}
 	}
 	for _, l := range o {
@@ -56,14 +60,6 @@ func within(part six, shift int, p netip.Prefix) netip.Prefix {
 		part.lo |= v4
 	}
 	return part.prefix(shift + p.Bits())
-}
-
-func lastOf(p netip.Prefix) netip.Addr {
-	if p.Addr().Is4() {
-		return fourOf(p.Addr()).last(p.Bits()).addr()
-	}
-	a := sixOf(p.Addr()).last(p.Bits()).addr()
-	return a
 }
 
 // same reports whether all of p has the label.
@@ -124,18 +120,149 @@ func draw(r *rand.Rand, n int) oracle {
 	return o
 }
 
-func TestWidestPrefixOfOneLabel(t *testing.T) {
-	for seed := range uint64(400) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, 1))
-			o := draw(r, r.IntN(10))
-			table, borders := Build(o), o.borders()
-			for _, a := range borders {
-				verify(t, table, o, borders, a)
-				if before := a.Prev(); before.IsValid() {
-					verify(t, table, o, borders, before)
-				}
+// verifyAll asks wherever a label may change, and before.
+func verifyAll(t *testing.T, table *Table, o oracle) {
+	t.Helper()
+	borders := o.borders()
+	for _, a := range borders {
+		verify(t, table, o, borders, a)
+		if before := a.Prev(); before.IsValid() {
+			verify(t, table, o, borders, before)
+		}
+	}
+	verifyLeaves(t, table)
+}
+
+// verifyLeaves holds All against Lookup: every leaf is the widest prefix of one
+// label, they follow each other without a gap, and a Table made of them is the
+// same.
+func verifyLeaves(t *testing.T, table *Table) {
+	t.Helper()
+	var leaves []Leaf
+	var next netip.Addr // zero where a family begins
+	for p, label := range table.All() {
+		if got, bits := table.Lookup(p.Addr()); got != label || bits != p.Bits() {
+			t.Fatalf("leaf %v %d: look-up says %d, /%d", p, label, got, bits)
+		}
+		for _, f := range folds() {
+			if first := f.first.prefix(f.shift); next == first.Addr() && p.Addr() != next {
+				next = f.first.after(f.shift).addr()
 			}
+		}
+		if next != p.Addr() && !(p.Addr().IsUnspecified() && !next.IsValid()) {
+			t.Fatalf("leaf %v: want one at %v", p, next)
+		}
+		if p.Addr().Is4() {
+			next = fourOf(p.Addr()).after(p.Bits()).addr()
+		} else {
+			next = sixOf(p.Addr()).after(p.Bits()).addr()
+		}
+		if next.IsUnspecified() {
+			next = netip.Addr{}
+		}
+		leaves = append(leaves, Leaf{p, label})
+	}
+	if next.IsValid() {
+		t.Fatalf("no leaf at %v", next)
+	}
+	if again := Build(leaves); !reflect.DeepEqual(again, table.Relabel(func(l uint32) uint32 { return l })) {
+		t.Fatalf("made of its leaves it is another table: %v", leaves)
+	}
+	v4, v6 := table.Len()
+	if v4+v6 != len(leaves) {
+		t.Fatalf("%d and %d leaves of %d", v4, v6, len(leaves))
+	}
+}
+
+func TestWidestPrefixOfOneLabel(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		o := draw(r, r.IntN(10))
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { verifyAll(t, Build(o), o) })
+	}
+}
+
+func TestCrossAndRelabel(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		a, b := draw(r, r.IntN(7)), draw(r, r.IntN(7))
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			f := func(x, y uint32) uint32 { return (x + 2*y) % 4 }
+			table := Cross(Build(a), Build(b), f)
+			verifyLeaves(t, table)
+			same(t, table, both(a, b), func(at netip.Addr) uint32 { return f(a.label(at), b.label(at)) })
+			half := table.Relabel(func(x uint32) uint32 { return x / 2 })
+			verifyLeaves(t, half)
+			same(t, half, both(a, b), func(at netip.Addr) uint32 { return f(a.label(at), b.label(at)) / 2 })
 		})
+	}
+}
+
+// both are the borders of two.
+func both(a, b oracle) []netip.Addr { return append(a.borders(), b.borders()...) }
+
+// same holds a Table against what is wanted, wherever that may change.
+func same(t *testing.T, table *Table, borders []netip.Addr, want func(netip.Addr) uint32) {
+	t.Helper()
+	for _, at := range borders {
+		label, bits := table.Lookup(at)
+		if label != want(at) {
+			t.Fatalf("%v: label %d, want %d", at, label, want(at))
+		}
+		all := func(bits int) bool {
+			p := netip.PrefixFrom(at, bits).Masked()
+			return !slices.ContainsFunc(borders, func(b netip.Addr) bool { return p.Contains(b) && want(b) != label }) && want(p.Addr()) == label
+		}
+		if !all(bits) || bits > 0 && all(bits-1) {
+			t.Fatalf("%v: /%d is not the widest prefix of %d", at, bits, label)
+		}
+	}
+}
+
+// Where prefixes crowd, the search goes deep.
+func TestCrowdedTable(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	var leaves []Leaf
+	for range 30_000 {
+		a := four(0x0a000000 | r.Uint32()>>(8+r.IntN(24)))
+		leaves = append(leaves, Leaf{a.prefix(32), 1 + r.Uint32N(9)})
+		b := six{0x20010db8<<32 | r.Uint64()>>(32+r.IntN(32)), r.Uint64() >> r.IntN(64) << r.IntN(64)}
+		leaves = append(leaves, Leaf{b.prefix(128 - 40*r.IntN(2)).Masked(), 1 + r.Uint32N(9)})
+	}
+	for _, extreme := range []netip.Prefix{four(0).prefix(32), (^four(0)).prefix(32), six{}.prefix(128), six{^uint64(0), ^uint64(0)}.prefix(128)} {
+		leaves = append(leaves, Leaf{extreme, 10})
+	}
+	table := Build(leaves)
+	verifyLeaves(t, table)
+	want := map[netip.Prefix]uint32{}
+	for _, l := range leaves {
+		want[l.Prefix] = l.Label
+	}
+	for _, l := range leaves {
+		at := l.Prefix.Addr()
+		if got, _ := table.Lookup(at); l.Prefix.IsSingleIP() && got != want[l.Prefix] {
+			t.Fatalf("%v: label %d, want %d", at, got, want[l.Prefix])
+		}
+	}
+}
+
+func TestNoTable(t *testing.T) {
+	for _, none := range []*Table{nil, {}, Build(nil)} {
+		for _, a := range []string{"1.2.3.4", "::ffff:1.2.3.4", "2002::", "::"} {
+			if label, bits := none.Lookup(netip.MustParseAddr(a)); label != 0 || bits != 0 {
+				t.Errorf("%s: %d, /%d", a, label, bits)
+			}
+		}
+		verifyLeaves(t, none)
+		if label, bits := Cross(none, none, func(x, y uint32) uint32 { return x + y + 1 }).Lookup(netip.IPv6Unspecified()); label != 1 || bits != 0 {
+			t.Errorf("crossed: %d, /%d", label, bits)
+		}
+	}
+	if label, bits := Build([]Leaf{{four(0).prefix(0), 3}}).Lookup(netip.Addr{}); label != 0 || bits != 0 {
+		t.Errorf("no address: %d, /%d", label, bits)
+	}
+	table := Build([]Leaf{{netip.Prefix{}, 1}, {netip.PrefixFrom(four(1).addr(), 99), 2}})
+	if v4, v6 := table.Len(); v4 != 1 || v6 != 1 {
+		t.Errorf("of nothing: %d, %d", v4, v6)
 	}
 }
