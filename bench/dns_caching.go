@@ -8,8 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 
 	"landfall/bench/atlas"
@@ -21,7 +19,9 @@ import (
 // second draw.
 const strangers = 0.001
 
-// inFlight is how many clients wait for the resolver at any time.
+// inFlight is how many clients wait for the resolver at any time. Those of the
+// second draw come one after the other: an answer on its way to unbound when
+// another for everybody arrives undoes that one, by accident.
 const inFlight = 64
 
 // crowd are clients drawn by address space.
@@ -73,8 +73,11 @@ type cached struct {
 // its clients are told wrong: once with clients whom the database knows, and
 // once, a tenth of them, with some whom it does not.
 func dnsCaching(ctx context.Context, o options, table, progress io.Writer) error {
-	known, mixed := newCaching("clients whom the database knows", o.clients), newCaching("clients, one in a thousand unknown", o.clients/10)
+	known, mixed := newCaching("clients whom the database knows", o.clients, inFlight), newCaching("clients, one in a thousand unknown", o.clients/10, 1)
 	err := o.eachWorld(progress, func(s peers.Site) error {
+		if err := o.program(ctx, &s, progress); err != nil {
+			return err
+		}
 		if err := known.world(ctx, s, newCrowd(s.World, known.clients, 0), progress); err != nil {
 			return err
 		}
@@ -95,12 +98,13 @@ func dnsCaching(ctx context.Context, o options, table, progress io.Writer) error
 type caching struct {
 	who     string
 	clients int
+	flight  int
 	least   sample
 	results []cached
 }
 
-func newCaching(who string, clients int) *caching {
-	return &caching{who: who, clients: clients, results: make([]cached, len(peers.Kinds()))}
+func newCaching(who string, clients, flight int) *caching {
+	return &caching{who: who, clients: clients, flight: flight, results: make([]cached, len(peers.Kinds()))}
 }
 
 func (c *caching) world(ctx context.Context, s peers.Site, clients *crowd, progress io.Writer) error {
@@ -109,7 +113,7 @@ func (c *caching) world(ctx context.Context, s peers.Site, clients *crowd, progr
 	for i := range kinds {
 		k := (i + int(s.World.Seed)) % len(kinds) // they take turns in being the first
 		fmt.Fprintf(progress, "world %d: %d %s: %s\n", s.World.Seed, c.clients, c.who, kinds[k].Name)
-		if err := c.results[k].measure(ctx, s, kinds[k], clients); err != nil {
+		if err := c.results[k].measure(ctx, s, kinds[k], clients, c.flight); err != nil {
 			return fmt.Errorf("%s: %w", kinds[k].Name, err)
 		}
 	}
@@ -134,7 +138,7 @@ func (c *caching) write(b *bytes.Buffer) {
 	}
 }
 
-func (r *cached) measure(ctx context.Context, s peers.Site, k peers.Kind, c *crowd) (err error) {
+func (r *cached) measure(ctx context.Context, s peers.Site, k peers.Kind, c *crowd, flight int) (err error) {
 	server, err := k.Start(ctx, s)
 	if err != nil {
 		return err
@@ -155,7 +159,7 @@ func (r *cached) measure(ctx context.Context, s peers.Site, k peers.Kind, c *cro
 	before, wrong := relay.Asked(), 0
 	begun := time.Now()
 	again, err := ecs.Load{
-		Server: unbound.Addr, Name: name, Count: len(c.clients), Flight: inFlight, Client: c.prefix,
+		Server: unbound.Addr, Name: name, Count: len(c.clients), Flight: flight, Client: c.prefix,
 		Got: func(i int, a ecs.Answer) {
 			if a.Addr != s.World.Edges[c.truth[c.clients[i]]].Addr {
 				wrong++
@@ -172,43 +176,5 @@ func (r *cached) measure(ctx context.Context, s peers.Site, k peers.Kind, c *cro
 	r.wrong.add(float64(wrong))
 	r.truncated += relay.Truncated()
 	r.again += again
-	return nil
-}
-
-// eachWorld makes the worlds of the seeds, one after the other, each with its
-// database in a directory that is gone afterwards.
-func (o options) eachWorld(progress io.Writer, f func(peers.Site) error) error {
-	dir, err := os.MkdirTemp("", "landfall-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	bin := o.binary
-	if bin == "" {
-		fmt.Fprintln(progress, "building landfall")
-		if bin, err = build(context.Background(), o.root, dir); err != nil {
-			return err
-		}
-	}
-	if bin, err = filepath.Abs(bin); err != nil {
-		return err
-	}
-	for seed := range uint64(o.worlds) {
-		w, err := atlas.New(seed + 1)
-		if err != nil {
-			return err
-		}
-		s := peers.Site{World: w, Dir: filepath.Join(dir, fmt.Sprint("world", seed+1)), Landfall: bin}
-		if err := os.Mkdir(s.Dir, 0o755); err != nil {
-			return err
-		}
-		s.Database = filepath.Join(s.Dir, "GeoLite2-City.mmdb")
-		if err := w.WriteMMDB(s.Database); err != nil {
-			return err
-		}
-		if err := f(s); err != nil {
-			return fmt.Errorf("world %d: %w", seed+1, err)
-		}
-	}
 	return nil
 }

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	measures := map[string]measure{"skeleton": skeleton, "ops": ops, "dns-caching": dnsCaching}
+	measures := map[string]measure{"skeleton": skeleton, "ops": ops, "dns-caching": dnsCaching, "dns-lookup": dnsLookup, "dns-plan": dnsPlan}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {
 			return fmt.Errorf("there is no measurement %q; there are skeleton and ops", name)

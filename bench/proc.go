@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // usage is what a process holds, in bytes.
@@ -47,6 +49,16 @@ func kilobytes(b []byte, key string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no %s", key)
+}
+
+// busy is how long this process has had a processor for: on a busy machine
+// the clock tells more of others.
+func busy() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // machine says where the figures were measured: they are worth nothing
