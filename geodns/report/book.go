@@ -172,7 +172,7 @@ type Stats struct {
 	Reports  uint64             `metric:"received_total" help:"Reports of edges that were read."`
 	Refused  map[string]uint64  `metric:"refused_total" label:"why" help:"Reports that were not read."`
 	Dropped  map[string]uint64  `metric:"entries_dropped_total" label:"why" help:"Samples and fetches in reports that were dropped."`
-	Requests map[string]float64 `metric:"requests" label:"edge" help:"Requests per second that an edge says it serves, smoothed."`
+	Requests map[string]float64 `metric:"requests" label:"edge" help:"Requests per second that an edge said in the last minute to serve, smoothed."`
 	Demand   float64            `metric:"demand" help:"Requests per second that answers are planned for; 0: not known."`
 }
 
@@ -181,8 +181,11 @@ func (b *Book) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Stats{b.reports, maps.Clone(b.refused), maps.Clone(b.dropped), map[string]float64{}, b.demand}
+	now := time.Now()
 	for id, said := range b.said {
-		s.Requests[string(id)] = said.requests
+		if now.Sub(said.when) < Fresh {
+			s.Requests[string(id)] = said.requests
+		}
 	}
 	return s
 }
