@@ -1,6 +1,7 @@
 package gdnsd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,7 +80,7 @@ func printable(s string) string {
 
 // inside is a file's name as fs.FS has it.
 func inside(name string) string {
-	return strings.TrimPrefix(path.Join("/", name), "/")
+	return cmp.Or(strings.TrimPrefix(path.Join("/", name), "/"), ".")
 }
 
 // text reads the file that is named at a place, and calls use with it. Files

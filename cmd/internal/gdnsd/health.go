@@ -59,7 +59,7 @@ func (c *conf) probe(m *landfall.Map, name string, v *value) bool {
 			m.Health.Path = p.text
 		}
 		m.Ports.HTTP = c.port(v, 80)
-		c.status(name, v)
+		c.status(m, name, v)
 		c.only(v, "service type "+name, append(common, "url_path", "vhost", "ok_codes")...)
 	case "tcp_connect":
 		m.Health.Probe = landfall.ProbeTCP
@@ -99,14 +99,15 @@ func (c *conf) number(v *value, name string, usual, most int) int {
 	return n
 }
 
-// status tells what a probe by HTTP does not ask or heed.
-func (c *conf) status(name string, v *value) {
-	if h := v.of("vhost"); h != nil {
-		c.note(h.at, "", "service type %q: probes do not ask for the host %q but for the edge's address", name, h.text)
+// status tells what a probe by HTTP asks and heeds otherwise: it asks by the
+// name of the first service, and 2xx and 3xx are good.
+func (c *conf) status(m *landfall.Map, name string, v *value) {
+	if h := v.of("vhost"); h != nil && len(m.Services) > 0 && h.text != m.Services[0].Host {
+		c.note(h.at, "put that service first", "service type %q: probes ask for the host %s, not %s", name, m.Services[0].Host, h.text)
 	}
-	if codes := v.of("ok_codes"); codes != nil {
-		if all := codes.all(); len(all) != 1 || all[0].text != "200" {
-			c.note(codes.at, "", "service type %q: probes heed no list of codes", name)
+	for _, code := range v.of("ok_codes").all() {
+		if n, err := strconv.Atoi(code.text); err != nil || n < 200 || n > 399 {
+			c.note(code.at, "", "service type %q: %s is not good: 200 to 399 are", name, code.text)
 		}
 	}
 }

@@ -88,14 +88,16 @@ func story(t *testing.T, folder string) string {
 // checkText sees whether the text is a network file, and that of the map.
 func checkText(t *testing.T, r *Result) {
 	t.Helper()
-	m, problems := config.Parse("network.toml", []byte(r.Text), func(m *landfall.Map) []landfall.Fault {
-		_, faults := ours.Build(m, nil)
-		return faults
-	})
+	m, problems := config.Parse("network.toml", []byte(r.Text), zoneFaults)
 	if len(problems) > 0 {
 		t.Fatalf("%s\n%s", (&config.Error{Problems: problems}).Explain(), r.Text)
 	}
 	if got, want := fmt.Sprintf("%+v", m), fmt.Sprintf("%+v", r.Map); got != want {
 		t.Fatalf("the text is read as\n%s\nand was made of\n%s", got, want)
 	}
+}
+
+func zoneFaults(m *landfall.Map) []landfall.Fault {
+	_, faults := ours.Build(m, nil)
+	return faults
 }
