@@ -15,7 +15,7 @@ type Book struct {
 	cfg Config
 
 	mu      sync.Mutex
-	network string // salts what is drawn
+	m       *landfall.Map // nil before the first
 	sites   []site
 	edges   []edge
 	byID    map[landfall.NodeID]uint16 // index into edges, for as long as the Book lives
@@ -37,8 +37,7 @@ type edge struct {
 // everybody.
 type site struct {
 	place landfall.Place
-	drawn float64 // part of the traffic that measurement brings here in this epoch
-	base  float64 // and in the one before
+	may   float64 // part of the traffic that measurement may bring here in this epoch
 }
 
 // entry is what is known of one prefix.
@@ -77,7 +76,7 @@ func (b *Book) SetMap(m *landfall.Map) {
 }
 
 func (b *Book) setMap(m *landfall.Map) {
-	b.network = m.Network
+	b.m = m
 	for i := range b.edges {
 		b.edges[i].active = false
 	}

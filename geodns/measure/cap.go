@@ -7,7 +7,7 @@ import (
 
 // claim is a prefix whose clients would go elsewhere than geography has them.
 type claim struct {
-	key       key
+	row       int
 	site      uint16 // where to
 	class     int    // as session.credible has it
 	incumbent bool   // they went there in the last epoch
@@ -19,8 +19,8 @@ func (s *session) rank() {
 	stats := &s.book.stats
 	stats.Contradicted, stats.Withheld = 0, 0
 	var claims []claim
-	for _, k := range s.keys {
-		e := s.book.entries[k]
+	for i, r := range s.rows {
+		k, e := r.key, r.entry
 		v := s.look(k, e, nil)
 		if v.contradicted {
 			stats.Contradicted++
@@ -32,7 +32,7 @@ func (s *session) rank() {
 		s.count(e)
 		s.wait(e)
 		if to := s.site(v.order[0]); to != s.site(0) {
-			claims = append(claims, claim{k, to, s.credible(), s.site(v.before[0]) == to, s.draw(k, uint64(to))})
+			claims = append(claims, claim{i, to, s.credible(), s.site(v.before[0]) == to, s.draw(k, uint64(to))})
 			continue
 		}
 		s.adopt(e)
@@ -44,14 +44,13 @@ func (s *session) rank() {
 				incumbent = -1
 			}
 		}
-		return cmp.Or(cmp.Compare(a.class, b.class), incumbent, cmp.Compare(a.draw, b.draw), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(a.class, b.class), incumbent, cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
+	s.allow()
 	for _, c := range claims {
 		s.grant(c)
 	}
-	for i := range s.drawn {
-		s.book.sites[i].granted(part(s.drawn[i], s.total), s.first)
-	}
+	s.spend()
 }
 
 // count counts the epochs in which another place was better.
@@ -78,15 +77,15 @@ func (s *session) wait(e *entry) {
 // grant lets clients go where they are claimed, as long as that place draws no
 // more than it may; else where they would go without it.
 func (s *session) grant(c claim) {
-	e, weight := s.book.entries[c.key], s.weight[c.key]
+	k, e, weight := s.rows[c.row].key, s.rows[c.row].entry, s.rows[c.row].weight
 	var distrusted []uint16
 	for {
-		s.look(c.key, e, distrusted)
+		s.look(k, e, distrusted)
 		if len(distrusted) == 0 {
 			s.wait(e)
 		}
 		to := s.site(s.sight.order[0])
-		if to == s.site(0) || s.drawn[to]+weight <= s.allowed(to)*s.total {
+		if to == s.site(0) || s.drawn[to]+weight <= s.book.sites[to].may*s.total {
 			if to != s.site(0) {
 				s.drawn[to] += weight
 			}
@@ -96,23 +95,28 @@ func (s *session) grant(c claim) {
 		if len(distrusted) == 0 {
 			s.book.stats.Withheld++
 		}
+		s.withheld[to] = true
 		distrusted = append(distrusted, to)
 	}
 }
 
-// allowed is which part of the traffic measurement may bring to a site.
-func (s *session) allowed(site uint16) float64 {
-	cfg := &s.book.cfg
-	return min(float64(cfg.Cap), s.book.sites[site].base+float64(cfg.Step))
+// allow lets every site draw a step more than in the last epoch.
+func (s *session) allow() {
+	for i := range s.book.sites {
+		if site := &s.book.sites[i]; s.first {
+			site.may = min(site.may+float64(s.book.cfg.Step), float64(s.book.cfg.Cap))
+		}
+	}
 }
 
-// granted keeps what a site drew, which is what it may grow from in the next
-// epoch.
-func (s *site) granted(drawn float64, first bool) {
-	if first {
-		s.base = s.drawn
+// spend takes back what a site did not draw, unless something was withheld from
+// it: that may weigh more than a step.
+func (s *session) spend() {
+	for i := range s.book.sites {
+		if site := &s.book.sites[i]; !s.withheld[i] {
+			site.may = min(site.may, part(s.drawn[i], s.total))
+		}
 	}
-	s.drawn = drawn
 }
 
 // adopt makes the order in sight that of the entry.

@@ -18,7 +18,7 @@ const (
 
 // trial is an edge that may be tried for a prefix.
 type trial struct {
-	key   key
+	row   int
 	edge  uint16
 	known bool          // it was measured before
 	gain  time.Duration // what may be won by it; below 0, what is lost
@@ -34,10 +34,10 @@ func (s *session) explore() {
 	}
 	stats := &s.book.stats
 	stats.Explored, stats.OnTrial = 0, 0
-	for _, k := range s.keys {
-		if e := s.book.entries[k]; e.trial > 0 {
+	for _, r := range s.rows {
+		if r.entry.trial > 0 {
 			stats.Explored++
-			stats.OnTrial += part(s.weight[k], s.total)
+			stats.OnTrial += part(r.weight, s.total)
 		}
 	}
 }
@@ -45,14 +45,14 @@ func (s *session) explore() {
 func (s *session) choose() {
 	var trials []trial
 	var living int
-	for _, k := range s.keys {
-		e := s.book.entries[k]
+	for i, r := range s.rows {
+		e := r.entry
 		e.trial, e.guests[told+1], e.guests[told] = 0, e.guests[told], 0
-		if s.weight[k] == 0 || seconds(e.live, s.now) > alive {
+		if r.weight == 0 || seconds(e.live, s.now) > alive {
 			continue
 		}
 		living++
-		if t, ok := s.candidate(k, e); ok {
+		if t, ok := s.candidate(i); ok {
 			trials = append(trials, t)
 		}
 	}
@@ -63,12 +63,12 @@ func (s *session) choose() {
 			}
 			return -1
 		}
-		return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(a.draw, b.draw), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
 	share := max(float64(s.book.cfg.Explore), 0)
 	prefixes, traffic := int(share*float64(living)), share*s.total
 	for _, t := range trials {
-		w, site := s.weight[t.key], s.book.edges[t.edge].site
+		w, site := s.rows[t.row].weight, s.book.edges[t.edge].site
 		if prefixes == 0 || w > traffic || s.drawn[site]+w > float64(s.book.cfg.Cap)*s.total {
 			continue
 		}
@@ -79,14 +79,15 @@ func (s *session) choose() {
 }
 
 func (s *session) try(t trial) {
-	e := s.book.entries[t.key]
+	e := s.rows[t.row].entry
 	epoch := uint32(s.epoch)
 	e.trial, e.tried, e.guests[told] = t.edge+1, epoch, s.book.edges[t.edge].site+1
 	e.cell(t.edge).tried = epoch
 }
 
 // candidate is the edge that a prefix should be tried with.
-func (s *session) candidate(k key, e *entry) (best trial, ok bool) {
+func (s *session) candidate(row int) (best trial, ok bool) {
+	k, e := s.rows[row].key, s.rows[row].entry
 	if e.tried != 0 && uint64(e.tried)+pause > s.epoch {
 		return trial{}, false
 	}
@@ -99,7 +100,7 @@ func (s *session) candidate(k key, e *entry) (best trial, ok bool) {
 		if s.site(rank) == s.site(v.before[0]) || !s.up(id) || !s.room(id) {
 			continue
 		}
-		t := trial{key: k, edge: edge, draw: s.draw(k, uint64(edge))}
+		t := trial{row: row, edge: edge, draw: s.draw(k, uint64(edge))}
 		if !s.hope(e, rank, &t) {
 			continue
 		}
@@ -166,7 +167,7 @@ func (s *session) least(rank int) (least time.Duration) {
 // draw is a number that looks random, and is the same on every name server.
 func (s *session) draw(k key, of uint64) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(s.book.network))
+	h.Write([]byte(s.book.m.Network))
 	var b [24]byte
 	binary.BigEndian.PutUint64(b[:], s.epoch)
 	binary.BigEndian.PutUint64(b[8:], uint64(k))

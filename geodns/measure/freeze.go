@@ -2,7 +2,6 @@ package measure
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -18,11 +17,18 @@ type session struct {
 	now              uint32
 	first            bool              // of the epoch
 	fastest, typical [][]time.Duration // round trips between sites
-	keys             []key             // of all entries, in order
-	weight           map[key]float64   //
-	total            float64           // of all weights
+	rows             []row             // all entries, in the order of keys
+	total            float64           // of their weights
 	sight            sight             // of the entry that is looked at
 	drawn            []float64         // by site: traffic that measurement brings there
+	withheld         []bool            // by site: whether it claims more than it may draw
+}
+
+// row is an entry in its place.
+type row struct {
+	key    key
+	entry  *entry
+	weight float64
 }
 
 // Freeze decides what holds from now on, and who is tried until the epoch
@@ -45,7 +51,7 @@ func (b *Book) Freeze(w World) *View {
 
 func (b *Book) session(w World) *session {
 	now := b.cfg.Now()
-	s := &session{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), weight: map[key]float64{}, drawn: make([]float64, len(b.sites))}
+	s := &session{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), drawn: make([]float64, len(b.sites)), withheld: make([]bool, len(b.sites))}
 	s.first = s.epoch != b.frozen
 	for _, from := range b.sites {
 		var fastest, typical []time.Duration
@@ -68,46 +74,54 @@ func (s *session) room(id landfall.NodeID) bool { return s.world.Room == nil || 
 // tidy forgets what is old, and weighs the rest.
 func (s *session) tidy() {
 	for k, e := range s.book.entries {
+		e.cells = slices.DeleteFunc(e.cells, func(c cell) bool {
+			return seconds(c.last, s.now) > forgotten && uint64(c.tried)+retry < s.epoch && c.rumour == 0
+		})
 		if seconds(e.live, s.now) > forgotten {
 			delete(s.book.entries, k)
 		}
 	}
-	s.keys = slices.Sorted(maps.Keys(s.book.entries))
-	for _, k := range s.keys {
-		w := 1.0
-		if s.world.Weight != nil {
-			w = max(s.world.Weight(k.prefix()), 0)
+	s.rows = make([]row, 0, len(s.book.entries))
+	for k, e := range s.book.entries {
+		s.rows = append(s.rows, row{k, e, 1})
+	}
+	slices.SortFunc(s.rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
+	for i := range s.rows {
+		if r := &s.rows[i]; s.world.Weight != nil {
+			r.weight = max(s.world.Weight(r.key.prefix()), 0)
 		}
-		s.weight[k] = w
-		s.total += w
+		s.total += s.rows[i].weight
 	}
 }
 
 // find is the cell of an edge, nil if there is none.
 func (e *entry) find(edge uint16) *cell {
-	i := slices.IndexFunc(e.cells, func(c cell) bool { return c.edge == edge })
-	if i < 0 {
-		return nil
+	for i := range e.cells {
+		if e.cells[i].edge == edge {
+			return &e.cells[i]
+		}
 	}
-	return &e.cells[i]
+	return nil
 }
 
 // view writes the verdicts down.
 func (s *session) view() *View {
-	v := &View{epoch: s.epoch}
+	v := &View{epoch: s.epoch, verdicts: make([]Verdict, 0, len(s.rows))}
 	stats := &s.book.stats
 	stats.Moved, stats.Led = 0, 0
-	for _, k := range s.keys {
-		e := s.book.entries[k]
-		verdict := Verdict{Prefix: k.prefix(), Weight: s.weight[k], Estimates: s.estimates(e)}
-		for _, edge := range e.order {
-			verdict.Order = append(verdict.Order, s.book.edges[edge].id)
+	var all []Estimate // of as many verdicts as fit
+	for _, r := range s.rows {
+		if cap(all)-len(all) < len(r.entry.cells) {
+			all = make([]Estimate, 0, max(len(r.entry.cells), 4096))
 		}
-		if len(e.order) > 0 {
+		from := len(all)
+		all = s.estimates(all, r.entry)
+		verdict := Verdict{Prefix: r.key.prefix(), Order: s.names(r.entry.order), Estimates: all[from:len(all):len(all)], Weight: r.weight}
+		if len(verdict.Order) > 0 {
 			stats.Moved++
 		}
-		if e.trial > 0 {
-			verdict.Explore = s.book.edges[e.trial-1].id
+		if r.entry.trial > 0 {
+			verdict.Explore = s.book.edges[r.entry.trial-1].id
 		}
 		if len(verdict.Estimates) > 0 || verdict.Explore != "" {
 			v.verdicts = append(v.verdicts, verdict)
@@ -119,6 +133,18 @@ func (s *session) view() *View {
 	return v
 }
 
+// names are the ids of edges.
+func (s *session) names(order []uint16) []landfall.NodeID {
+	if len(order) == 0 {
+		return nil
+	}
+	out := make([]landfall.NodeID, len(order))
+	for i, edge := range order {
+		out[i] = s.book.edges[edge].id
+	}
+	return out
+}
+
 func part(of, total float64) float64 {
 	if total == 0 {
 		return 0
@@ -126,15 +152,15 @@ func part(of, total float64) float64 {
 	return of / total
 }
 
-// estimates are those of the edges that are there, by id.
-func (s *session) estimates(e *entry) []Estimate {
-	var out []Estimate
+// estimates appends those of the edges that are there, by id.
+func (s *session) estimates(out []Estimate, e *entry) []Estimate {
+	from := len(out)
 	for i := range e.cells {
 		c := &e.cells[i]
 		if rtt := c.estimate(); rtt > 0 && s.book.edges[c.edge].active {
 			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now)})
 		}
 	}
-	slices.SortFunc(out, func(a, b Estimate) int { return cmp.Compare(a.Edge, b.Edge) })
+	slices.SortFunc(out[from:], func(a, b Estimate) int { return cmp.Compare(a.Edge, b.Edge) })
 	return out
 }

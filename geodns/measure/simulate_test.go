@@ -1,9 +1,7 @@
 package measure
 
 import (
-	"fmt"
 	"math"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -17,9 +15,10 @@ type simulation struct {
 	book   *Book
 	now    time.Time
 	view   *View
-	lead   []int // the edge that each prefix's answers began with, without trials
-	report [][]landfall.Sample
-	lies   map[int]time.Duration // what these edges say of everybody
+	lead   []int                               // the edge that each prefix's answers began with, without trials
+	report [][windows][]landfall.Sample        // of each edge
+	lies   map[int]func(*client) time.Duration // what these edges say of everybody
+	all    []figures                           // of the epochs so far
 
 	second float64 // part of the connections that take the second edge
 	load   float64 // connections of an average prefix in an epoch
@@ -40,13 +39,13 @@ type figures struct {
 }
 
 func newSimulation(t testing.TB, e *earth) *simulation {
-	s := &simulation{earth: e, now: time.Unix(1_800_000_000, 0), lies: map[int]time.Duration{}, second: 0.05, load: 60}
+	s := &simulation{earth: e, now: time.Unix(1_800_000_000, 0), lies: map[int]func(*client) time.Duration{}, second: 0.05, load: 60}
 	var err error
 	if s.book, err = New(Config{Now: func() time.Time { return s.now }}); err != nil {
 		t.Fatal(err)
 	}
 	s.book.SetMap(e.m)
-	s.report = make([][]landfall.Sample, len(e.m.Nodes))
+	s.report = make([][windows][]landfall.Sample, len(e.m.Nodes))
 	s.lead = make([]int, len(e.clients))
 	for i := range e.clients {
 		s.lead[i] = e.clients[i].rank[0]
@@ -70,17 +69,32 @@ func (s *simulation) step() figures {
 		n := s.order(c, verdicts[i], order[:])
 		s.account(&f, i, order[:n], verdicts[i].Explore)
 	}
-	for range windows {
+	s.invent()
+	for w := range windows {
 		s.now = s.now.Add(DefaultEpoch / windows)
-		for edge, samples := range s.report {
-			s.book.Add(s.m.Nodes[edge].ID, s.at(samples))
+		for edge, reports := range s.report {
+			for i := range reports[w] {
+				reports[w][i].When = s.now
+			}
+			s.book.Add(s.m.Nodes[edge].ID, reports[w])
+			s.report[edge][w] = reports[w][:0]
 		}
 	}
-	for i := range s.report {
-		s.report[i] = s.report[i][:0]
-	}
 	s.view = s.book.Freeze(s.world())
+	s.all = append(s.all, f)
 	return f
+}
+
+// invent lets liars speak of clients that never came to them.
+func (s *simulation) invent() {
+	for edge, lie := range s.lies {
+		for i := range s.clients {
+			c := &s.clients[i]
+			for w := range windows {
+				s.report[edge][w] = append(s.report[edge][w], landfall.Sample{Prefix: c.prefix, RTT: lie(c), Count: 1_000_000})
+			}
+		}
+	}
 }
 
 // order is what a client is answered: as geodns/plan does it.
@@ -140,7 +154,7 @@ func (s *simulation) account(f *figures, i int, order []int, explore landfall.No
 	s.connect(c, second, come*s.second)
 }
 
-// connect makes the samples of an epoch's windows; their times come later.
+// connect makes the samples of an epoch's windows.
 func (s *simulation) connect(c *client, edge int, come float64) {
 	for w := range windows {
 		n := int(come + s.rng.Float64())
@@ -156,66 +170,32 @@ func (s *simulation) connect(c *client, edge int, come float64) {
 		}
 		said := time.Duration(rtt * float64(time.Millisecond))
 		if lie, ok := s.lies[edge]; ok {
-			said = lie
+			said = lie(c)
 		}
-		s.report[edge] = append(s.report[edge], landfall.Sample{Prefix: c.prefix, Edge: s.m.Nodes[edge].ID, RTT: said, Count: uint32(n), When: time.Unix(0, int64(w))})
+		s.report[edge][w] = append(s.report[edge][w], landfall.Sample{Prefix: c.prefix, Edge: s.m.Nodes[edge].ID, RTT: said, Count: uint32(n)})
 	}
 }
 
-// at picks the samples of the window that ends now.
-func (s *simulation) at(samples []landfall.Sample) []landfall.Sample {
-	window := int64(s.now.Unix()%int64(DefaultEpoch/time.Second)) / int64(DefaultEpoch/windows/time.Second)
-	var out []landfall.Sample
-	for _, x := range samples {
-		if x.When.UnixNano() == (window+windows-1)%windows {
-			x.When = s.now
-			out = append(out, x)
-		}
+// run runs some epochs.
+func (s *simulation) run(epochs int) {
+	for range epochs {
+		s.step()
 	}
-	return out
 }
 
-func sizes(t *testing.T) (prefixes, days int) {
-	if os.Getenv("LANDFALL_SOAK") != "" {
-		return 20_000, 3
+// mean is that of some figure over the last epochs.
+func (s *simulation) mean(epochs int, of func(figures) float64) (mean float64) {
+	for _, f := range s.all[len(s.all)-epochs:] {
+		mean += of(f) / float64(epochs)
 	}
-	if testing.Short() {
-		return 1000, 1
-	}
-	return 2000, 1
+	return mean
 }
 
-const epochsOfDay = int(24 * time.Hour / DefaultEpoch)
-
-// In a world in which geography is wrong for 15 % of the prefixes, nearly all
-// traffic finds its truly best edge, and on no epoch of the way is it worse
-// than with geography alone, but for the trials.
-func TestLearnsTheWorld(t *testing.T) {
-	prefixes, days := sizes(t)
-	for seed := range uint64(3) {
-		s := newSimulation(t, newEarth(seed, prefixes, 0.15))
-		var sum, last figures
-		learnt, worst, flips, trials, tried := 0, math.Inf(-1), 0, 0.0, 0.0
-		for epoch := range days * epochsOfDay {
-			f := s.step()
-			if epoch%36 == 0 {
-				t.Logf("seed %d epoch %d: best %.4f near %.4f excess %.2f geo %.2f trials %.4f/%.4f regret %.3f flips %d moved %+v", seed, epoch, f.best, f.near, f.excess, f.geo, f.trials, f.tried, f.regret, f.flips, s.book.stats)
-			}
-			if learnt == 0 && f.best >= 0.97 {
-				learnt = epoch
-			}
-			worst = max(worst, f.excess-f.regret-f.geo)
-			trials, tried = max(trials, f.trials), max(tried, f.tried)
-			flips += f.flips
-			last = f
-			if epoch >= days*epochsOfDay-epochsOfDay/2 {
-				sum.best += f.best / float64(epochsOfDay/2)
-				sum.excess += f.excess / float64(epochsOfDay/2)
-				sum.geo += f.geo / float64(epochsOfDay/2)
-			}
-		}
-		_ = last
-		t.Log(fmt.Sprintf("measured world: seed=%d prefixes=%d days=%d best=%.4f excess_ms=%.3f geography_excess_ms=%.3f learnt_after_epochs=%d worst_vs_geography_ms=%.4f trials_max=%.4f prefixes_tried_max=%.4f flips_per_prefix_day=%.4f",
-			seed, prefixes, days, sum.best, sum.excess, sum.geo, learnt, worst, trials, tried, float64(flips)/float64(prefixes)/float64(days)))
+// most is the greatest of some figure.
+func (s *simulation) most(of func(figures) float64) float64 {
+	most := math.Inf(-1)
+	for _, f := range s.all {
+		most = max(most, of(f))
 	}
+	return most
 }
