@@ -31,12 +31,13 @@ func openDatabase(file []byte, tells, cure string, kinds ...string) (*database, 
 	if len(file) == 0 {
 		return nil, fmt.Errorf("the file is empty: %s", again)
 	}
-	if err := ends(file); err != nil {
-		return nil, err
+	meta := bytes.LastIndex(file, []byte("\xab\xcd\xefMaxMind.com"))
+	if meta < 0 {
+		return nil, fmt.Errorf("not a whole MaxMind DB file, %s: it ends at byte %d without metadata", again, len(file))
 	}
 	db, err := maxminddb.OpenBytes(file)
 	if err != nil {
-		return nil, fmt.Errorf("not a whole MaxMind DB file, %s: %w", again, err)
+		return nil, fmt.Errorf("the file is damaged, %s: its metadata, at byte %d of %d, is not of this file: %w", again, meta, len(file), err)
 	}
 	d := &database{db, db.Metadata.NodeCount*(db.Metadata.RecordSize/4) + 16}
 	kind := db.Metadata.DatabaseType
@@ -47,17 +48,6 @@ func openDatabase(file []byte, tells, cure string, kinds ...string) (*database, 
 		return nil, fmt.Errorf("the file is damaged, %s: its records begin at byte %d: %w", again, d.data, err)
 	}
 	return d, nil
-}
-
-// ends looks for the metadata, which a file that was cut has no more, and for
-// all that the metadata promises.
-func ends(file []byte) error {
-	const marker = "\xab\xcd\xefMaxMind.com"
-	at := bytes.LastIndex(file, []byte(marker))
-	if at < 0 {
-		return fmt.Errorf("not a whole MaxMind DB file, %s: it ends at byte %d without metadata", again, len(file))
-	}
-	return nil
 }
 
 func (d *database) about() Database {

@@ -15,7 +15,7 @@
 // Coordinates that are not on the Earth are counted and not believed; the
 // middle of the record's country is taken instead. One bad record among a
 // million is no reason to steer by an older database. A file whose form is
-// damaged anywhere is refused as a whole.
+// damaged anywhere is refused as a whole: nobody knows what else in it is.
 //
 // The package does not fetch databases or know about edges.
 package locate

@@ -164,15 +164,33 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte("\xab\xcd\xefMaxMind.com"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := Load(Data{Places: data}, nil)
-		if err != nil {
-			return
-		}
-		for _, a := range []string{"1.64.0.0", "255.255.255.255", "2400:1::", "::"} {
-			addr := netip.MustParseAddr(a)
-			if loc, p := table.Locate(addr); !p.Contains(addr) || loc.Known && !loc.Place.Valid() {
-				t.Fatalf("%v: %v in %v", addr, loc, p)
-			}
+		if table, err := Load(Data{Places: data}, nil); err == nil {
+			ask(t, table)
 		}
 	})
+}
+
+// FuzzNetworks does the same with databases of networks.
+func FuzzNetworks(f *testing.F) {
+	places := makeDB(f, "Test-City", 6, testNetworks())
+	for _, version := range []int{4, 6} {
+		whole := makeDB(f, "Test-ASN", version, testNumbers())
+		f.Add(whole)
+		f.Add(whole[:len(whole)-7])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if table, err := Load(Data{Places: places, Networks: data}, []landfall.Override{overASN(64500, oslo(), "")}); err == nil {
+			ask(t, table)
+		}
+	})
+}
+
+func ask(t *testing.T, table *Table) {
+	t.Helper()
+	for _, a := range []string{"1.64.0.0", "255.255.255.255", "2400:1::", "2002::", "::"} {
+		addr := netip.MustParseAddr(a)
+		if loc, p := table.Locate(addr); !p.Contains(addr) || loc.Known && !loc.Place.Valid() {
+			t.Fatalf("%v: %v in %v", addr, loc, p)
+		}
+	}
 }

@@ -130,7 +130,8 @@ func (l *loader) loadNetworks(data []byte) error {
 	return nil
 }
 
-// location is what a record says, without what a place cannot be made of.
+// location is what a record says, without what a place cannot be made of. No
+// coordinates and 0,0 in the sea, which some makers write, are the same.
 func (l *loader) location(r *geoip2.City) landfall.Location {
 	code := r.Country.ISOCode
 	if code == "" {
@@ -141,7 +142,7 @@ func (l *loader) location(r *geoip2.City) landfall.Location {
 	if loc.Continent == "" {
 		loc.Continent = at.continent
 	}
-	if lat, lon := r.Location.Latitude, r.Location.Longitude; lat != nil && lon != nil {
+	if lat, lon := r.Location.Latitude, r.Location.Longitude; lat != nil && lon != nil && (*lat != 0 || *lon != 0) {
 		if loc.Place = (landfall.Place{Lat: *lat, Lon: *lon}); loc.Place.Valid() {
 			return loc
 		}

@@ -2,16 +2,12 @@ package locate
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"landfall"
 
 	"github.com/maxmind/mmdbwriter"
-	"github.com/oschwald/maxminddb-golang/v2"
 )
 
 func TestLocate(t *testing.T) {
@@ -97,9 +93,22 @@ func TestCountriesArePlaces(t *testing.T) {
 }
 
 func TestKindsOfDatabases(t *testing.T) {
+	places, numbers := makeDB(t, "Test-City", 6, testNetworks()), testNumbers()
 	for _, kind := range []string{"GeoLite2-City", "GeoIP2-Country", "GeoIP2-Enterprise", "DBIP-City-Lite", "DBIP-Country"} {
-		if _, err := Load(Data{Places: makeDB(t, kind, 6, testNetworks())}, nil); err != nil {
+		if table, err := Load(Data{Places: makeDB(t, kind, 6, testNetworks())}, nil); err != nil || table.About().Places.Type != kind {
 			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	for _, kind := range []string{"GeoLite2-ASN", "GeoIP2-ISP", "DBIP-ASN-Lite (compat=GeoLite2-ASN)"} {
+		for _, version := range []int{4, 6} {
+			table, err := Load(Data{Places: places, Networks: makeDB(t, kind, version, numbers)}, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			loc, prefix := table.Locate(netip.MustParseAddr("1.0.3.4"))
+			if loc.ASN != 64500 || prefix.String() != "1.0.0.0/16" || table.Organization(loc.ASN) != "Example One" || table.About().Networks.Type != kind {
+				t.Errorf("%s: %v in %v", kind, loc, prefix)
+			}
 		}
 	}
 	table, err := Load(Data{Places: makeDB(t, "GeoLite2-City", 4, testNetworks())}, nil)
@@ -114,6 +123,20 @@ func TestKindsOfDatabases(t *testing.T) {
 	}
 }
 
+// Some makers write coordinates as short numbers, and 0,0 for none.
+func TestCoordinatesOfOtherMakers(t *testing.T) {
+	rows := testNetworks()
+	rows[0].short = true
+	rows = append(rows, network{prefix: "8.0.0.0/8", place: at(0, 0), iso: "ZZ", cont: "ZZ"}, network{prefix: "9.0.0.0/8", place: at(0, 0), iso: "SE"})
+	table := loaded(t, rows)
+	for addr, want := range map[string]landfall.Place{"1.1.1.1": {Lat: 50.11, Lon: 8.68}, "8.8.8.8": {}, "9.9.9.9": world()["SE"].place} {
+		loc, _ := table.Locate(netip.MustParseAddr(addr))
+		if loc.Place.Distance(want) > 1 || loc.Known != (want != landfall.Place{}) {
+			t.Errorf("%s: %+v, want %v", addr, loc, want)
+		}
+	}
+}
+
 // A network of the IPv6 tree may be so wide that all IPv4 addresses are in it.
 func TestWideNetworkHoldsIPv4(t *testing.T) {
 	rows := []network{{prefix: "::/8", place: at(50.11, 8.68), iso: "DE", cont: "EU", city: "Frankfurt am Main"}}
@@ -125,68 +148,6 @@ func TestWideNetworkHoldsIPv4(t *testing.T) {
 		if loc, prefix := table.Locate(netip.MustParseAddr(addr)); loc.Country != "DE" || prefix.String() != want {
 			t.Errorf("%s: %v in %v, want DE in %s", addr, loc, prefix, want)
 		}
-	}
-}
-
-func TestFileThatCannotBeUsedIsNamedWithTheCure(t *testing.T) {
-	dir := t.TempDir()
-	whole := makeDB(t, "GeoLite2-City", 6, testNetworks())
-	damaged := slices.Clone(whole)
-	copy(damaged[0:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	for name, file := range map[string]struct {
-		data []byte
-		cure string
-	}{
-		"empty.mmdb":   {nil, "download it again"},
-		"text.mmdb":    {[]byte("<html>login required</html>"), "download it again"},
-		"short.mmdb":   {whole[:len(whole)/2], "download it again"},
-		"head.mmdb":    {whole[len(whole)/2:], "download it again"},
-		"damaged.mmdb": {damaged, "download it again"},
-		"asn.mmdb":     {makeDB(t, "GeoLite2-ASN", 6, testNetworks()), "use a City or Country database"},
-		"bare.mmdb":    {makeDB(t, "GeoLite2-City", 6, testNetworks()[8:9]), "use a City or Country database"},
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, file.data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := Open(Sources{Places: path}, nil)
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), file.cure) {
-			t.Errorf("%s: %v, want the path and %q", name, err, file.cure)
-		}
-	}
-	if _, err := Open(Sources{Places: filepath.Join(dir, "none.mmdb")}, nil); err == nil || !strings.Contains(err.Error(), "none.mmdb") {
-		t.Errorf("no file: %v", err)
-	}
-	path := filepath.Join(dir, "good.mmdb")
-	if err := os.WriteFile(path, whole, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(Sources{Places: path}, nil); err != nil {
-		t.Errorf("good file: %v", err)
-	}
-}
-
-// A damaged tree can be small and still have more ways through it than anyone
-// can walk.
-func TestTreeThatMeetsItselfIsAnError(t *testing.T) {
-	db := makeDB(t, "Test-City", 6, testNetworks()[13:])
-	whole, err := maxminddb.OpenBytes(db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if whole.Metadata.RecordSize != 28 {
-		t.Fatalf("records of %d bits: the test knows less", whole.Metadata.RecordSize)
-	}
-	node := func(i, both uint) {
-		copy(db[7*i:], []byte{0, byte(both >> 8), byte(both), 0, 0, byte(both >> 8), byte(both)})
-	}
-	for i := range uint(110) { // both halves of each node are the next one
-		node(i, i+1)
-	}
-	node(110, whole.Metadata.NodeCount+16) // the first record
-	_, err = Load(Data{Places: db}, nil)
-	if err == nil || !strings.Contains(err.Error(), "meets itself") {
-		t.Errorf("got %v", err)
 	}
 }
 

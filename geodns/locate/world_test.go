@@ -21,6 +21,8 @@ type network struct {
 	city   string
 	asn    uint32
 	org    string
+	short  bool // coordinates of 32 bits
+	wide   bool // a number of 64 bits
 }
 
 func at(lat, lon float64) *landfall.Place { return &landfall.Place{Lat: lat, Lon: lon} }
@@ -82,6 +84,9 @@ func (r network) record() mmdbtype.Map {
 	if r.asn != 0 {
 		m["autonomous_system_number"] = mmdbtype.Uint32(r.asn)
 	}
+	if r.wide {
+		m["autonomous_system_number"] = mmdbtype.Uint64(1) << 32
+	}
 	if r.org != "" {
 		m["autonomous_system_organization"] = mmdbtype.String(r.org)
 	}
@@ -94,7 +99,10 @@ func (r network) record() mmdbtype.Map {
 	if r.city != "" {
 		m["city"] = mmdbtype.Map{"names": mmdbtype.Map{"en": mmdbtype.String(r.city)}}
 	}
-	if r.place != nil {
+	switch {
+	case r.place != nil && r.short:
+		m["location"] = mmdbtype.Map{"latitude": mmdbtype.Float32(r.place.Lat), "longitude": mmdbtype.Float32(r.place.Lon)}
+	case r.place != nil:
 		m["location"] = mmdbtype.Map{"latitude": mmdbtype.Float64(r.place.Lat), "longitude": mmdbtype.Float64(r.place.Lon)}
 	}
 	return m
