@@ -40,6 +40,8 @@ func Commands() []Command {
 		certsRenewCommand(),
 		checkCommand(),
 		dnsServeCommand(),
+		dnsExplainCommand(),
+		dnsPreviewCommand(),
 		edgeServeCommand(),
 		chatServeCommand(),
 		versionCommand(),

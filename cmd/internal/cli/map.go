@@ -68,7 +68,7 @@ func mapDiffCommand() Command {
 in force. Nothing is changed.`,
 		Flags: func(f *Flags) { runningFlag(f, &dir) },
 		Run: func(ctx context.Context, env *Env, args []string) error {
-			_, p, err := plan(ctx, env, dir, args)
+			_, p, err := propose(ctx, env, dir, args)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ nothing, if somebody else changed the map meanwhile. Ask this on the home
 server.`,
 		Flags: func(f *Flags) { runningFlag(f, &dir) },
 		Run: func(ctx context.Context, env *Env, args []string) error {
-			c, p, err := plan(ctx, env, dir, args)
+			c, p, err := propose(ctx, env, dir, args)
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ type planned struct {
 	kept          []landfall.RegionID
 }
 
-func plan(ctx context.Context, env *Env, dir string, args []string) (*control.Client, planned, error) {
+func propose(ctx context.Context, env *Env, dir string, args []string) (*control.Client, planned, error) {
 	name := "network.toml"
 	if len(args) > 0 {
 		name = args[0]

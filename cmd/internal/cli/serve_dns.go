@@ -1,72 +1,88 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 
 	"landfall"
 	"landfall/cmd/internal/node"
-	"landfall/geodns/locate"
 )
 
 func dnsServeCommand() Command {
-	var network, geo, listen, probe string
+	var s dnsServing
 	var verbose bool
 	return Command{
 		Path:  "dns serve",
 		Short: "Run the name server alone, for edges that are not Landfall's",
 		Long: `Answers for the domain of a network file on UDP and TCP: each client gets the
 nearest edges that are up, by the addresses that the file gives to its nodes.
-Edges are probed on the port that they end TLS on; --probe says how.`,
+Edges are probed as [health] of the file says, or by a connection to the port
+that they end TLS on; --probe says otherwise. Databases are read again when their
+files change. --state keeps what is known of edges and clients over a restart.`,
 		Flags: func(f *Flags) {
-			f.String(&network, "network", "network.toml", "`FILE` that describes the network")
-			f.Name(&geo, "geo", "`FILE` with a geographic database in MaxMind's format")
-			f.String(&listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
-			f.String(&probe, "probe", "tcp", "`HOW` edges are probed: tcp connects, http and https ask for health.path or a Landfall edge's health, none takes all as up")
+			f.String(&s.network, "network", "network.toml", "`FILE` that describes the network")
+			f.Name(&s.geo, "geo", "`FILE` with a geographic database in MaxMind's format")
+			f.Name(&s.asn, "asn", "`FILE` with a database of networks, for overrides and preferences by ASN")
+			f.String(&s.listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
+			f.Name(&s.probe, "probe", "`HOW` edges are probed: tcp connects, http and https ask for health.path or a Landfall edge's health, none takes all as up")
+			f.Name(&s.state, "state", "`DIR` for what outlives a restart; default: nothing does")
+			f.String(&s.demand, "demand", "", "`N` requests a second that all clients make, for ceilings; default: unknown")
 			f.Bool(&verbose, "verbose", "log more")
 		},
 		Run: func(ctx context.Context, env *Env, _ []string) error {
-			if geo == "" {
+			if s.geo == "" {
 				return Usagef("--geo is needed: a geographic database in MaxMind's format (.mmdb)")
 			}
-			return serveDNS(ctx, env, dnsServing{network, env.Path(geo), listen, probe, env.log(verbose)})
+			s.log = env.log(verbose)
+			return serveDNS(ctx, env, s)
 		},
 	}
 }
 
 // dnsServing is what the flags said.
 type dnsServing struct {
-	network, geo, listen, probe string
-	log                         *slog.Logger
+	network, geo, asn, listen, probe, state, demand string
+
+	log *slog.Logger
 }
 
-func serveDNS(ctx context.Context, env *Env, s dnsServing) error {
+func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
 	m, err := readMap(env, s.network)
 	if err != nil {
 		return err
 	}
-	var probe func(context.Context, landfall.Node) error
-	switch kind := landfall.ProbeKind(s.probe); kind {
-	case landfall.ProbeTCP, landfall.ProbeHTTP, landfall.ProbeHTTPS:
-		m.Health.Probe = kind
-		probe = node.Probe(func() *landfall.Map { return m }, nil, nil)
-	case "none":
-	default:
-		return Usagef("--probe %s: want tcp, http, https or none", s.probe)
-	}
-	table, err := locate.Open(locate.Sources{Places: s.geo}, nil)
+	probe, err := s.prober(m)
 	if err != nil {
 		return err
+	}
+	demand, err := parseDemand(s.demand)
+	if err != nil {
+		return err
+	}
+	atlas, err := node.OpenAtlas(node.AtlasConfig{Sources: sources(env, s.geo, s.asn), Log: s.log})
+	if err != nil {
+		return err
+	}
+	keep, err := s.keep(env)
+	if err != nil {
+		return err
+	}
+	if keep != nil {
+		defer func() { err = errors.Join(err, keep.Close()) }()
 	}
 	socks, err := listenDNS(ctx, s.listen)
 	if err != nil {
 		return err
 	}
-	d, err := node.NewDNS(node.DNSConfig{UDP: socks.udp, TCP: socks.tcp, Table: table, Probe: probe, Log: s.log})
+	d, err := node.NewDNS(node.DNSConfig{
+		UDP: socks.udp, TCP: socks.tcp, Atlas: atlas, Keep: keep, Probe: probe, Demand: demand, Log: s.log,
+	})
 	if err != nil {
 		return errors.Join(err, socks.close())
 	}
@@ -74,7 +90,37 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) error {
 	for _, c := range socks.udp {
 		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", m.Domain, c.LocalAddr())
 	}
-	return d.Run(ctx)
+	return d.RunAlone(ctx)
+}
+
+// prober is how edges are probed; nil takes all as up.
+func (s dnsServing) prober(m *landfall.Map) (func(context.Context, landfall.Node) error, error) {
+	switch kind := landfall.ProbeKind(s.probe); kind {
+	case landfall.ProbeTCP, landfall.ProbeHTTP, landfall.ProbeHTTPS:
+		m.Health.Probe = kind
+	case "none":
+		return nil, nil
+	case "":
+		m.Health.Probe = cmp.Or(m.Health.Probe, landfall.ProbeTCP)
+	default:
+		return nil, Usagef("--probe %s: want tcp, http, https or none", s.probe)
+	}
+	if m.Health.Probe == landfall.ProbeMesh {
+		return nil, Usagef("%s wants edges probed through the mesh, and a name server alone is in none: say --probe https, http or tcp", title(s.network))
+	}
+	return node.Probe(func() *landfall.Map { return m }, nil, nil), nil
+}
+
+// keep opens the state directory; nil if there is none.
+func (s dnsServing) keep(env *Env) (*os.Root, error) {
+	if s.state == "" {
+		return nil, nil
+	}
+	dir := env.Path(s.state)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
+	return os.OpenRoot(dir)
 }
 
 // dnsSockets are UDP and TCP on the same addresses and port.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -12,15 +14,24 @@ import (
 	"landfall/geodns"
 	"landfall/geodns/challenge"
 	"landfall/geodns/health"
-	"landfall/geodns/locate"
 )
 
 // DNSConfig is what a DNS is made of.
 type DNSConfig struct {
-	Self  landfall.NodeID // empty: none of the map's nodes
-	UDP   []*net.UDPConn
-	TCP   []net.Listener
-	Table *locate.Table
+	Self landfall.NodeID // empty: none of the map's nodes
+	UDP  []*net.UDPConn
+	TCP  []net.Listener
+	// Atlas says where clients are. Its owner runs it, or RunAlone does.
+	Atlas *Atlas
+	// Keep is a directory for what is learnt to outlive a restart; nil keeps
+	// nothing. It stays the caller's, and nobody else writes to it.
+	Keep *os.Root
+	// Peer is the node that a request on the mesh comes from; nil where there
+	// is no mesh, and nobody reports.
+	Peer func(*http.Request) (landfall.NodeID, bool)
+	// Demand is how many requests a second all clients make, where no edge
+	// reports; 0 is unknown.
+	Demand float64
 	// Probe tries whether an edge serves; nil takes all as up.
 	Probe func(context.Context, landfall.Node) error
 	// Challenges reaches the challenges of a node of the home region; nil:
@@ -33,24 +44,34 @@ type DNSConfig struct {
 type DNS struct {
 	server *geodns.Server
 	prober *health.Prober // nil: all edges are taken as up
-	down   atomic.Pointer[health.Down]
+	learn  *learner
+
+	down    atomic.Pointer[health.Down]
+	verdict chan struct{} // holds one if down has changed
+	telling sync.Mutex    // held while the server is told of down
 
 	challenges *challenge.Client // nil: there are none
 }
 
 // NewDNS checks the configuration.
 func NewDNS(cfg DNSConfig) (*DNS, error) {
-	d := &DNS{}
+	d := &DNS{verdict: make(chan struct{}, 1)}
 	var err error
+	if d.learn, err = newLearner(cfg, d.edgeDown); err != nil {
+		return nil, err
+	}
 	if d.server, err = geodns.New(geodns.Config{
-		UDP: cfg.UDP, TCP: cfg.TCP, Locator: cfg.Table, NSID: string(cfg.Self), Log: cfg.Log,
+		UDP: cfg.UDP, TCP: cfg.TCP, Atlas: cfg.Atlas.Table(), Traffic: d.learn.traffic, Resolvers: d.learn.resolvers,
+		NSID: string(cfg.Self), Log: cfg.Log,
 	}); err != nil {
 		return nil, err
 	}
+	d.learn.server = d.server
+	cfg.Atlas.Follow(d.server.SetAtlas)
 	if err := d.follow(cfg); err != nil || cfg.Probe == nil {
 		return d, err
 	}
-	d.prober, err = health.New(health.Config{Self: cfg.Self, Log: cfg.Log, Probe: cfg.Probe, Changed: d.judged})
+	d.prober, err = health.New(health.Config{Self: cfg.Self, Log: cfg.Log, Probe: cfg.Probe, Changed: d.judged, Keep: cfg.Keep})
 	return d, err
 }
 
@@ -66,10 +87,35 @@ func (d *DNS) follow(cfg DNSConfig) (err error) {
 	return err
 }
 
-// judged hears each new verdict of the prober.
+// judged hears each new verdict of the prober, which does not wait for a plan
+// to be made of it.
 func (d *DNS) judged(down health.Down) {
 	d.down.Store(&down)
-	d.server.SetHealth(down)
+	select {
+	case d.verdict <- struct{}{}:
+	default: // whoever is told of it will see this one
+	}
+}
+
+// tell has answers go by the last verdict when it returns.
+func (d *DNS) tell() {
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	if down := d.down.Load(); down != nil {
+		d.server.SetHealth(*down)
+	}
+}
+
+// obey keeps answers those of the last verdict until ctx ends.
+func (d *DNS) obey(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.verdict:
+			d.tell()
+		}
+	}
 }
 
 // edgeDown reports whether an edge is down by the last verdict.
@@ -82,30 +128,56 @@ func (d *DNS) edgeDown(id landfall.NodeID) bool {
 func (d *DNS) SetMap(m *landfall.Map) {
 	if d.prober != nil {
 		d.prober.SetMap(m) // first: newcomers are down until they answered
+		d.tell()
 	}
+	d.learn.atlas.SetMap(m)
+	d.learn.setMap(m)
+	d.learn.apply()
 	if d.challenges != nil {
 		d.challenges.SetMap(m)
 	}
 	d.server.SetMap(m)
 }
 
-// Run answers until ctx ends.
+// Run answers until ctx ends. The first answer waits until it is known which
+// edges are up; questions that come before stay in the sockets.
 func (d *DNS) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var probing sync.WaitGroup
 	defer probing.Wait()
 	defer stop()
+	probing.Go(func() { _ = d.learn.run(ctx) })
 	if d.prober != nil {
 		probing.Go(func() { d.prober.Run(ctx) })
+		probing.Go(func() { d.obey(ctx) })
 	}
 	if d.challenges != nil {
 		probing.Go(func() { d.challenges.Run(ctx) })
 	}
+	if d.prober != nil {
+		select {
+		case <-d.prober.Known():
+			d.tell()
+		case <-ctx.Done():
+		}
+	}
 	return d.server.Run(ctx)
+}
+
+// RunAlone is Run for a name server outside any node, which looks after its
+// databases as well.
+func (d *DNS) RunAlone(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer stop()
+	following.Go(func() { _ = d.learn.atlas.Run(ctx) })
+	return d.Run(ctx)
 }
 
 func (d *DNS) register(a *admin.Server) {
 	a.Register("geodns", func() any { return d.server.Stats() })
+	d.learn.register(a)
 	if d.challenges != nil {
 		a.Register("challenge", func() any { return d.challenges.Stats() })
 	}

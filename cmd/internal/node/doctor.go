@@ -75,6 +75,7 @@ func (t *turns) give(id landfall.NodeID) {
 func (n *Node) local(control http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", control)
+	n.serveGeography(mux)
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
 		var resolvers []netip.AddrPort
 		for _, s := range r.URL.Query()["resolver"] {

@@ -25,12 +25,12 @@ func (n *Node) buildEdge() error {
 		return err
 	}
 	if n.edge, err = edge.New(edge.Config{
-		Self: n.cfg.Self, Certificates: n.source, Dialer: n.mesh, Locator: n.table, Log: n.cfg.Log,
+		Self: n.cfg.Self, Certificates: n.source, Dialer: n.mesh, Locator: n.atlas, Log: n.cfg.Log,
 		Protocols: n.handovers(), Listen: n.listenPort,
 	}); err != nil {
 		return err
 	}
-	if n.redirect, err = edge.NewRedirect(edge.RedirectConfig{Self: n.cfg.Self, Log: n.cfg.Log}); err != nil {
+	if n.redirect, err = edge.NewRedirect(edge.RedirectConfig{Self: n.cfg.Self, Health: n.edge.Health(), Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	n.admin.Register("redirect", func() any { return n.redirect.Stats() })

@@ -25,7 +25,7 @@ const (
 // node may reach those that are not named.
 func guests(name landfall.MeshService) []landfall.Role {
 	switch name {
-	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts, landfall.MeshTCP:
+	case landfall.MeshHTTP, landfall.MeshChat, landfall.MeshCerts, landfall.MeshTCP, landfall.MeshSamples:
 		return []landfall.Role{landfall.RoleEdge}
 	case landfall.MeshProbes, landfall.MeshACME:
 		return []landfall.Role{landfall.RoleDNS}

@@ -53,10 +53,10 @@ type Config struct {
 	// Changed hears of each map that is applied, before the parts do; nil is
 	// nobody.
 	Changed func(*landfall.Map)
-	// Geo is the file of the geographic database; edges and name servers
-	// need it.
-	Geo string
-	Log *slog.Logger // nil: no log
+	// Geo are the files of the geographic databases; edges and name servers
+	// need that of places. Coarse is used as long as they are not there.
+	Geo, Coarse locate.Sources
+	Log         *slog.Logger // nil: no log
 }
 
 // Node is one server of the network.
@@ -71,7 +71,7 @@ type Node struct {
 
 	mesh     *mesh.Mesh
 	maps     *mapsync.Client
-	table    *locate.Table
+	atlas    *Atlas         // nil unless an edge or a name server
 	source   *certs.Source  // nil unless an edge
 	edge     *edge.Server   // nil unless an edge
 	redirect *edge.Redirect // nil unless an edge
@@ -110,14 +110,20 @@ func (n *Node) build() (err error) {
 		return err
 	}
 	if n.isEdge() || n.isDNS() {
-		if n.table, err = locate.Open(locate.Sources{Places: n.cfg.Geo}, nil); err != nil {
+		if n.atlas, err = OpenAtlas(AtlasConfig{Sources: n.cfg.Geo, Fallback: n.cfg.Coarse, Log: n.log}); err != nil {
 			return err
 		}
+		n.admin.Register("locate", func() any { return n.atlas.Stats() })
 	}
 	if n.isDNS() {
+		keep, err := n.root(learnt)
+		if err != nil {
+			return err
+		}
 		if n.dns, err = NewDNS(DNSConfig{
-			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Table: n.table,
-			Probe: HTTPSProbe(n.Map, n.trust.Load), Challenges: n.dialChallenges, Log: n.log,
+			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Atlas: n.atlas,
+			Keep: keep, Peer: n.caller,
+			Probe: Probe(n.Map, n.trust.Load, n.meshProbe()), Challenges: n.dialChallenges, Log: n.log,
 		}); err != nil {
 			return err
 		}
@@ -213,6 +219,12 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, l := range n.cfg.Sockets.Join {
 		g.start(ctx, "join", func(ctx context.Context) error { return n.cfg.Home.joins.Run(ctx, l) })
 	}
+	if n.atlas != nil {
+		g.start(ctx, "databases", n.atlas.Run)
+	}
+	if n.isEdge() {
+		g.start(ctx, "reports", n.report)
+	}
 	if n.isDNS() {
 		g.start(ctx, "votes", n.exchangeVotes)
 		g.start(ctx, "name server", n.dns.Run)
@@ -247,6 +259,7 @@ func (n *Node) applier() func(*landfall.Map) {
 			h.setMap(m)
 		}
 		if n.isEdge() {
+			n.atlas.SetMap(m)
 			n.source.SetMap(m)
 			n.edge.SetMap(m)
 			n.redirect.SetMap(m)

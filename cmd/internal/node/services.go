@@ -62,6 +62,7 @@ func (n *Node) offers() map[landfall.MeshService]http.Handler {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /votes", n.serveVotes)
 		offers[landfall.MeshProbes] = mux
+		offers[landfall.MeshSamples] = n.dns.learn.handler()
 	}
 	if h := n.cfg.Home; h != nil {
 		offers[landfall.MeshChat] = h.Chat.EdgeHandler()

@@ -27,6 +27,7 @@ const (
 	keyFile     = "node.key"
 	sealingFile = "sealing.key"
 	mapCache    = "maps"         // the last good maps
+	learnt      = "learnt"       // what a name server knows of its clients, and of edges
 	controlMaps = "control/maps" // at home: all maps
 )
 

@@ -15,6 +15,7 @@ import (
 	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/geofetch"
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/process"
 	"landfall/cmd/internal/systemd"
@@ -68,6 +69,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s := &server{cfg: cfg, local: local, state: state, handed: handed, desk: newDesk()}
+	if s.fetcher, err = fetcher(cfg, local); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
@@ -92,7 +96,9 @@ type server struct {
 	state  *node.State
 	handed *systemd.Sockets
 	desk   *desk // where operators ask, whatever becomes of the node behind it
-	told   bool  // Started was called
+
+	fetcher *geofetch.Fetcher // nil: databases are the operator's business
+	told    bool              // Started was called
 }
 
 // loop serves the node that the map on disk describes, and the next, when the
@@ -226,9 +232,10 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 // on, or closed; home is to be closed when the node has ended, and nil outside
 // the home region.
 func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
-	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Geo, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.local.Geo, s.cfg.Log
-	if cfg.Geo == "" {
-		cfg.Geo, err = coarse.File(s.cfg.Dir)
+	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Geo, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.sources(), s.cfg.Log
+	cfg.Coarse.Places, err = coarse.File(s.cfg.Dir)
+	if cfg.Geo.Places == "" {
+		cfg.Geo.Places = cfg.Coarse.Places
 	}
 	if err == nil && self.Has(landfall.RoleOrigin) {
 		home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log)
@@ -264,6 +271,10 @@ func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self la
 				stop(err)
 			}
 		})
+	}
+	if s.fetcher != nil {
+		n.Admin().Register("geofetch", func() any { return s.fetcher.Stats() })
+		part(s.fetcher.Run)
 	}
 	s.desk.seat(n.Admin().Local())
 	defer s.desk.seat(nil)

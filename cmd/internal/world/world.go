@@ -21,6 +21,7 @@ import (
 	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
+	"landfall/geodns/locate"
 	"landfall/mesh/wan"
 )
 
@@ -193,7 +194,7 @@ func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error
 		return err
 	}
 	cfg := node.Config{
-		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Geo: geo, Log: w.cfg.Log,
+		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Geo: locate.Sources{Places: geo}, Log: w.cfg.Log,
 		Sockets: node.Sockets{WireGuard: far, HTTPS: own.https, DNSUDP: own.dnsUDP, DNSTCP: own.dnsTCP},
 	}
 	if n.ID == w.homeID {
