@@ -75,6 +75,9 @@ func (f *dnsFetchFlags) config(env *Env) (geofetch.Config, error) {
 	if err != nil {
 		return geofetch.Config{}, Usagef("--max-move: %v", err)
 	}
+	if move == 0 {
+		return geofetch.Config{}, Usagef("--max-move: no newer database leaves everything where it is")
+	}
 	c := geofetch.Config{
 		Provider: f.provider, Editions: strings.Split(f.editions, ","), Dir: env.Path(f.to), Base: f.base,
 		Account: f.account, Key: env.Getenv(licenceKeyVariable),

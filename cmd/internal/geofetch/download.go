@@ -36,7 +36,7 @@ func (f *Fetcher) download(ctx context.Context, e edition, had record) (download
 		}
 	}
 	for _, s := range f.cfg.sources(e, time.Now()) {
-		d, err := f.from(ctx, s, had, key)
+		d, err := f.from(ctx, e, s, had, key)
 		if errors.Is(err, errNowhere) {
 			f.cfg.Log.Debug("no database there", "url", s.url)
 			continue
@@ -47,7 +47,7 @@ func (f *Fetcher) download(ctx context.Context, e edition, had record) (download
 }
 
 // from asks one source.
-func (f *Fetcher) from(ctx context.Context, s source, had record, key string) (download, error) {
+func (f *Fetcher) from(ctx context.Context, e edition, s source, had record, key string) (download, error) {
 	req, err := f.request(ctx, s.url, key)
 	if err != nil {
 		return download{}, err
@@ -68,23 +68,30 @@ func (f *Fetcher) from(ctx context.Context, s source, had record, key string) (d
 	if err := status(resp, key != ""); err != nil {
 		return download{}, err
 	}
-	sum := sha256.New()
-	body := &counter{from: io.TeeReader(io.LimitReader(resp.Body, f.cfg.MaxBytes+1), sum), add: func(n uint64) {
-		f.count(func(s *Stats) { s.Bytes += n })
-	}}
-	var out bytes.Buffer
-	err = unpack(&out, bufio.NewReaderSize(body, 64<<10), s.packed, f.cfg.MaxBytes)
-	if err == nil {
-		_, err = io.Copy(io.Discard, body) // for the sum
-	}
-	if err != nil {
+	sum := ""
+	if d.data, sum, err = f.receive(resp, e, s); err != nil {
 		return download{}, refuse("damaged", fmt.Errorf("%s: %w", s.url, err))
 	}
-	d.data = out.Bytes()
 	if s.sum == "" {
 		return d, nil
 	}
-	return d, f.compareSum(ctx, s, key, hex.EncodeToString(sum.Sum(nil)))
+	return d, f.compareSum(ctx, s, key, sum)
+}
+
+// receive unpacks what is sent, and sums it up.
+func (f *Fetcher) receive(resp *http.Response, e edition, s source) (data []byte, sum string, err error) {
+	hash, got := sha256.New(), int64(0)
+	body := &counter{from: io.TeeReader(io.LimitReader(resp.Body, f.cfg.MaxBytes+1), hash), add: func(n int) {
+		got += int64(n)
+		f.count(func(s *Stats) { s.Bytes += uint64(n) })
+		f.cfg.Progress(e.name, got, resp.ContentLength)
+	}}
+	var out bytes.Buffer
+	if err := unpack(&out, bufio.NewReaderSize(body, 64<<10), s.packed, f.cfg.MaxBytes); err != nil {
+		return nil, "", err
+	}
+	_, err = io.Copy(io.Discard, body) // what follows the stream counts for the sum, too
+	return out.Bytes(), hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // compareSum compares with the sum that the provider publishes.
@@ -218,11 +225,11 @@ func retryAfter(resp *http.Response) time.Duration {
 // counter counts what is read.
 type counter struct {
 	from io.Reader
-	add  func(uint64)
+	add  func(int)
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
-	c.add(uint64(n))
+	c.add(n)
 	return n, err
 }

@@ -46,6 +46,10 @@ type Config struct {
 	// DefaultMaxBytes.
 	MaxBytes int64
 
+	// Progress hears how many octets of an edition have arrived, and how many
+	// there will be; -1 if the provider does not say.
+	Progress func(edition string, got, all int64)
+
 	HTTP *http.Client // nil means one of our own
 	Log  *slog.Logger
 }
@@ -95,6 +99,9 @@ func (c *Config) complete() error {
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.Progress == nil {
+		c.Progress = func(string, int64, int64) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
