@@ -168,34 +168,34 @@ func (s *session) predict() {
 }
 
 // settle moves each edge before those that it is better than by the margin.
-// What is as good stays where it was, and a mere prediction takes no lead.
+// What is as good stays where it was.
 func settle(v *sight) {
+	lead(v)
 	for i := range v.order {
-		for j := i; j > 0; j-- {
+		for j := i; j > 1; j-- {
 			x, y := v.order[j], v.order[j-1]
-			if v.cost[x] >= v.cost[y]-margin(v.cost[y]) || j == 1 && v.rtt[x] == 0 {
+			if v.cost[x] >= v.cost[y]-margin(v.cost[y]) {
 				break
 			}
 			v.order[j], v.order[j-1] = y, x
 		}
 	}
-	if v.order[0] != v.before[0] {
-		lead(v)
-	}
 }
 
-// lead puts the best first that was measured, by however little: there is no
-// client yet who would notice the change.
+// lead lets the best edge lead that was measured, if it is better than the
+// leader by the margin. A mere prediction takes no lead.
 func lead(v *sight) {
-	best := 0
+	best := -1
 	for i, rank := range v.order {
-		if v.rtt[rank] > 0 && v.cost[rank] < v.cost[v.order[best]] {
+		if v.rtt[rank] > 0 && (best < 0 || v.cost[rank] < v.cost[v.order[best]]) {
 			best = i
 		}
 	}
-	leader := v.order[best]
-	copy(v.order[1:best+1], v.order[:best])
-	v.order[0] = leader
+	if now := v.cost[v.order[0]]; best > 0 && v.cost[v.order[best]] < now-margin(now) {
+		leader := v.order[best]
+		copy(v.order[1:best+1], v.order[:best])
+		v.order[0] = leader
+	}
 }
 
 // told is how many edges of an order must be said, so that the rest follow in
