@@ -39,10 +39,11 @@ const (
 // Which networks share a set hangs on a multiplier made at the start, so that
 // nobody can aim at one.
 type Counter struct {
+	sets [sets]set // first: each half of a set is then one cache line
+
 	multiplier uint64
 	mask       atomic.Uint32 // one query in mask+1 is counted
 	replaced   atomic.Uint64
-	sets       [sets]set
 
 	mu      sync.Mutex // guards what follows; not taken by Add
 	ticked  time.Time
