@@ -44,7 +44,7 @@ func FuzzLocate(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 16, 5, 9, 9, 9, 9, 32, 6}, []byte{9, 9, 9, 8})
 	f.Add([]byte{10, 0, 0, 0, 8, 0x40, 10, 1, 0, 0, 16, 0x81, 10, 1, 1, 0, 24, 0x42}, []byte{10, 1, 1, 1})
 	f.Fuzz(func(t *testing.T, layout, probe []byte) {
-		world := naive{rows: []network{{prefix: "192.0.2.0/24", place: at(0, 1), iso: "XX", cont: "", city: ""}}}
+		world := naive{rows: []network{{prefix: "192.0.2.0/24", place: at(0, 1)}}}
 		for ; len(layout) >= 6 && len(world.rows)+len(world.over) < 12; layout = layout[6:] {
 			world.put(layout[:6])
 		}
@@ -83,7 +83,7 @@ func (n *naive) put(b []byte) {
 		n.over = append(n.over, landfall.Override{Prefix: p, Place: landfall.Place{Lat: place.Lat, Lon: 20}})
 		return
 	}
-	n.rows = append(n.rows, network{prefix: p.String(), place: &place, iso: "XX"})
+	n.rows = append(n.rows, network{prefix: p.String(), place: &place})
 }
 
 // folded are the IPv6 addresses that hold an IPv4 address.
