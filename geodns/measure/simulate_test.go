@@ -22,6 +22,8 @@ type simulation struct {
 
 	second float64 // part of the connections that take the second edge
 	load   float64 // connections of an average prefix in an epoch
+
+	up, room func(landfall.NodeID) bool // as World has them
 }
 
 // figures are what an epoch was like, by traffic.
@@ -80,7 +82,9 @@ func (s *simulation) step() figures {
 			s.report[edge][w] = reports[w][:0]
 		}
 	}
-	s.view = s.book.Freeze(s.world())
+	w := s.world()
+	w.Up, w.Room = s.up, s.room
+	s.view = s.book.Freeze(w)
 	s.all = append(s.all, f)
 	return f
 }
