@@ -66,6 +66,7 @@ func (v *vantage) recall(r *record) {
 		return
 	}
 	v.recalled = true
+	v.watch.seen = r.When
 	for id, known := range r.Nodes {
 		if !v.watch.watches(id) {
 			continue

@@ -61,13 +61,14 @@ type Stats struct {
 type Prober struct {
 	c     Config
 	known chan struct{} // closed once the verdict rests on something
-	news  chan struct{} // holds one when a map came that Run has not seen
+	news  chan struct{} // holds one when a map came, so that Run looks at once
 
 	mu       sync.Mutex
 	v        *vantage
 	interval time.Duration
 	timeout  time.Duration
 	flight   map[landfall.NodeID]int // probes under way
+	next     time.Time               // when the next probes begin
 	told     Down
 	unkept   bool // something changed that is not in the file
 	ok       uint64
@@ -112,6 +113,7 @@ func (p *Prober) SetMap(m *landfall.Map) {
 	}
 	p.interval = cmp.Or(m.Health.Interval, landfall.DefaultProbeInterval)
 	p.timeout = cmp.Or(m.Health.Timeout, landfall.DefaultProbeTimeout)
+	p.next = now // who has joined is not to wait
 	p.v.setMap(now, m, kept)
 	p.tell()
 	select {

@@ -25,14 +25,14 @@ func (p *Prober) Run(ctx context.Context) error {
 	})
 	defer late.Stop()
 	for {
-		probes, next := p.due()
+		probes, wait := p.due()
 		for _, t := range probes {
 			parts.Go(func() { p.probe(ctx, t) })
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(next):
+		case <-time.After(wait):
 		case <-p.news:
 		}
 	}
@@ -44,18 +44,23 @@ type try struct {
 	timeout time.Duration
 }
 
-// due are the probes to begin now, and how long it is until the next. On the
-// way old votes are forgotten.
-func (p *Prober) due() (out []try, next time.Duration) {
+// due are the probes to begin now, and how long to wait before the next call.
+// On the way votes that have become old are forgotten.
+func (p *Prober) due() (out []try, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.news: // it is seen now
-	default:
-	}
 	now := time.Now()
 	p.v.tick(now)
 	p.tell()
+	if !now.Before(p.next) {
+		p.next = now.Add(p.interval)
+		out = p.round(now)
+	}
+	return out, min(p.next.Sub(now), time.Second)
+}
+
+// round is one probe of every node.
+func (p *Prober) round(now time.Time) (out []try) {
 	for _, n := range p.v.nodes {
 		if p.flight[n.ID] >= maxFlight {
 			continue
@@ -67,7 +72,7 @@ func (p *Prober) due() (out []try, next time.Duration) {
 		}
 		out = append(out, try{n, timeout})
 	}
-	return out, p.interval
+	return out
 }
 
 func (p *Prober) probe(ctx context.Context, t try) {

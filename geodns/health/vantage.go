@@ -46,7 +46,7 @@ type heard struct {
 
 func newVantage(self landfall.NodeID) *vantage {
 	return &vantage{
-		self: self, heard: map[landfall.NodeID]heard{}, met: map[landfall.NodeID]bool{}, votes: Down{}, down: Down{},
+		self: self, watch: Watch{Self: self}, heard: map[landfall.NodeID]heard{}, met: map[landfall.NodeID]bool{}, votes: Down{}, down: Down{},
 		since: map[landfall.NodeID]time.Time{}, penalties: map[landfall.NodeID]Penalty{}, errors: map[landfall.NodeID]string{},
 	}
 }
@@ -107,7 +107,7 @@ func (v *vantage) observe(id landfall.NodeID, r Result, why error) (changed bool
 	if why != nil && v.watch.watches(id) {
 		v.errors[id] = why.Error()
 	}
-	if news := v.watch.Doubt(v.self); news || changed {
+	if news := v.watch.Doubt(r.Ended); news || changed {
 		v.judge(r.Ended)
 	}
 	return changed

@@ -84,10 +84,16 @@ type Result struct {
 // the node has answered another since it began. What is silent, and nothing
 // else has been answered since, fills a row alone: all that began after it
 // have waited in vain as well. The zero Watch has seen nothing.
+//
+// What fails while none of several others answers may be our own fault: once
+// one does again, it is as though it had not been tried.
 type Watch struct {
 	Rules
+	Self landfall.NodeID // who watches: that it answers itself shows no way to others
 
 	nodes map[landfall.NodeID]track
+	seen  time.Time // when another answered last
+	awake time.Time // since when others answer again, after none did
 }
 
 // track is how a node stands, and its latest results as far as they agree.
@@ -99,6 +105,8 @@ type track struct {
 	shy   bool      // not to be named before it is up: it joined, or the first that was seen of it spoke against it
 	heard time.Time // when it answered last
 	lossy time.Time // when it last answered after a gap
+	fell  time.Time // when it went down
+	stood state     // how it was before
 }
 
 type state uint8
@@ -133,8 +141,15 @@ func (w *Watch) Expect(nodes []landfall.NodeID) (joined []landfall.NodeID) {
 func (w *Watch) Observe(id landfall.NodeID, r Result) (changed bool) {
 	t, expected := w.nodes[id]
 	ok := r.Outcome == Answered
-	if !expected || !ok && r.Began.Before(t.heard) {
+	if !expected || !ok && (r.Began.Before(t.heard) || r.Began.Before(w.awake)) {
 		return false
+	}
+	if ok && id != w.Self {
+		if !w.seen.IsZero() && w.blind(r.Ended) {
+			w.wake(r.Ended)
+			t = w.nodes[id]
+		}
+		w.seen = r.Ended
 	}
 	before := t.vote()
 	if ok != t.ok {
@@ -144,21 +159,47 @@ func (w *Watch) Observe(id landfall.NodeID, r Result) (changed bool) {
 	fall := cmp.Or(w.Fall, landfall.DefaultFall)
 	switch {
 	case ok:
-		if t.state == up && !t.heard.IsZero() && r.Ended.Sub(t.heard) >= cmp.Or(w.Gap, DefaultGap) {
+		if t.state == up && !t.heard.IsZero() && min(r.Ended.Sub(t.heard), r.Ended.Sub(w.awake)) >= w.gap() {
 			t.lossy = r.Ended
 		}
 		t.heard = r.Ended
 		if t.row >= cmp.Or(w.Rise, landfall.DefaultRise) {
 			t.state, t.shy = up, false
 		}
-	case r.Outcome == Silent:
+	case t.row >= fall, r.Outcome == Silent:
 		t.row = max(t.row, fall)
-		t.state = down
-	case t.row >= fall:
-		t.state = down
+		if t.state != down {
+			t.state, t.stood, t.fell = down, t.state, r.Ended
+		}
 	}
 	w.nodes[id] = t
 	return t.vote() != before
+}
+
+// gap is Gap with its default filled in.
+func (r Rules) gap() time.Duration { return cmp.Or(r.Gap, DefaultGap) }
+
+// blind reports whether none of several others has answered of late.
+func (w *Watch) blind(now time.Time) bool {
+	others := len(w.nodes)
+	if w.watches(w.Self) {
+		others--
+	}
+	return others > 1 && (w.seen.IsZero() || now.Sub(w.seen) > w.gap())
+}
+
+// wake takes back what was found while none of the others answered.
+func (w *Watch) wake(now time.Time) {
+	w.awake = now
+	for id, t := range w.nodes {
+		if t.state == down && t.fell.After(w.seen) {
+			t.state = t.stood
+		}
+		if !t.ok {
+			t.row = 0
+		}
+		w.nodes[id] = t
+	}
 }
 
 // Lossy reports whether the way to a node has lost so much of late that its
@@ -192,7 +233,7 @@ func (t track) stand() Vote {
 func (w *Watch) Votes(now time.Time) Votes {
 	out := make(Votes, len(w.nodes))
 	for id, t := range w.nodes {
-		if out[id] = t.vote(); out[id] == Good && now.Sub(t.heard) > cmp.Or(w.Gap, DefaultGap) {
+		if out[id] = t.vote(); out[id] == Good && now.Sub(t.heard) > w.gap() {
 			out[id] = Unsure
 		}
 	}
@@ -207,10 +248,9 @@ func (w *Watch) watches(id landfall.NodeID) bool {
 
 // Doubt makes those shy that have nothing but their being in the map to speak
 // for them, and their latest result against them, and reports whether that is
-// news. Who sees none of several others, as watched from self, doubts nobody:
-// it may be cut off.
-func (w *Watch) Doubt(self landfall.NodeID) (news bool) {
-	if w.blind(self) {
+// news. Who sees none of several others doubts nobody: it may be cut off.
+func (w *Watch) Doubt(now time.Time) (news bool) {
+	if w.blind(now) {
 		return false
 	}
 	for id, t := range w.nodes {
@@ -220,20 +260,6 @@ func (w *Watch) Doubt(self landfall.NodeID) (news bool) {
 		}
 	}
 	return news
-}
-
-// blind reports whether none of several others has answered its last probe.
-func (w *Watch) blind(self landfall.NodeID) bool {
-	others := 0
-	for id, t := range w.nodes {
-		if id != self && t.ok && t.row > 0 {
-			return false
-		}
-		if id != self {
-			others++
-		}
-	}
-	return others > 1
 }
 
 // Shun makes nodes shy that have joined.
