@@ -82,18 +82,22 @@ func (p *picture) fold(chance float64) {
 	p.cells = slices.Delete(p.cells, b, b+1)
 }
 
-// widest is the edge with the most cells, of several the first by name.
-func (p *picture) widest() (widest landfall.NodeID) {
-	count := map[landfall.NodeID]int{}
+// widest is the edge with the most cells, of several the first to have a cell.
+func (p *picture) widest() landfall.NodeID {
+	type count struct {
+		edge  landfall.NodeID
+		cells int
+	}
+	var room [16]count // more are rare
+	counts := room[:0]
 	for _, c := range p.cells {
-		count[c.edge]++
-	}
-	for edge, n := range count {
-		if most := count[widest]; n > most || n == most && edge < widest {
-			widest = edge
+		i := slices.IndexFunc(counts, func(n count) bool { return n.edge == c.edge })
+		if i < 0 {
+			i, counts = len(counts), append(counts, count{edge: c.edge})
 		}
+		counts[i].cells++
 	}
-	return widest
+	return slices.MaxFunc(counts, func(a, b count) int { return cmp.Compare(a.cells, b.cells) }).edge
 }
 
 // faint is the weight below which a cell is forgotten.

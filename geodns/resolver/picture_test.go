@@ -134,7 +134,7 @@ func TestPartsAreLevelled(t *testing.T) {
 func TestPictureOfManyNetworksIsRightOnAverage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 16))
 	east := 0.0
-	const rounds = 40
+	const rounds = 10
 	for range rounds {
 		p := &picture{}
 		for range 3000 {

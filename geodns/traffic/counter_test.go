@@ -94,19 +94,19 @@ func TestVeryManyQueriesAreEstimated(t *testing.T) {
 	c := New()
 	c.Tick(epoch)
 	a := netip.MustParseAddr("192.0.2.1")
-	const second = 100_000
+	const second = 50_000
 	for range second {
 		c.Add(a)
 	}
 	c.Tick(epoch.Add(time.Second))
-	if s := c.Stats(); s.Sampling != 32 || s.Queries != second || s.Prefixes != 1 {
+	if s := c.Stats(); s.Sampling != 16 || s.Queries != second || s.Prefixes != 1 {
 		t.Fatalf("%+v", s)
 	}
 	for range second {
 		c.Add(a)
 	}
-	// 100,000 draws at 1 in 32: the deviation is 32·√(100,000·31/32²) = 1760.
-	if got := c.Freeze().Total(); math.Abs(got-2*second) > 6*1760 {
+	// 50,000 draws at 1 in 16: the deviation is 16·√(50,000·15/16²) = 866.
+	if got := c.Freeze().Total(); math.Abs(got-2*second) > 6*866 {
 		t.Errorf("%g of %d", got, 2*second)
 	}
 	c.Tick(epoch.Add(time.Second + time.Hour))
@@ -122,9 +122,7 @@ func TestFloodDoesNotWashTheKnownAway(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const heavy, queries = 1000, 200
 	for i := range uint32(heavy) {
-		for range queries {
-			c.Add(addr4(10<<24 | i<<8))
-		}
+		c.add(key4(10<<24|i<<8, 24), queries*one)
 	}
 	const flood = 2 * sets * ways
 	for range flood {
@@ -155,7 +153,7 @@ func TestFloodDoesNotWashTheKnownAway(t *testing.T) {
 // Each network's count is right on average, also of those that share a place.
 func TestCountsAreRightOnAverage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	const rounds = 1000
+	const rounds = 500
 	c := &Counter{} // a multiplier of 0: all in one set
 	share := &c.sets[0]
 	var sum float64
@@ -172,7 +170,7 @@ func TestCountsAreRightOnAverage(t *testing.T) {
 	}
 	// P(3 <= X < 4) of 1000 queries, X exponential with mean 8: 80.8.
 	want := 1000 * (math.Exp(-3.0/8) - math.Exp(-4.0/8))
-	if got := sum / rounds; math.Abs(got/want-1) > 0.1 {
+	if got := sum / rounds; math.Abs(got/want-1) > 0.15 {
 		t.Errorf("%g on average, want %g", got, want)
 	}
 }
