@@ -113,7 +113,7 @@ type reader struct {
 	b            []byte
 	err          error
 	edges, sites uint64 // how many there are
-	now          uint64 // no moment is later
+	now, epoch   uint64 // nothing was later
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -150,8 +150,10 @@ func (r *reader) index(of uint64) uint16 {
 
 func (r *reader) number32() uint32 { return uint32(r.number(math.MaxUint32)) }
 
-// moment is a time, of which the future is now.
+// moment is a time, and turn the number of an epoch, of which the future is
+// now: the clock may have been set back.
 func (r *reader) moment() uint32 { return uint32(min(uint64(r.number32()), r.now)) }
+func (r *reader) turn() uint32   { return uint32(min(uint64(r.number32()), r.epoch)) }
 
 func (r *reader) float(most float64) float64 {
 	if len(r.b) < 8 {
@@ -178,7 +180,8 @@ func (b *Book) decode(file []byte) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := &reader{b: body[:len(body)-4], now: uint64(seconds32(b.cfg.Now()))}
+	now := b.cfg.Now()
+	r := &reader{b: body[:len(body)-4], now: uint64(seconds32(now)), epoch: b.epoch(now)}
 	next := &Book{cfg: b.cfg, byID: map[landfall.NodeID]uint16{}, entries: map[key]*entry{}}
 	next.read(r)
 	if r.err == nil && len(r.b) > 0 {
@@ -214,6 +217,9 @@ func (b *Book) read(r *reader) {
 	r.edges, r.sites = uint64(len(b.edges)), uint64(len(b.sites))
 	for range r.length(10) {
 		k := key(r.number(uint64(isV6<<1 - 1)))
+		if k != keyOf(k.prefix()) {
+			r.fail("a prefix that is none")
+		}
 		if e := r.entry(); r.err != nil {
 			return
 		} else if len(b.entries) < b.cfg.Prefixes {
@@ -231,7 +237,7 @@ func (r *reader) text() string {
 
 func (r *reader) entry() *entry {
 	e := &entry{by: r.index(r.edges), live: r.moment(), rival: uint16(r.number(r.sites)), streak: uint8(r.number(patience))}
-	e.trial, e.tried = uint16(r.number(r.edges)), r.number32()
+	e.trial, e.tried = uint16(r.number(r.edges)), r.turn()
 	for i := range e.guests {
 		e.guests[i] = uint16(r.number(r.sites))
 	}
@@ -246,8 +252,8 @@ func (r *reader) entry() *entry {
 
 func (r *reader) cell() (c cell) {
 	c.edge, c.filled, c.next = r.index(r.edges), uint8(r.number(history)), uint8(r.number(history-1))
-	c.epoch, c.seen, c.windows = r.number32(), uint16(r.number(math.MaxUint16)), uint16(r.number(math.MaxUint16))
-	c.last, c.rumour, c.tried = r.moment(), r.number32(), r.number32()
+	c.epoch, c.seen, c.windows = r.turn(), uint16(r.number(math.MaxUint16)), uint16(r.number(math.MaxUint16))
+	c.last, c.rumour, c.tried = r.moment(), r.number32(), r.turn()
 	for i := range c.filled {
 		c.past[i] = r.number32()
 	}
