@@ -96,8 +96,10 @@ func (n *network) region(d center, p *pool, where landfall.Place) {
 			node.Advertised = append(node.Advertised, m.addr)
 			node.Weight = max(node.Weight, m.weight)
 			n.nodes[m.addr.String()] = node.ID
-			if m.weight != 0 && m.weight != node.Weight {
-				n.note(m.at, "", "weight %d: the addresses of one node have one weight, %d", m.weight, node.Weight)
+		}
+		for _, m := range group {
+			if m.weight != node.Weight {
+				n.note(m.at, "", "weight %d: the addresses of node %q have one weight, %d", m.weight, node.ID, node.Weight)
 			}
 		}
 		n.m.Nodes = append(n.m.Nodes, node)
@@ -109,7 +111,7 @@ func (n *network) told(d center, p *pool) {
 	if n.least == 0 {
 		n.least = p.told
 	} else if p.told != n.least {
-		n.note(d.at, "", "datacenter %q answers with %d addresses, others with %d: all answers have the fewest, and clients are spread over the rest", d.name, p.told, n.least)
+		n.note(d.at, "", "datacenter %q answers with %d at a time, others with %d: all answers have the fewest, and clients are spread over the rest", d.name, p.told, n.least)
 		n.least = min(n.least, p.told)
 	}
 }
@@ -216,6 +218,9 @@ func (n *network) spelledOut() []*rule {
 		return rules
 	}
 	n.note(all.at, "", "some continents are by distance, so that the list for everybody is written for each other one; clients of no continent go to the home region first")
+	if len(all.centers) < len(n.chosen.geo.centers) {
+		n.note(all.at, "", "by distance gdnsd itself answers with what this list names, or not at all: here all regions count")
+	}
 	out := []*rule{}
 	for _, c := range continents() {
 		if !slices.ContainsFunc(rules, func(r *rule) bool { return r.continent == c }) {

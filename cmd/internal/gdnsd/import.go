@@ -45,18 +45,25 @@ func Import(root fs.FS, name string, o Options) (*Result, error) {
 	}
 	r := f.importFrom(path.Clean(name), o)
 	if len(f.faults) > 0 {
-		return nil, &config.Error{Problems: f.faults}
+		slices.SortStableFunc(f.faults, func(a, b config.Problem) int {
+			return byPlace(place{a.File, a.Line, a.Column}, place{b.File, b.Line, b.Column})
+		})
+		return nil, &config.Error{Problems: slices.Compact(f.faults)}
 	}
 	slices.SortStableFunc(f.notes, func(a, b Note) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return byPlace(place{a.File, a.Line, a.Column}, place{b.File, b.Line, b.Column})
 	})
 	r.Notes = slices.Compact(f.notes)
 	return r, nil
 }
 
+func byPlace(a, b place) int {
+	return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+}
+
 // importFrom is nil only where there is a fault.
 func (f *files) importFrom(name string, o Options) *Result {
-	top := f.parse(place{file: name}, name)
+	top := f.parse(place{name, 1, 1}, name)
 	if top == nil {
 		return nil
 	}
@@ -131,7 +138,7 @@ func (c *conf) zone(wanted string) *zone {
 	dir := path.Join(c.dir, "zones")
 	wanted = strings.ToLower(strings.TrimSuffix(wanted, "."))
 	var names, found []string
-	for _, file := range c.glob(place{file: dir}, path.Join(dir, "*")) {
+	for _, file := range c.glob(c.top.at, path.Join(dir, "*")) {
 		if info, err := fs.Stat(c.root, inside(file)); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
@@ -146,11 +153,11 @@ func (c *conf) zone(wanted string) *zone {
 	choice := "one of " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		c.fault(place{file: dir}, "put the zones there", "there is no zone")
+		c.fault(c.top.at, "put the zone there", "%s has no zone", dir)
 	case len(found) == 0:
-		c.fault(place{file: dir}, "want "+choice, "there is no zone %q", wanted)
+		c.fault(c.top.at, "want "+choice, "%s has no zone %q", dir, wanted)
 	case len(found) > 1:
-		c.fault(place{file: dir}, "say which one: --zone NAME, "+choice, "there are %d zones, and a network has one", len(found))
+		c.fault(c.top.at, "say which one: --zone NAME, "+choice, "%s has %d zones, and a network has one", dir, len(found))
 	default:
 		name := strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(path.Base(found[0]), ".")), "@", "/")
 		return c.parseZone(name, found[0], ttls{

@@ -22,6 +22,7 @@ type network struct {
 	regions map[string]landfall.RegionID // by datacenter
 	nodes   map[string]landfall.NodeID   // by address
 	least   int                          // addresses that every answer has
+	long    bool                         // a TTL was too long, which is told
 
 	records, services, preferences []place // where those of the map come from
 }
@@ -39,7 +40,7 @@ func (n *network) build() {
 	names := n.static()
 	if n.chosen = choose(names); n.chosen == nil {
 		if len(n.faults) == 0 {
-			n.fault(place{file: n.zone.file}, "choose a zone with names that DYNA geoip!RESOURCE answers for: --zone NAME", "the zone has no name that is answered by place")
+			n.fault(place{n.zone.file, 1, 1}, "choose a zone with names that DYNA geoip!RESOURCE answers for: --zone NAME", "the zone has no name that is answered by place")
 		}
 		return
 	}
@@ -47,6 +48,7 @@ func (n *network) build() {
 	n.unused()
 	n.geography()
 	n.steer(names)
+	n.answer()
 	n.watch()
 	n.servers()
 	n.settle()
@@ -90,8 +92,9 @@ func (n *network) static() (names []steered) {
 
 // record takes a record over as it is.
 func (n *network) record(r record) {
-	if r.ttl > landfall.MaxTTL {
-		n.note(r.at, "", "%s %s: a TTL of %v becomes %v, the most there is", r.name, r.rrtype, r.ttl, landfall.MaxTTL)
+	if r.ttl > landfall.MaxTTL && !n.long {
+		n.note(r.at, "", "%s %s: a TTL of %v becomes %v, the most there is, here and for others", r.name, r.rrtype, r.ttl, landfall.MaxTTL)
+		n.long = true
 	}
 	n.m.Records = append(n.m.Records, landfall.Record{
 		Name: r.name, Type: r.rrtype, Data: r.text(), TTL: min(r.ttl, landfall.MaxTTL),
@@ -105,7 +108,7 @@ func (n *network) fixed(r record, p *pool, plugin string) {
 		n.note(r.at, "", "%s %s %s: left out", r.name, r.rrtype, r.text())
 		return
 	}
-	if plugin != "static" {
+	if plugin != "static" && p.alias == "" {
 		n.note(r.at, "", "%s %s %s: becomes plain records: all its addresses, whether they are up or not", r.name, r.rrtype, r.text())
 	}
 	if p.alias != "" {
@@ -173,7 +176,28 @@ func (n *network) steer(names []steered) {
 	if len(ttls) > 1 {
 		n.note(n.chosen.at, "", "the names have %d different TTLs: all services have the shortest, %v", len(ttls), n.m.Steering.TTL)
 	}
+	if n.m.Steering.TTL > patience {
+		n.note(n.chosen.at, "lower ttl in [steering]; 30s is usual", "users wait up to %v for an edge that is down: that is the TTL of its names", n.m.Steering.TTL)
+	}
+}
+
+// patience is how long users may wait before somebody is told.
+const patience = 5 * time.Minute
+
+// answer counts the addresses of answers.
+func (n *network) answer() {
 	n.m.Steering.Answers = min(max(n.least, 1), landfall.MaxAnswers)
+	for _, node := range n.m.Nodes {
+		v4 := 0
+		for _, a := range node.Advertised {
+			if a.Is4() {
+				v4++
+			}
+		}
+		if many := max(v4, len(node.Advertised)-v4); many > n.m.Steering.Answers {
+			n.note(n.chosen.at, "raise answers in [steering]", "node %q has %d addresses of one family, of which answers have %d: the others are not told", node.ID, many, n.m.Steering.Answers)
+		}
+	}
 }
 
 // upstream is where edges would forward to; name servers alone do not.
@@ -193,9 +217,16 @@ func (n *network) watch() {
 // sum says what became what.
 func (n *network) sum() {
 	say := func(format string, args ...any) { n.r.Taken = append(n.r.Taken, fmt.Sprintf(format, args...)) }
-	say("zone %s: %d records, %d names of %s as services", n.zone.name, len(n.m.Records), len(n.m.Services), n.chosen.name)
-	say("map %s: %d regions with %d nodes, %d preferences", n.chosen.geo.name, len(n.m.Regions), len(n.m.Nodes), len(n.m.Preferences))
+	say("zone %s: %s, and a service for each of %s of %s", n.zone.name, count(len(n.m.Records), "record"), count(len(n.m.Services), "name"), n.chosen.name)
+	say("map %s: %s with %s, and %s", n.chosen.geo.name, count(len(n.m.Regions), "region"), count(len(n.m.Nodes), "node"), count(len(n.m.Preferences), "preference"))
 	if n.r.Probed {
 		say("service types: probes by %s every %v", n.m.Health.Probe, n.m.Health.Interval)
 	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -46,7 +46,7 @@ type zoneReader struct {
 func (f *files) parseZone(name, file string, t ttls) *zone {
 	z := &zone{name: name, file: file}
 	r := &zoneReader{f: f, zone: z, ttls: t, ttl: t.usual, origin: name}
-	r.file(place{file: file}, file)
+	r.file(place{file, 1, 1}, file)
 	return z
 }
 

@@ -1,0 +1,1 @@
+www 60 DYNC metafo!www

@@ -1,0 +1,1 @@
+www DYNA geoip!r
