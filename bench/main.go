@@ -36,6 +36,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	if len(args) > 0 && args[0] == swapper {
+		return serveSwapping(ctx, args[1:])
+	}
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.StringVar(&o.binary, "landfall", "", "measure this `binary` instead of building one")
@@ -48,7 +51,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	measures := map[string]measure{"skeleton": skeleton, "ops": ops, "dns-caching": dnsCaching, "dns-lookup": dnsLookup, "dns-plan": dnsPlan}
+	measures := map[string]measure{"skeleton": skeleton, "ops": ops, "dns-caching": dnsCaching, "dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {
 			return fmt.Errorf("there is no measurement %q; there are skeleton and ops", name)

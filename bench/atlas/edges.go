@@ -30,13 +30,3 @@ func edges() []Edge {
 	}
 	return out
 }
-
-func nearest(edges []Edge, p landfall.Place) int {
-	best := 0
-	for i, e := range edges {
-		if p.Distance(e.Place) < p.Distance(edges[best].Place) {
-			best = i
-		}
-	}
-	return best
-}

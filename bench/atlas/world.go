@@ -1,9 +1,11 @@
 package atlas
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"landfall"
 )
@@ -21,7 +23,8 @@ type World struct {
 	IPv6   []Leaf // in order, nested; the longest is right
 	Edges  []Edge
 	earth  *earth
-	choice []int // by city: the index of the nearest edge
+	ranked [][]int // by city: the indices of all edges, the nearest first
+	home   []int   // the same for home
 }
 
 // New makes the world of a seed.
@@ -37,8 +40,9 @@ func New(seed uint64) (*World, error) {
 	w.tell(rand.New(rand.NewPCG(seed, 5)))
 	w.IPv6 = allocate(rand.New(rand.NewPCG(seed, 6)), e)
 	for _, c := range e.cities {
-		w.choice = append(w.choice, nearest(w.Edges, c.place))
+		w.ranked = append(w.ranked, rank(w.Edges, c.place))
 	}
+	w.home = rank(w.Edges, w.Edges[0].Place)
 	return w, nil
 }
 
@@ -73,11 +77,27 @@ func (w *World) Location(l Leaf) landfall.Location {
 
 // Nearest is the index of the edge that is best for a leaf: for a place that
 // nobody knows, the home region's, which is the first.
-func (w *World) Nearest(l Leaf) int {
+func (w *World) Nearest(l Leaf) int { return w.Ranked(l)[0] }
+
+// Ranked are the indices of all edges for a leaf, the best first: for a place
+// that nobody knows as for home.
+func (w *World) Ranked(l Leaf) []int {
 	if l.city == nowhere {
-		return 0
+		return w.home
 	}
-	return w.choice[l.city]
+	return w.ranked[l.city]
+}
+
+// rank orders edges by their distance from a place.
+func rank(edges []Edge, p landfall.Place) []int {
+	var out []int
+	for i := range edges {
+		out = append(out, i)
+	}
+	slices.SortStableFunc(out, func(a, b int) int {
+		return cmp.Compare(p.Distance(edges[a].Place), p.Distance(edges[b].Place))
+	})
+	return out
 }
 
 // Clients are the /24s of IPv4, by their first 24 bits: those that have a
@@ -99,7 +119,7 @@ func (w *World) Clients() (placed, unplaced []uint32) {
 // Places calls f for each city of the database with its nearest edge.
 func (w *World) Places(f func(country, city string, edge int)) {
 	for i, c := range w.earth.cities {
-		f(w.earth.countries[c.country].code, c.name, w.choice[i])
+		f(w.earth.countries[c.country].code, c.name, w.ranked[i][0])
 	}
 }
 
@@ -206,4 +226,22 @@ func join(out []regionLeaf, l regionLeaf) []regionLeaf {
 		l.prefix, out = parent, out[:n-1]
 	}
 	return append(out, l)
+}
+
+// Nowhere is a leaf of addresses that nobody knows.
+func Nowhere() Leaf { return Leaf{city: nowhere} }
+
+// Edge is the index of the edge with an address; -1 if there is none.
+func (w *World) Edge(addr netip.Addr) int {
+	return slices.IndexFunc(w.Edges, func(e Edge) bool { return e.Addr == addr })
+}
+
+// Last is the last address of a prefix.
+func Last(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < 8*len(b); bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
 }

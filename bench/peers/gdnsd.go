@@ -55,5 +55,5 @@ func gdnsd(ctx context.Context, s Site) (*Server, error) {
 			return nil, err
 		}
 	}
-	return run(ctx, "gdnsd", addr, "gdnsd", "-c", dir, "start")
+	return Run(ctx, "gdnsd", addr, "gdnsd", "-c", dir, "start")
 }

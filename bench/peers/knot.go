@@ -54,5 +54,5 @@ func Knot(ctx context.Context, s Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, "knot mod-geoip", addr, "knotd", "-c", filepath.Join(dir, "knot.conf"), "-s", filepath.Join(dir, "knot.sock"))
+	return Run(ctx, "knot mod-geoip", addr, "knotd", "-c", filepath.Join(dir, "knot.conf"), "-s", filepath.Join(dir, "knot.sock"))
 }

@@ -36,6 +36,6 @@ func Landfall(ctx context.Context, s Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, "landfall", addr, s.Landfall, "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
+	return Run(ctx, "landfall", addr, s.Landfall, "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
 		"--geo", s.Database, "--listen", addr.String(), "--probe", "none")
 }

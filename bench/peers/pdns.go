@@ -50,5 +50,5 @@ func PowerDNS(ctx context.Context, s Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, "pdns geoip", addr, "pdns_server", "--config-dir="+dir)
+	return Run(ctx, "pdns geoip", addr, "pdns_server", "--config-dir="+dir)
 }

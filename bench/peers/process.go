@@ -47,8 +47,8 @@ func (s *Server) Stop() error {
 	}
 }
 
-// run starts a command and waits until it answers for Host.
-func run(ctx context.Context, name string, addr netip.AddrPort, argv ...string) (*Server, error) {
+// Run starts a command and waits until it answers for Host at addr.
+func Run(ctx context.Context, name string, addr netip.AddrPort, argv ...string) (*Server, error) {
 	s := &Server{Name: name, Addr: addr, ended: make(chan struct{})}
 	path, err := program(argv[0])
 	if err != nil {
@@ -107,8 +107,8 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 }
 
-// port finds a free one of loopback.
-func port() (netip.AddrPort, error) {
+// Port finds a free one of loopback.
+func Port() (netip.AddrPort, error) {
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
 		return netip.AddrPort{}, err

@@ -70,7 +70,7 @@ const ttl = 86400
 
 // write makes the files of a server in a directory of its own.
 func (s Site) write(name string, files ...file) (dir string, addr netip.AddrPort, err error) {
-	if addr, err = port(); err != nil {
+	if addr, err = Port(); err != nil {
 		return "", addr, err
 	}
 	s.Dir = filepath.Join(s.Dir, name)

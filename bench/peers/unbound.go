@@ -53,5 +53,5 @@ func Unbound(ctx context.Context, s Site, server netip.AddrPort) (*Server, error
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, "unbound", addr, "unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
+	return Run(ctx, "unbound", addr, "unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
 }
