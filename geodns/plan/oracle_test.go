@@ -1,0 +1,415 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sort"
+	"testing"
+
+	"landfall"
+	"landfall/geodns/prefix"
+	"landfall/geodns/steer"
+)
+
+// An oracle knows what every address should be told, by asking geodns/steer
+// about each place there is, and holds that against a Plan. It knows no
+// prefix.Table: it paints the rows of the world over all /24s of IPv4 and over
+// the stretches of IPv6 between borders, the narrow over the wide.
+type oracle struct {
+	w      *world
+	plan   *Plan
+	ranker *steer.Ranker
+	fits   []bool
+	locs   []landfall.Location
+	told   map[toldKey]uint16
+	names  map[string]uint16
+}
+
+type toldKey struct {
+	loc  uint16
+	draw steer.Draw
+}
+
+func newOracle(w *world, plan *Plan, down map[landfall.NodeID]bool) *oracle {
+	o := &oracle{w: w, plan: plan, ranker: steer.NewRanker(w.m), told: map[toldKey]uint16{}, names: map[string]uint16{}}
+	o.fits, _ = o.ranker.Fit(func(id landfall.NodeID) bool { return !down[id] })
+	return o
+}
+
+// tell numbers what clients at a location are told who draw with a prefix.
+func (o *oracle) tell(loc uint16, draw steer.Draw) uint16 {
+	key := toldKey{loc, draw}
+	name, ok := o.told[key]
+	if !ok {
+		at := landfall.Location{}
+		if int(loc) < len(o.locs) {
+			at = o.locs[loc]
+		}
+		order := o.ranker.Rank(steer.View{Known: at.Known, Distances: o.ranker.Distances(at), Preference: o.ranker.Preference(0, at), Draw: draw})
+		name = o.name(o.best(order))
+		o.told[key] = name
+	}
+	return name
+}
+
+// best are the addresses of the first edges that serve; each has one of either
+// family in the worlds of this test.
+func (o *oracle) best(order []int) []netip.Addr {
+	var out []netip.Addr
+	for _, e := range order {
+		if n, _ := o.w.m.Node(o.ranker.Edge(e).ID); o.fits[e] && len(out) < o.w.m.Steering.EffectiveAnswers() {
+			out = append(out, n.Advertised[0])
+		}
+	}
+	return out
+}
+
+func (o *oracle) name(addrs []netip.Addr) uint16 {
+	key := fmt.Sprint(addrs)
+	i, ok := o.names[key]
+	if !ok {
+		i = uint16(len(o.names))
+		o.names[key] = i
+	}
+	return i
+}
+
+// answers are the names of all choices of the plan, by their numbers.
+func (o *oracle) answers() []uint16 {
+	var out []uint16
+	for i := range o.plan.Choices() {
+		out = append(out, o.name(o.plan.Choice(uint32(i)).V4))
+	}
+	return out
+}
+
+// locate numbers the locations, without their networks.
+func (o *oracle) locate(loc landfall.Location) uint16 {
+	loc.ASN = 0
+	if !loc.Known {
+		loc = landfall.Location{}
+	}
+	if len(o.locs) == 0 {
+		o.locs = append(o.locs, landfall.Location{})
+	}
+	i := slices.Index(o.locs, loc)
+	if i < 0 {
+		i = len(o.locs)
+		o.locs = append(o.locs, loc)
+	}
+	return uint16(i)
+}
+
+// mixed stands for a prefix that has more than one label.
+const mixed = 0xffff
+
+// pyramid has for every IPv4 prefix up to /24 its label, or mixed.
+type pyramid [25][]uint16
+
+func newPyramid(bottom []uint16) *pyramid {
+	p := &pyramid{24: bottom}
+	for bits := 23; bits >= 0; bits-- {
+		below := p[bits+1]
+		p[bits] = make([]uint16, 1<<bits)
+		for i := range p[bits] {
+			if p[bits][i] = below[2*i]; below[2*i] != below[2*i+1] {
+				p[bits][i] = mixed
+			}
+		}
+	}
+	return p
+}
+
+// widest is the length of the widest prefix of one label around a /24.
+func (p *pyramid) widest(i int) int {
+	bits := 24
+	for bits > 0 && p[bits-1][i>>(24-bits+1)] != mixed {
+		bits--
+	}
+	return bits
+}
+
+// places paints the locations of all /24s.
+func (o *oracle) places() *pyramid {
+	bottom := make([]uint16, 1<<24)
+	for _, p := range o.w.sorted() {
+		if p.Addr().Is4() {
+			a := p.Addr().As4()
+			from := int(a[0])<<16 | int(a[1])<<8 | int(a[2])
+			loc := o.locate(o.w.rows[p])
+			for i := range 1 << (24 - p.Bits()) {
+				bottom[from+i] = loc
+			}
+		}
+	}
+	return newPyramid(bottom)
+}
+
+// draws finds the draw of every /24.
+func (o *oracle) draws(places *pyramid) []steer.Draw {
+	out := make([]steer.Draw, 1<<24)
+	for i := 0; i < 1<<24; {
+		leaf := places.widest(i)
+		p := steer.SpreadPrefix(net24(i), leaf)
+		n := 1 << (24 - max(leaf, p.Bits()))
+		draw := o.ranker.Draw(p, 0)
+		for range n {
+			out[i] = draw
+			i++
+		}
+	}
+	return out
+}
+
+func net24(i int) netip.Addr { return netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i)}) }
+
+// truth is what all /24s should be told.
+func (o *oracle) truth(places *pyramid, draws []steer.Draw) *pyramid {
+	bottom := make([]uint16, 1<<24)
+	key, name := toldKey{loc: mixed}, uint16(0)
+	for i := range bottom {
+		if next := (toldKey{places[24][i], draws[i]}); next != key {
+			key, name = next, o.tell(next.loc, next.draw)
+		}
+		bottom[i] = name
+	}
+	return newPyramid(bottom)
+}
+
+// verify holds every /24, or every nth, against the truth: the answer is right,
+// no address in its scope would get another, and of the next wider prefix some
+// would.
+func (o *oracle) verify(t *testing.T, truth *pyramid, every int) {
+	t.Helper()
+	names, faults := o.answers(), 0
+	for i := rand.IntN(every); i < 1<<24; i += every {
+		choice, bits := o.plan.Lookup(A, net24(i))
+		want := truth[24][i]
+		sound := bits <= 24 && truth[bits][i>>(24-bits)] == want
+		minimal := bits == 0 || truth[bits-1][i>>(24-bits+1)] == mixed
+		if names[choice] != want || !sound || !minimal {
+			t.Errorf("%v: told %v, scope /%d, want /%d (right %v, sound %v, minimal %v)", net24(i), o.plan.Choice(choice).Edges, bits, truth.widest(i), names[choice] == want, sound, minimal)
+			if faults++; faults > 5 {
+				t.FailNow()
+			}
+		}
+	}
+}
+
+func TestScopesOfIPv4AreExact(t *testing.T) {
+	w := newWorld(1, 300)
+	w.populate(135, 200, 0.9)
+	w.m.Preferences = []landfall.Preference{{Country: "BB", Regions: []landfall.RegionID{"gru", "nyc"}}}
+	every, few := 1, 97
+	if testing.Short() {
+		every, few = 97, 9973
+	}
+	prepared := Prepare(Input{Map: w.m, Atlas: w.atlas()})
+	o := newOracle(w, nil, nil)
+	places := o.places()
+	draws := o.draws(places)
+	for _, state := range states() {
+		if state != 0 && !soak() {
+			every = few
+		}
+		down := w.down(state)
+		next := newOracle(w, prepared.Compile(State{Down: down}), down)
+		next.locs = o.locs
+		next.verify(t, next.truth(places, draws), every)
+	}
+}
+
+// states are those of eight edges: all up and each alone down, or all.
+func states() []int {
+	out := []int{0}
+	for i := 1; i < 256; i++ {
+		if soak() || i&(i-1) == 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// stretches are the parts of both families between borders.
+type stretches struct {
+	from []netip.Addr // where each begins
+	told []uint16
+	same []int // where the next begins that is told something else
+}
+
+func (s *stretches) at(a netip.Addr) int {
+	return sort.Search(len(s.from), func(i int) bool { return a.Less(s.from[i]) }) - 1
+}
+
+// uniform reports whether all of a prefix is told the same.
+func (s *stretches) uniform(p netip.Prefix) bool {
+	next := s.same[s.at(p.Addr())]
+	return next == len(s.from) || last(p).Less(s.from[next])
+}
+
+// widest is the widest prefix around an address that is told the same.
+func (s *stretches) widest(a netip.Addr) netip.Prefix {
+	p := netip.PrefixFrom(a, a.BitLen())
+	for p.Bits() > 0 {
+		wider, _ := a.Prefix(p.Bits() - 1)
+		if !s.uniform(wider) {
+			break
+		}
+		p = wider
+	}
+	return p
+}
+
+// link finds for each stretch the next that is told something else.
+func (s *stretches) link() {
+	s.same = make([]int, len(s.from))
+	for i := len(s.from) - 1; i >= 0; i-- {
+		if i+1 < len(s.from) && s.told[i+1] == s.told[i] && s.from[i].BitLen() == s.from[i+1].BitLen() {
+			s.same[i] = s.same[i+1]
+		} else {
+			s.same[i] = i + 1
+		}
+	}
+}
+
+func last(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// cut divides both families where rows begin and end.
+func (o *oracle) cut() *stretches {
+	s := &stretches{from: []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}}
+	for p := range o.w.rows {
+		s.from = append(s.from, p.Addr())
+		if next := last(p).Next(); next.IsValid() {
+			s.from = append(s.from, next)
+		}
+	}
+	o.paint(s)
+	return s
+}
+
+// paint gives every stretch its place.
+func (o *oracle) paint(s *stretches) {
+	slices.SortFunc(s.from, netip.Addr.Compare)
+	s.from = slices.Compact(s.from)
+	s.told = make([]uint16, len(s.from))
+	for _, p := range o.w.sorted() {
+		loc := o.locate(o.w.rows[p])
+		for i := s.at(p.Addr()); i < len(s.from) && p.Contains(s.from[i]); i++ {
+			s.told[i] = loc
+		}
+	}
+	s.link()
+}
+
+// label gives every stretch what it should be told. Draws are for the widest
+// prefixes of one place, and these have borders of their own.
+func (o *oracle) label(s *stretches) {
+	var more []netip.Addr
+	for i, a := range s.from {
+		for a.IsValid() && a.Compare(s.end(i)) <= 0 {
+			more = append(more, a)
+			leaf := s.widest(a).Bits()
+			own, _ := a.Prefix(max(leaf, steer.SpreadPrefix(a, leaf).Bits()))
+			a = last(own).Next()
+		}
+	}
+	places := *s
+	s.from = more
+	o.paint(s)
+	for i, a := range s.from {
+		s.told[i] = o.tell(s.told[i], o.ranker.Draw(steer.SpreadPrefix(a, places.widest(a).Bits()), 0))
+	}
+	s.link()
+}
+
+func TestScopesAreExactAtAllBorders(t *testing.T) {
+	w := newWorld(2, 120)
+	w.populate(8, 120, 0.9)
+	prepared := Prepare(Input{Map: w.m, Atlas: w.atlas()})
+	for _, state := range states() {
+		down := w.down(state)
+		o := newOracle(w, prepared.Compile(State{Down: down}), down)
+		s := o.cut()
+		o.label(s)
+		o.borders(t, s)
+	}
+}
+
+// borders holds the first and last two addresses of every stretch against the
+// truth.
+func (o *oracle) borders(t *testing.T, s *stretches) {
+	t.Helper()
+	names := o.answers()
+	for i, from := range s.from {
+		for _, a := range []netip.Addr{from, from.Next(), s.end(i), s.end(i).Prev()} {
+			if _, _, folded := prefix.Fold(a); folded || s.at(a) != i {
+				continue
+			}
+			choice, bits := o.plan.Lookup(A, a)
+			scope, _ := a.Prefix(bits)
+			wider, _ := a.Prefix(max(bits-1, 0))
+			if names[choice] != s.told[i] || !s.uniform(scope) || bits > 0 && s.uniform(wider) && !holdsIPv4(wider) {
+				t.Fatalf("%v: told %v, scope /%d, sound %v, wider %v", a, o.plan.Choice(choice).Edges, bits, s.uniform(scope), s.uniform(wider))
+			}
+		}
+	}
+}
+
+// end is the last address of a stretch.
+func (s *stretches) end(i int) netip.Addr {
+	if i+1 == len(s.from) || s.from[i+1].BitLen() != s.from[i].BitLen() {
+		return last(netip.PrefixFrom(s.from[i], 0).Masked())
+	}
+	return s.from[i+1].Prev()
+}
+
+// holdsIPv4 reports whether a part of a prefix stands for IPv4, which has many
+// answers.
+func holdsIPv4(p netip.Prefix) bool {
+	return slices.ContainsFunc([]string{"::ffff:0:0/96", "64:ff9b::/96", "2002::/16"}, func(s string) bool {
+		return p.Overlaps(netip.MustParsePrefix(s))
+	})
+}
+
+// Whatever counts, an address is told what somebody finds who looks at it
+// alone.
+func TestTablesSayWhatEachAddressIsToldAlone(t *testing.T) {
+	for seed := range uint64(8) {
+		w := newWorld(seed, 30)
+		w.populate(12, 12, 0.7)
+		w.m.Steering.Answers = 1 + int(seed%3)
+		w.m.Nodes[seed%8].State = landfall.Draining
+		w.m.Preferences = []landfall.Preference{
+			{Prefix: netip.MustParsePrefix("64.0.0.0/5"), Regions: []landfall.RegionID{"sin"}},
+			{Prefix: netip.MustParsePrefix("2a00:1000::/21"), Regions: []landfall.RegionID{"gru"}},
+			{ASN: 64502, Regions: []landfall.RegionID{"jnb", "fra"}},
+			{Country: "AB", Regions: []landfall.RegionID{"sjc"}},
+			{Continent: "AS", Regions: []landfall.RegionID{"sin", "sjc"}},
+		}
+		measured, sample := w.measured(40)
+		down := w.down(int(w.r.Uint32() & w.r.Uint32() & 255))
+		atlas := w.atlas()
+		plan := Compile(Input{Map: w.m, Atlas: atlas, Down: down, Measured: measured, Epoch: seed * 4000})
+		o := newOracle(w, plan, down)
+		places := o.cut()
+		for range 2000 {
+			if a := sample(); !o.agrees(a, seed*4000, measured, places) {
+				t.Fatalf("seed %d: %v is told %v", seed, a, plan.told(a))
+			}
+		}
+	}
+}
+
+func (p *Plan) told(a netip.Addr) []landfall.NodeID {
+	i, _ := p.Lookup(Both, a)
+	return p.Choice(i).Edges
+}
