@@ -31,14 +31,11 @@ func Open(s Sources, over []landfall.Override) (*Table, error) {
 	var d Data
 	var err error
 	if d.Places, err = os.ReadFile(s.Places); err != nil {
-		return nil, fmt.Errorf("geo database: %w", err)
+		return nil, fmt.Errorf("geo database: put a City or Country database there: %w", err)
 	}
 	if s.Networks != "" {
 		if d.Networks, err = os.ReadFile(s.Networks); err != nil {
-			return nil, fmt.Errorf("network database: %w", err)
-		}
-		if d.Networks == nil {
-			d.Networks = []byte{}
+			return nil, fmt.Errorf("network database: put an ASN database there, or name none: %w", err)
 		}
 	}
 	return load(d, s, over)

@@ -64,19 +64,20 @@ func sweep[K key[K]](blocks []block[K]) runsOf[K] {
 	var none K
 	out := make(runsOf[K], 1, 2*len(blocks)+2)
 	within := []open[K]{{}} // each in the one before; all in nothing
+	top := func() open[K] { return within[len(within)-1] }
 	leave := func() {
-		n := len(within) - 1
-		out.add(within[n].after, within[n-1].label)
-		within = within[:n]
+		after := top().after
+		within = within[:len(within)-1]
+		out.add(after, top().label)
 	}
 	for _, b := range blocks {
-		for at := within[len(within)-1].after; at != none && !b.first.less(at); at = within[len(within)-1].after {
+		for top().after != none && !b.first.less(top().after) {
 			leave()
 		}
 		within = append(within, open[K]{b.first.after(int(b.bits)), b.label})
 		out.add(b.first, b.label)
 	}
-	for within[len(within)-1].after != none {
+	for top().after != none {
 		leave()
 	}
 	return out
