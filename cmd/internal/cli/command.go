@@ -42,6 +42,7 @@ func Commands() []Command {
 		dnsServeCommand(),
 		dnsExplainCommand(),
 		dnsPreviewCommand(),
+		dnsFetchCommand(),
 		edgeServeCommand(),
 		chatServeCommand(),
 		versionCommand(),
