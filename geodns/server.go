@@ -194,13 +194,13 @@ func (s *Server) Plan() *plan.Plan {
 	return nil
 }
 
-// Try is the plan that there would be with another map, and all else as it
-// is.
-func (s *Server) Try(m *landfall.Map) *plan.Plan {
+// Try is the plan that there would be with another map and another atlas, and
+// all else as it is.
+func (s *Server) Try(m *landfall.Map, a *locate.Table) *plan.Plan {
 	s.mu.Lock()
 	in := s.in
 	s.mu.Unlock()
-	in.Map = m
+	in.Map, in.Atlas = m, a
 	return plan.Compile(in)
 }
 

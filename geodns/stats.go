@@ -1,33 +1,42 @@
 package geodns
 
 import (
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"landfall"
+	"landfall/geodns/plan"
 
 	"github.com/miekg/dns"
 )
 
 // Stats are the figures of a Server since its start.
 type Stats struct {
-	Queries   map[string]uint64 `metric:"queries_total" label:"transport" help:"Messages received."`
-	Answers   map[string]uint64 `metric:"answers_total" label:"rcode" help:"Answers given."`
-	Named     map[string]uint64 `metric:"named_total" label:"edge" help:"Answers in which an edge came first."`
-	Silences  uint64            `metric:"silences_total" help:"Messages that got no answer: too short, or answers themselves."`
-	Subnets   uint64            `metric:"client_subnets_total" help:"Queries with a client subnet (RFC 7871)."`
-	Truncated uint64            `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
-	Cookies   map[string]uint64 `metric:"cookies_total" label:"cookie" help:"Queries with a cookie (RFC 7873): valid, or new where it was not or the client has none of ours."`
-	Limited   uint64            `metric:"limited_total" help:"Answers held back, as the network had its share: every other dropped, the rest without records."`
-	Panics    uint64            `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
-	IOErrors  uint64            `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
-	Evicted   uint64            `metric:"tcp_evicted_total" help:"TCP connections closed, the longest idle first, to make room for new ones."`
-	Conns     int64             `metric:"tcp_connections" help:"TCP connections open now."`
-	Serial    uint64            `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
-	Down      int64             `metric:"nodes_down" help:"Nodes taken to be down."`
-	Informed  int64             `metric:"challenges_known" help:"1 while the challenges of a certificate authority are known; else questions for them get SERVFAIL."`
-	LeftOut   int64             `metric:"records_left_out" help:"Records of the map that could not be served."`
+	Queries   map[string]uint64  `metric:"queries_total" label:"transport" help:"Messages received."`
+	Answers   map[string]uint64  `metric:"answers_total" label:"rcode" help:"Answers given."`
+	Named     map[string]uint64  `metric:"named_total" label:"edge" help:"Answers in which an edge came first."`
+	Silences  uint64             `metric:"silences_total" help:"Messages that got no answer: too short, or answers themselves."`
+	Subnets   uint64             `metric:"client_subnets_total" help:"Queries with a client subnet (RFC 7871)."`
+	Truncated uint64             `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
+	Cookies   map[string]uint64  `metric:"cookies_total" label:"cookie" help:"Queries with a cookie (RFC 7873): valid, or new where it was not or the client has none of ours."`
+	Limited   uint64             `metric:"limited_total" help:"Answers held back, as the network had its share: every other dropped, the rest without records."`
+	Panics    uint64             `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
+	IOErrors  uint64             `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
+	Evicted   uint64             `metric:"tcp_evicted_total" help:"TCP connections closed, the longest idle first, to make room for new ones."`
+	Conns     int64              `metric:"tcp_connections" help:"TCP connections open now."`
+	Serial    uint64             `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
+	Down      int64              `metric:"nodes_down" help:"Nodes taken to be down."`
+	Informed  int64              `metric:"challenges_known" help:"1 while the challenges of a certificate authority are known; else questions for them get SERVFAIL."`
+	Plan      float64            `metric:"plan_seconds" help:"Time that the last plan of answers took to make."`
+	Prefixes  map[string]int64   `metric:"plan_prefixes" label:"type" help:"Prefixes that answers of a type tell apart."`
+	Moved     float64            `metric:"plan_moved" help:"Share of clients that the budget lets have others than their best edges."`
+	First     map[string]float64 `metric:"edge_first" label:"edge" help:"Share of clients that are told an edge first, by the plan."`
+	Load      map[string]float64 `metric:"edge_load" label:"edge" help:"Share of the demand that falls to an edge, by the plan."`
+	Ceiling   map[string]float64 `metric:"edge_ceiling" label:"edge" help:"The most that an edge can serve, as a share of the demand, where that is known."`
+	Demand    float64            `metric:"demand" help:"Requests a second of all clients that the plan counts with; 0 is unknown."`
+	LeftOut   int64              `metric:"records_left_out" help:"Records of the map that could not be served."`
 }
 
 // counters are written by all listeners.
@@ -117,7 +126,28 @@ func (s *Server) Stats() Stats {
 		}
 	}
 	out.LeftOut = int64(len(s.faults))
+	out.Plan = s.took.Seconds()
+	if now := s.current.Load(); now != nil {
+		out.planned(now.plan)
+	}
 	return out
+}
+
+// planned are the figures of a plan.
+func (out *Stats) planned(p *plan.Plan) {
+	out.Moved, out.Demand = p.Moved(), p.Demand()
+	out.Prefixes = map[string]int64{}
+	for _, k := range []plan.Kind{plan.A, plan.AAAA, plan.Both} {
+		v4, v6 := p.Len(k)
+		out.Prefixes[k.String()] = int64(v4 + v6)
+	}
+	out.First, out.Load, out.Ceiling = map[string]float64{}, map[string]float64{}, map[string]float64{}
+	for _, l := range p.Loads() {
+		out.First[string(l.Edge)], out.Load[string(l.Edge)] = l.First, l.Load
+		if !math.IsInf(l.Ceiling, 0) {
+			out.Ceiling[string(l.Edge)] = l.Ceiling
+		}
+	}
 }
 
 func rcodeName(rcode int) string {

@@ -61,7 +61,7 @@ files.`,
 	}
 }
 
-// most is how much may move.
+// mostMoved is how much may move.
 type mostMoved struct {
 	share   landfall.Share
 	limited bool
@@ -80,6 +80,24 @@ func (m mostMoved) refuse(p geography.Preview) error {
 		return nil
 	}
 	return fmt.Errorf("%.2f%% of %s would move, and --max-move allows %v", 100*p.Moved, p.Weighted, m.share)
+}
+
+// hold previews a file and refuses it if it moves too much, for answers of
+// any type.
+func (m mostMoved) hold(ctx context.Context, env *Env, dir string, declared *landfall.Map) error {
+	if !m.limited {
+		return nil
+	}
+	for _, kind := range []plan.Kind{plan.A, plan.AAAA} {
+		p, err := preview(ctx, env, dir, worldFlags{}, geography.Trial{Declared: declared, Type: kind.String()})
+		if err != nil {
+			return err
+		}
+		if err := m.refuse(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func preview(ctx context.Context, env *Env, dir string, f worldFlags, t geography.Trial) (p geography.Preview, err error) {

@@ -78,7 +78,7 @@ in force. Nothing is changed.`,
 }
 
 func mapApplyCommand() Command {
-	var dir string
+	var dir, most string
 	return Command{
 		Path:  "map apply",
 		Args:  "[FILE]",
@@ -86,15 +86,26 @@ func mapApplyCommand() Command {
 		Long: `Checks FILE ("-" is the standard input; default: network.toml), shows what it
 changes, and has the home server sign the next map. Returns when every node
 has it; a node that is down catches up when it is back. Fails, and changes
-nothing, if somebody else changed the map meanwhile. Ask this on the home
-server.`,
-		Flags: func(f *Flags) { runningFlag(f, &dir) },
+nothing, if somebody else changed the map meanwhile. --max-move has it fail, too,
+if more than that share of clients would be sent elsewhere, which "landfall dns
+preview" shows. Ask this on the home server.`,
+		Flags: func(f *Flags) {
+			runningFlag(f, &dir)
+			f.String(&most, "max-move", "", "fail if more than this `SHARE` of clients would move, such as 5%")
+		},
 		Run: func(ctx context.Context, env *Env, args []string) error {
+			limit, err := parseMost(most)
+			if err != nil {
+				return err
+			}
 			c, p, err := propose(ctx, env, dir, args)
 			if err != nil {
 				return err
 			}
 			if err := p.write(env.Stdout); err != nil || len(p.changes) == 0 {
+				return err
+			}
+			if err := limit.hold(ctx, env, dir, p.declared); err != nil {
 				return err
 			}
 			done, err := c.Apply(ctx, control.Application{Base: p.now.Serial, Declared: p.declared})
