@@ -95,11 +95,12 @@ func TestNetworkDatabaseThatCannotBeUsed(t *testing.T) {
 	huge := testNumbers()
 	huge[0].asn, huge[0].wide = 1, true
 	for want, data := range map[string][]byte{
-		"the file is empty":                            {},
-		`which tells no networks: use an ASN database`: places,
-		"ends at byte 3 without metadata":              []byte("abc"),
-		"network 1.0.0.0/16, record at byte":           makeDB(t, "Test-ASN", 6, huge),
-		"no network is in it":                          makeDB(t, "Test-ASN", 6, nil),
+		"the file is empty":                                  {},
+		`which tells no networks: use an ASN database`:       places,
+		"ends at byte 3 without metadata":                    []byte("abc"),
+		"network 1.0.0.0/16, record at byte":                 makeDB(t, "Test-ASN", 6, huge),
+		"no network in it has a number: use an ASN database": makeDB(t, "DBIP-Location-ISP (compat=City)", 6, testNetworks()),
+		"no network is in it":                                makeDB(t, "Test-ASN", 6, nil),
 	} {
 		if _, err := Load(Data{Places: places, Networks: data}, nil); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "network database: ") {
 			t.Errorf("got %v, want %q", err, want)

@@ -105,6 +105,7 @@ func (l *loader) loadNetworks(data []byte) error {
 	}
 	defer db.Close()
 	l.table.organizations = map[uint32]string{}
+	numbered := false
 	leaves, err := db.leaves(func(r maxminddb.Result) (uint32, error) {
 		var record geoip2.ASN
 		if err := r.Decode(&record); err != nil {
@@ -114,6 +115,7 @@ func (l *loader) loadNetworks(data []byte) error {
 		if uint(asn) != record.AutonomousSystemNumber {
 			return 0, fmt.Errorf("%d is not the number of a network", record.AutonomousSystemNumber)
 		}
+		numbered = numbered || asn != 0
 		if name := record.AutonomousSystemOrganization; asn != 0 && name != "" {
 			l.table.organizations[asn] = name
 		}
@@ -121,6 +123,9 @@ func (l *loader) loadNetworks(data []byte) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !numbered {
+		return errors.New("no network in it has a number: use an ASN database")
 	}
 	l.table.networks = prefix.Build(leaves)
 	l.table.about.Networks = db.about()
