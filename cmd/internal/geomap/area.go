@@ -11,7 +11,7 @@ import (
 // distance of the places that are asked in each; between two that differ the
 // border is searched. An area narrower than a step may be missed.
 const (
-	stripe = 2.0
+	stripe = 1.0
 	step   = 6.0
 )
 

@@ -11,7 +11,7 @@ func (p *painter) dots() {
 	if len(dots) == 0 {
 		return
 	}
-	p.put(`<g stroke="#fff" stroke-width="0.5" fill-opacity="0.9">` + "\n")
+	p.put(`<g stroke="#fff" stroke-width="0.9" fill-opacity="0.95">` + "\n")
 	for _, d := range dots {
 		x, y := p.sheet.at(d.Place)
 		color := "#7f7f7f"

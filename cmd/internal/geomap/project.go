@@ -36,7 +36,7 @@ func project(p landfall.Place) (x, y float64) {
 // unproject is which place a point of the plane is; false if it is none.
 func unproject(x, y float64) (landfall.Place, bool) {
 	t := y / a1
-	for range 12 { // Newton's: converges in five
+	for range 8 { // Newton's; five are enough, but for the poles
 		at, dy := polynomial(t)
 		t -= (at - y) / dy
 	}

@@ -115,7 +115,8 @@ func TestTheDrawingSaysAllInWords(t *testing.T) {
 }
 
 func TestTheSameDrawingIsTheSameDocument(t *testing.T) {
-	if draw(t, example()) != draw(t, example()) {
+	first, second := draw(t, example()), draw(t, example())
+	if first != second {
 		t.Error("two documents of one drawing")
 	}
 }

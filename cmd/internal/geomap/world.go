@@ -36,22 +36,24 @@ func (p *painter) describe() string {
 // world draws the sea, the land, and who serves where: strong on land, faint
 // at sea.
 func (p *painter) world(land [][]landfall.Place) {
-	p.put(`<clipPath id="land"><path d="%s"/></clipPath><clipPath id="globe"><path d="%s"/></clipPath>`+"\n", p.lines(land), p.outline())
-	p.put(`<g clip-path="url(#globe)"><path d="%s" fill="#eef3f6"/>`+"\n", p.outline())
-	p.put(`<path d="%s" fill="#dfe3e4"/>`+"\n", p.lines(land))
+	p.put(`<defs><path id="coast" d="%s"/><path id="outline" d="%s"/>`+"\n", p.lines(land), p.outline())
 	if p.Serves != nil {
-		areas := p.areas()
-		p.fill(areas, `opacity="0.2"`)
-		p.fill(areas, `opacity="0.74" clip-path="url(#land)"`)
+		p.areaShapes()
+	}
+	p.put(`</defs><clipPath id="land"><use href="#coast"/></clipPath><clipPath id="globe"><use href="#outline"/></clipPath>` + "\n")
+	p.put(`<g clip-path="url(#globe)"><use href="#outline" fill="#eef3f6"/><use href="#coast" fill="#dfe3e4"/>` + "\n")
+	if p.Serves != nil {
+		p.put(`<use href="#areas" opacity="0.2"/><g clip-path="url(#land)"><use href="#areas" opacity="0.74"/></g>` + "\n")
 	}
 	p.put(`<path d="%s" fill="none" stroke="#fff" stroke-opacity="0.55" stroke-width="0.6"/>`+"\n", p.graticule())
-	p.put(`<path d="%s" fill="none" stroke="#3d4d57" stroke-opacity="0.55" stroke-width="0.6" stroke-linejoin="round"/></g>`+"\n", p.lines(land))
-	p.put(`<path d="%s" fill="none" stroke="#b9c6ce"/>`+"\n", p.outline())
+	p.put(`<use href="#coast" fill="none" stroke="#3d4d57" stroke-opacity="0.55" stroke-width="0.6" stroke-linejoin="round"/></g>` + "\n")
+	p.put(`<use href="#outline" fill="none" stroke="#b9c6ce"/>` + "\n")
 }
 
-// fill draws the areas, those of substitutes hatched.
-func (p *painter) fill(areas map[area]string, how string) {
-	p.put("<g %s>\n", how)
+// areaShapes writes the areas, those of substitutes hatched.
+func (p *painter) areaShapes() {
+	areas := p.areas()
+	p.put(`<g id="areas">` + "\n")
 	for i := range p.Edges {
 		for _, substitute := range []bool{false, true} {
 			path := areas[area{i, substitute}]
