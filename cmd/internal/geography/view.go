@@ -31,8 +31,9 @@ type Spot struct {
 	ID     landfall.NodeID   `json:"id"`
 	Region landfall.RegionID `json:"region"`
 	Place  landfall.Place    `json:"place"`
-	First  float64           `json:"first"` // share of clients that it is first for
-	Up     bool              `json:"up"`    // it may be named
+	First  float64           `json:"first"`  // share of clients that it is first for
+	State  string            `json:"state"`  // up, down or draining
+	Serves bool              `json:"serves"` // it may be named
 }
 
 // Crowd is the clients of one place that are told the same edge first.
@@ -48,7 +49,14 @@ func Look(m *landfall.Map, p *plan.Plan, atlas *locate.Table, down func(landfall
 	for _, l := range p.Loads() {
 		n, _ := m.Node(l.Edge)
 		r, _ := m.Region(n.Region)
-		v.Edges = append(v.Edges, Spot{ID: l.Edge, Region: n.Region, Place: r.Place, First: l.First, Up: l.Serves && !down(l.Edge)})
+		state := "up"
+		switch {
+		case down(l.Edge):
+			state = "down"
+		case n.EffectiveState() == landfall.Draining:
+			state = "draining"
+		}
+		v.Edges = append(v.Edges, Spot{ID: l.Edge, Region: n.Region, Place: r.Place, First: l.First, State: state, Serves: l.Serves})
 	}
 	type key struct {
 		place landfall.Place
