@@ -25,8 +25,8 @@ type Down map[landfall.NodeID]bool
 //   - A node is down if more than half of the vantage points beside its own say
 //     so: two of three, also where one of the three is the node's own and has
 //     died with it; three of five.
-//   - It is up if more than half of all say so, its own among them: of two
-//     others who disagree, the one that reaches it has it on its side.
+//   - It is up if more than half say so, counting its own good word for itself:
+//     of two others who disagree, the one that reaches it has it on its side.
 //   - Who is not heard has no vote but still counts as one of those to convince,
 //     so that no few on one side of a cut decide; except for those whose node
 //     is down already, for a network that has lost one server after the other
@@ -78,27 +78,27 @@ type count struct {
 
 // quorum is what more than half say of a node.
 func (c count) quorum(id landfall.NodeID) Vote {
-	others, bad, good, all := 0, 0, 0, 0
+	others, bad, good, own := 0, 0, 0, 0
 	for _, v := range c.vantages {
 		view, here := c.votes[v]
-		own := v == id
-		if !here && (own || c.before[v]) {
+		word := view[id]
+		switch {
+		case v == id:
+			own = max(cmp.Compare(word, Unsure), 0) // many a server cannot reach itself by its public address
 			continue
-		}
-		all++
-		if word := view[id]; word > Unsure {
+		case !here && c.before[v]:
+			continue
+		case word > Unsure:
 			good++
-		} else if word < Unsure && !own {
+		case word < Unsure:
 			bad++
 		}
-		if !own {
-			others++
-		}
+		others++
 	}
 	switch {
 	case 2*bad > others:
 		return Bad
-	case 2*good > all:
+	case 2*(good+own) > others+own:
 		return Good
 	}
 	return Unsure
