@@ -202,10 +202,3 @@ func (n *Node) meshProbe() func(context.Context, landfall.Node) error {
 		return answers(ctx, client, "http://"+string(target.ID)+"/health", func(status int) bool { return status == http.StatusOK })
 	}
 }
-
-// HTTPSProbe is Probe by ProbeHTTPS, whatever the map says.
-func HTTPSProbe(current func() *landfall.Map, roots func() *x509.CertPool) func(context.Context, landfall.Node) error {
-	return func(ctx context.Context, target landfall.Node) error {
-		return httpsProbe(current(), roots)(ctx, target)
-	}
-}
