@@ -12,7 +12,7 @@ import (
 // Class is what clients of one kind may be told.
 type Class struct {
 	Label uint32   // the best answer for them
-	Also  []uint32 // what would do as well, and is paid for out of the budget
+	Also  []uint32 // what would do as well, and is paid for out of the budget; the more there is, the smaller the map
 	Any   bool     // every label would do: nobody is known there
 }
 

@@ -13,11 +13,13 @@ import (
 // each widest prefix without one, so that no prefix of a map reaches into a
 // gap.
 type tree struct {
-	first []netip.Addr // the lowest address of a node
-	bits  []uint8      // and its prefix's length
-	size  []int32      // nodes below and itself
-	label []uint32     // the best single label for the whole node
-	error []float64    // the weight that label is not best for; +Inf if no label would do
+	leaves []prefix.Leaf
+
+	first []int32   // the leaf that a node begins with
+	bits  []uint8   // its prefix's length
+	size  []int32   // nodes below and itself
+	label []uint32  // the best single label for the whole node
+	error []float64 // the weight that label is not best for; +Inf if no label would do
 
 	whole  []bool    // the cut: the node is one prefix, if no node above is
 	count  []int32   // the cut's prefixes below or at the node
@@ -34,7 +36,7 @@ func (t *tree) children(i int) (left, right int) {
 
 // prefix is what node i covers.
 func (t *tree) prefix(i int) netip.Prefix {
-	return netip.PrefixFrom(t.first[i], int(t.bits[i]))
+	return netip.PrefixFrom(t.leaves[t.first[i]].Prefix.Addr(), int(t.bits[i]))
 }
 
 // grower builds a tree.
@@ -48,6 +50,7 @@ type grower struct {
 // branch is a node that waits for its sibling.
 type branch struct {
 	prefix netip.Prefix
+	first  int32 // leaf
 	class  int64 // mixed if it has several
 	weight float64
 }
@@ -59,11 +62,11 @@ const mixed = -1
 func grow(leaves []prefix.Leaf, weights []float64, wishes []wish) *tree {
 	n := len(leaves)
 	g := grower{wishes: wishes, tree: tree{
-		first: make([]netip.Addr, 0, n), bits: make([]uint8, 0, n), size: make([]int32, 0, n),
+		leaves: leaves, first: make([]int32, 0, n), bits: make([]uint8, 0, n), size: make([]int32, 0, n),
 		label: make([]uint32, 0, n), error: make([]float64, 0, n),
 	}}
 	for i, l := range leaves {
-		g.leaf(branch{l.Prefix, int64(l.Label), weights[i]})
+		g.leaf(branch{l.Prefix, int32(i), int64(l.Label), weights[i]})
 		for g.join() {
 		}
 	}
@@ -93,7 +96,7 @@ func (g *grower) join() bool {
 		return false
 	}
 	g.open = g.open[:n-2]
-	b := branch{up, mixed, l.weight + r.weight}
+	b := branch{up, l.first, mixed, l.weight + r.weight}
 	if l.class == r.class && l.class != mixed {
 		b.class = l.class
 		g.forget()
@@ -110,7 +113,7 @@ func (g *grower) join() bool {
 // add appends a node.
 func (g *grower) add(b branch, size int32, label uint32, err float64) {
 	g.open = append(g.open, b)
-	g.first = append(g.first, b.prefix.Addr())
+	g.first = append(g.first, b.first)
 	g.bits = append(g.bits, uint8(b.prefix.Bits()))
 	g.size = append(g.size, size)
 	g.label = append(g.label, label)

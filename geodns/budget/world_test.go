@@ -170,6 +170,26 @@ func nearest(slack float64) func(country) budget.Class {
 	}
 }
 
+// pairs tells each country the two nearest edges, and for the budget any two
+// of which neither is more than slack kilometres farther: as answers of two
+// addresses are.
+func pairs(slack float64) func(country) budget.Class {
+	one := nearest(slack)
+	return func(c country) budget.Class {
+		first := one(c)
+		fit := append([]uint32{first.Label}, first.Also...)
+		out := budget.Class{Label: 8*first.Label + (first.Label+1)%8}
+		for _, a := range fit {
+			for _, b := range fit {
+				if a != b {
+					out.Also = append(out.Also, 8*a+b)
+				}
+			}
+		}
+		return out
+	}
+}
+
 // TestHalfAPerCentSavesNineOfTenPrefixes holds the world beside what is
 // published for a real table of 178,050 leaves and three regions: 63,696
 // prefixes, and with an error of 0.1 % 12,440, of 0.5 % 5,483.
@@ -198,7 +218,7 @@ func TestHalfAPerCentSavesNineOfTenPrefixes(t *testing.T) {
 
 func BenchmarkReduce(b *testing.B) {
 	w := newWorld(1)
-	for name, class := range map[string]func(country) budget.Class{"regions": regions, "edges": nearest(2000)} {
+	for name, class := range map[string]func(country) budget.Class{"regions": regions, "edges": nearest(2000), "pairs": pairs(20000), "near pairs": pairs(5000)} {
 		b.Run(name, func(b *testing.B) {
 			p := w.problem(class)
 			var m budget.Map
