@@ -165,6 +165,7 @@ func (w *work) level() {
 	for _, e := range over {
 		w.shed(e, false)
 	}
+	w.relieve()
 }
 
 // refillAll gives the slots of edges that may not be named to others. As long
@@ -186,6 +187,7 @@ func (w *work) refillAll() {
 			w.shed(e, true)
 		}
 	}
+	w.relieve()
 }
 
 // refilled are the picks of classes with the next in rank in the place of

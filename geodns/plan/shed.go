@@ -115,7 +115,7 @@ func (w *work) aim(c *crowd, edge int, all bool) bool {
 		}
 		return true
 	})
-	if c.next.n == 0 || more && !w.filler.full(&c.next) {
+	if c.next.n == 0 || more && !w.filler.full(&c.next) || slices.ContainsFunc(c.next.all(), func(s slots) bool { return c.closed[s.edge] }) {
 		return false
 	}
 	c.regret = (w.cost(c.class, &c.next) - w.cost(c.class, &w.picks[c.pick])) / w.picks[c.pick].share(edge)
@@ -141,149 +141,22 @@ func (w *work) cost(c *class, told *pick) float64 {
 	return sum
 }
 
-// send moves pieces of a crowd to where it aims, until the edge can serve the
-// rest or somebody there has no more room: then it is closed to this crowd, and
-// false.
+// send moves pieces of a crowd to where it aims, until the edge has lost what
+// it has to or somebody there has no more room: then that one is closed to the
+// crowd, and send is false.
 func (w *work) send(c *crowd, edge int, all bool) bool {
-	s := sending{work: w, from: w.picks[c.pick], to: c.next, edge: edge, all: all}
-	pick := w.intern(c.next)
-	var rest []int
-	for _, i := range c.pieces {
-		p := w.pieces[i]
-		stay := s.give(p)
-		if len(stay) == 0 {
-			w.told[i] = pick
-			continue
-		}
-		if !s.went(p, stay) {
-			rest = append(rest, i)
-			continue
-		}
-		// Part of the piece went: what stays is in its place, and what went
-		// is new.
-		w.pieces[i] = stay[0]
-		rest = append(rest, i)
-		for _, more := range stay[1:] {
-			rest = append(rest, w.put(more, i, c.pick))
-		}
-		for _, gone := range s.gone {
-			w.put(gone, i, pick)
-		}
+	s := sending{work: w, from: w.picks[c.pick], to: c.next, edge: edge, left: infinite}
+	if !all {
+		s.left = w.load[edge] - w.capacity[edge]
 	}
-	c.pieces = rest
-	if len(rest) == 0 || !all && !w.over(edge) {
+	c.pieces = s.each(c.pieces, c.pick)
+	if len(c.pieces) == 0 || s.left <= 0 {
 		return true
 	}
-	_, tightest := w.room(s.from, s.to)
-	if tightest < 0 { // nobody takes more than before, and still some stay
-		return true
+	if _, tightest := w.room(s.from, s.to); tightest >= 0 {
+		c.closed[tightest] = true
 	}
-	c.closed[tightest] = true
 	return false
-}
-
-// put adds a part of a piece.
-func (w *work) put(p piece, of int, pick uint32) int {
-	w.pieces, w.told = append(w.pieces, p), append(w.told, pick)
-	if w.levelled {
-		w.based = append(w.based, w.based[of])
-	}
-	return len(w.pieces) - 1
-}
-
-// room is how much weight can turn from one pick to another until an edge has
-// no more room, and which edge that is; -1 if none takes more than before.
-func (w *work) room(from, to pick) (weight float64, tightest int) {
-	weight, tightest = infinite, -1
-	for _, s := range to.all() {
-		e := int(s.edge)
-		if more := to.share(e) - from.share(e); more > 0 {
-			if r := max(w.capacity[e]-w.load[e], 0) / more; r < weight || tightest < 0 {
-				weight, tightest = r, e
-			}
-		}
-	}
-	return weight, tightest
-}
-
-// holds reports whether all edges have room if such weight turns.
-func (w *work) holds(from, to pick, weight float64) bool {
-	room, _ := w.room(from, to)
-	return weight <= room
-}
-
-// turn changes loads as weight turns from one pick to another.
-func (w *work) turn(from, to pick, weight float64) {
-	for _, s := range from.all() {
-		w.load[s.edge] -= weight * from.share(int(s.edge))
-	}
-	for _, s := range to.all() {
-		w.load[s.edge] += weight * to.share(int(s.edge))
-	}
-}
-
-// sending is pieces on their way from one pick to another.
-type sending struct {
-	*work
-	from, to pick
-	edge     int  // the one that loses them
-	all      bool // it loses all
-	gone     []piece
-	misfits  int
-}
-
-// tries is how many pieces that are too large for what room there is are tried
-// before it counts as none.
-const tries = 32
-
-// give sends a piece, or those parts of it that fit, and returns what stays.
-func (s *sending) give(p piece) (stay []piece) {
-	s.gone = s.gone[:0]
-	return s.part(p)
-}
-
-// went reports whether any of a piece went.
-func (s *sending) went(p piece, stay []piece) bool {
-	return len(stay) != 1 || stay[0].prefix != p.prefix
-}
-
-func (s *sending) part(p piece) (stay []piece) {
-	if !s.all && !s.over(s.edge) || s.misfits >= tries {
-		return []piece{p}
-	}
-	room, _ := s.room(s.from, s.to)
-	need := infinite
-	if !s.all {
-		need = (s.load[s.edge] - s.capacity[s.edge]) / s.from.share(s.edge)
-	}
-	whole := !p.prefix.IsValid() || smallest(p.prefix)
-	if p.weight <= min(room, need) || whole && p.weight <= room {
-		s.turn(s.from, s.to, p.weight)
-		s.gone = append(s.gone, p)
-		return nil
-	}
-	if whole {
-		s.misfits++
-		return []piece{p}
-	}
-	left, right := s.halves(p)
-	before := len(s.gone)
-	stay = append(s.part(left), s.part(right)...)
-	if len(s.gone) == before {
-		return []piece{p}
-	}
-	return stay
-}
-
-// halves divides a piece.
-func (w *work) halves(p piece) (left, right piece) {
-	l, r := halves(p.prefix)
-	left, right = piece{l, p.class, w.weigher.weight(l)}, piece{r, p.class, w.weigher.weight(r)}
-	if sum := left.weight + right.weight; sum > 0 {
-		left.weight *= p.weight / sum // so that nothing is lost by rounding
-		right.weight = p.weight - left.weight
-	}
-	return left, right
 }
 
 // squeeze finds places for the pieces of a crowd one by one: with an edge that

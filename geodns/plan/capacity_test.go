@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"landfall"
+	"landfall/geodns/traffic"
+)
+
+// crowded is a world whose edges serve four fifths of what they can: all of
+// the same size, or each as large as what falls to it.
+func crowded(seed uint64) (Input, *world) {
+	w := newWorld(seed, 24)
+	w.populate(10+w.r.IntN(20), w.r.IntN(12), 0.4+w.r.Float64()/2)
+	w.m.Steering.Answers = 1 + w.r.IntN(3)
+	for i := range w.m.Nodes {
+		n := &w.m.Nodes[i]
+		n.Region = w.m.Regions[w.r.IntN(len(w.m.Regions))].ID
+		n.Weight = 50 + w.r.IntN(200)
+		if w.r.IntN(3) == 0 {
+			n.Advertised = append(n.Advertised, netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
+		}
+	}
+	in := Input{Map: w.m, Atlas: w.atlas(), Demand: 1e6}
+	if w.r.IntN(3) == 0 {
+		in.Weights = w.heavyTailed()
+	}
+	free := Compile(in)
+	own := w.r.IntN(2) == 0
+	for i, n := range w.m.Nodes {
+		w.m.Nodes[i].Ceiling = 1e6 / 0.8 / 8
+		if e, _ := free.prepared.ranker.Index(n.ID); own {
+			w.m.Nodes[i].Ceiling = 1 + int(free.Loads()[e].Load*1e6/0.8)
+		}
+	}
+	return in, w
+}
+
+// heavyTailed are queries of which few networks make most.
+func (w *world) heavyTailed() *traffic.View {
+	counts := map[netip.Prefix]float64{}
+	for range 500 {
+		p := landfall.ClientPrefix(netip.AddrFrom4([4]byte{byte(w.r.Uint32()), byte(w.r.Uint32()), byte(w.r.Uint32())}))
+		counts[p] = math.Exp(w.r.Float64() * 6)
+	}
+	return traffic.Of(counts)
+}
+
+func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
+	worlds := 60
+	switch {
+	case soak():
+		worlds = 10_000
+	case testing.Short():
+		worlds = 12
+	}
+	for seed := range uint64(worlds) {
+		in, w := crowded(seed)
+		p := Prepare(in)
+		up := p.Compile(State{Demand: in.Demand})
+		if err := held(up, false); err != nil {
+			t.Fatalf("seed %d, all up: %v", seed, err)
+		}
+		dead := w.m.Nodes[w.r.IntN(8)].ID
+		after := p.Compile(State{Demand: in.Demand, Down: map[landfall.NodeID]bool{dead: true}})
+		if err := held(after, true); err != nil {
+			t.Fatalf("seed %d, %s down: %v", seed, dead, err)
+		}
+		for _, m := range Diff(up, after, Both) {
+			if err := justified(m, dead); err != nil {
+				t.Fatalf("seed %d, %s down: %v: %v", seed, dead, m.Prefix, err)
+			}
+		}
+	}
+}
+
+// held reports an edge that has more than it can serve while another, that does
+// not serve them already, has room for some of its clients: if an edge is down,
+// for some of those that were the dead edge's.
+func held(p *Plan, down bool) error {
+	w := p.work
+	for e, l := range p.loads {
+		if l.Load <= l.Ceiling*(1+1e-6) {
+			continue
+		}
+		for i, piece := range w.pieces {
+			told := &w.picks[w.told[i]]
+			if piece.weight == 0 || !told.has(e) || down && w.picks[w.based[i]].has(e) {
+				continue
+			}
+			for f, room := range p.loads {
+				if share := told.share(e); room.Serves && !told.has(f) && smallest(piece.prefix) && room.Load+piece.weight*share < room.Ceiling*(1-1e-6) {
+					return fmt.Errorf("%s has %g of %g, and %s has room for %v: %g of %g", l.Edge, l.Load, l.Ceiling, room.Edge, piece.prefix, room.Load, room.Ceiling)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// justified reports a move in which a living edge loses its slots, or which
+// the dead edge has no part in.
+func justified(m Move, dead landfall.NodeID) error {
+	if !slices.Contains(m.From.Edges, dead) {
+		return fmt.Errorf("%v becomes %v", m.From.Edges, m.To.Edges)
+	}
+	if slices.Contains(m.To.Edges, dead) {
+		return fmt.Errorf("the dead edge is named: %v", m.To.Edges)
+	}
+	for _, e := range m.From.Edges {
+		if e != dead && !slices.Contains(m.To.Edges, e) {
+			return fmt.Errorf("%v becomes %v: %s lost its slots", m.From.Edges, m.To.Edges, e)
+		}
+	}
+	return nil
+}
+
+// What a Plan says of loads is what its tables say, added up by /24.
+func TestLoadsAreWhatTablesSay(t *testing.T) {
+	in, _ := crowded(7)
+	in.Down = map[landfall.NodeID]bool{in.Map.Nodes[2].ID: true}
+	p := Compile(in)
+	sums := map[landfall.NodeID]float64{}
+	cross := p.prepared.in.Atlas.Places()
+	for leaf := range cross.All() {
+		addWeights(p, leaf, sums)
+	}
+	for _, l := range p.Loads() {
+		if math.Abs(sums[l.Edge]-l.Load) > 1e-6 {
+			t.Errorf("%s: %g, and the tables say %g", l.Edge, l.Load, sums[l.Edge])
+		}
+	}
+}
+
+// addWeights divides a prefix of one place until all of it is told the same.
+func addWeights(p *Plan, at netip.Prefix, sums map[landfall.NodeID]float64) {
+	i, bits := p.Lookup(Both, at.Addr())
+	if bits > at.Bits() {
+		left, right := halves(at)
+		addWeights(p, left, sums)
+		addWeights(p, right, sums)
+		return
+	}
+	pick := p.work.picks[i]
+	for _, s := range pick.all() {
+		sums[p.prepared.ranker.Edge(int(s.edge)).ID] += p.prepared.weigher.weight(at) * pick.share(int(s.edge))
+	}
+}
+
+// The same input gives the same tables, in whatever order the map lists what
+// is in it: name servers need not talk to agree.
+func TestAllNameServersAgree(t *testing.T) {
+	for seed := range uint64(6) {
+		in, w := crowded(seed)
+		in.Measured, _ = w.measured(30)
+		w.m.Steering.Budget = landfall.Share(float64(seed%2) / 100)
+		in.Down = w.down(1 << seed)
+		want := dump(Compile(in))
+		r := rand.New(rand.NewPCG(seed, 3))
+		again := w.m.Clone()
+		r.Shuffle(len(again.Nodes), func(i, j int) { again.Nodes[i], again.Nodes[j] = again.Nodes[j], again.Nodes[i] })
+		r.Shuffle(len(again.Regions), func(i, j int) { again.Regions[i], again.Regions[j] = again.Regions[j], again.Regions[i] })
+		in.Map = again
+		if got := dump(Compile(in)); got != want {
+			t.Errorf("seed %d: another order of the map gives another plan", seed)
+		}
+	}
+}
+
+// dump is all that a Plan tells.
+func dump(p *Plan) string {
+	var b []byte
+	for k := range kinds {
+		for at, i := range p.Table(k).All() {
+			b = fmt.Appendln(b, at, p.Choice(i))
+		}
+		b = fmt.Appendln(b, p.Choice(p.Nobody(k)))
+	}
+	return string(fmt.Append(b, p.Loads()))
+}

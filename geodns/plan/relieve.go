@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+)
+
+// relieve finds room for what is still too much. Where the clients of an edge
+// can go to nobody with room, because those with room serve them already, some
+// of another edge's clients may go there instead and leave room for them; and so
+// on along a path of edges. Only slots that may move do: all of them, or, once
+// edges are down, those that were theirs.
+func (w *work) relieve() {
+	r := relief{work: w, blocked: map[arc]bool{}}
+	for range 8 * len(w.load) * len(w.load) {
+		r.look()
+		path := r.path()
+		if path == nil {
+			return
+		}
+		r.push(path)
+	}
+}
+
+// arc is a way for load from one edge to another.
+type arc struct{ from, to int }
+
+// relief is a search for such paths.
+type relief struct {
+	*work
+	blocked map[arc]bool
+	ways    map[arc]bool
+}
+
+// moves reports whether an edge's slot among what a piece is told may move.
+func (r *relief) moves(i, edge int) bool {
+	told := &r.picks[r.told[i]]
+	return told.has(edge) && (!r.levelled || !r.picks[r.based[i]].has(edge))
+}
+
+// look finds all ways.
+func (r *relief) look() {
+	type kind struct{ told, based uint32 }
+	seen := map[kind]bool{}
+	r.ways = map[arc]bool{}
+	for i, p := range r.pieces {
+		k := kind{told: r.told[i]}
+		if r.levelled {
+			k.based = r.based[i]
+		}
+		if p.weight == 0 || seen[k] {
+			continue
+		}
+		seen[k] = true
+		for _, s := range r.picks[k.told].all() {
+			if !r.moves(i, int(s.edge)) {
+				continue
+			}
+			for to := range r.load {
+				if a := (arc{int(s.edge), to}); !r.picks[k.told].has(to) && r.may(to, r.levelled) && !r.blocked[a] {
+					r.ways[a] = true
+				}
+			}
+		}
+	}
+}
+
+// path is the shortest from an edge that has too much to one with room.
+func (r *relief) path() []int {
+	for start := range r.load {
+		if !r.over(start) {
+			continue
+		}
+		before := map[int]int{start: start}
+		for queue := []int{start}; len(queue) > 0; queue = queue[1:] {
+			at := queue[0]
+			if r.load[at] < r.capacity[at]*(1-rounding) {
+				path := []int{at}
+				for at != start {
+					at = before[at]
+					path = append(path, at)
+				}
+				slices.Reverse(path)
+				return path
+			}
+			for to := range r.load {
+				if _, known := before[to]; !known && r.ways[arc{at, to}] {
+					before[to] = at
+					queue = append(queue, to)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// push moves load along a path, from its end: each step makes the room for the
+// one before. A step that nothing fits is no way.
+func (r *relief) push(path []int) {
+	n := len(path)
+	load := min(r.load[path[0]]-r.capacity[path[0]], r.capacity[path[n-1]]-r.load[path[n-1]])
+	for i := n - 2; i >= 0; i-- {
+		if load = min(load, r.step(path[i], path[i+1], load)); load <= 0 {
+			r.blocked[arc{path[i], path[i+1]}] = true
+			return
+		}
+	}
+}
+
+// step moves load from one edge to another, of those clients who lose least,
+// and returns how much.
+func (r *relief) step(from, to int, load float64) float64 {
+	var crowds []*crowd
+	for _, c := range r.crowds(from) {
+		c.pieces = slices.DeleteFunc(c.pieces, func(i int) bool { return r.pieces[i].weight == 0 || !r.moves(i, from) })
+		if told := r.picks[c.pick]; len(c.pieces) > 0 && !told.has(to) {
+			c.next = r.instead(c, from, to)
+			c.regret = (r.cost(c.class, &c.next) - r.cost(c.class, &told)) / (told.share(from) - c.next.share(from))
+			crowds = append(crowds, c)
+		}
+	}
+	slices.SortFunc(crowds, func(a, b *crowd) int { return cmp.Or(cmp.Compare(a.regret, b.regret), a.seq-b.seq) })
+	left := load
+	for _, c := range crowds {
+		if left <= 0 {
+			break
+		}
+		s := sending{work: r.work, from: r.picks[c.pick], to: c.next, edge: from, left: left}
+		s.each(c.pieces, c.pick)
+		left = s.left
+	}
+	return load - left
+}
+
+// instead is what a crowd is told if one edge takes slots of another: all of
+// them, if it has so many addresses, or others have room for the rest.
+func (r *relief) instead(c *crowd, from, to int) pick {
+	next := r.picks[c.pick].without(from)
+	r.filler.add(&next, to)
+	rank := r.ranks[c.class.rank]
+	next = r.filler.fill(next, rank, func(e int) bool {
+		return e != from && r.may(e, r.levelled) && r.load[e] < r.capacity[e]*(1-rounding)
+	})
+	if !r.filler.full(&next) {
+		r.filler.add(&next, from)
+	}
+	return next.ordered(rank)
+}
