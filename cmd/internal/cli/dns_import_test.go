@@ -90,7 +90,7 @@ func TestImportRefusesWhatItCannotUse(t *testing.T) {
 		{"config --place fra", "want DC=LAT,LON"},
 		{"config --place fra=91,0", "latitude goes from -90 to 90"},
 		{"missing", "no such file"},
-		{"config --output ", "the name is empty"},
+		{"config --output ", "is not a name"},
 	} {
 		out, _, err := imported(t, dir, strings.Split(c.args, " ")...)
 		if err == nil || out != "" || status(err) != ExitUsage {

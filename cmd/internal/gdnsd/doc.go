@@ -6,10 +6,12 @@
 //	files.go    names -> text, and what is found wrong or missing, by place
 //	vscf.go     text -> values that remember where they stand; include.go
 //	zone.go     text -> records, in gdnsd's dialect of RFC 1035; words.go, record.go
+//	geo.go      geoip's maps and metafo's lists -> whom clients are told
 //	pool.go     resources of multifo, simplefo, weighted and static -> addresses
-//	geo.go      geoip's maps and metafo's lists -> whom each client is told
+//	target.go   resources of geoip and metafo -> a map and its pools
 //	health.go   service types -> how edges are probed
-//	network.go  all of them -> a map; names.go, settle.go, text.go
+//	network.go  all of them -> a map: geography.go its regions, nodes and
+//	            preferences, settle.go what it cannot hold, text.go its file
 //
 // The package changes no file, asks no network and has nothing of gdnsd's own
 // code; what it knows is in gdnsd's manual pages.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"landfall/cmd/internal/config"
@@ -87,11 +88,9 @@ func inside(name string) string {
 // that lead back to themselves are read once.
 func (f *files) text(at place, name string, use func(text string)) {
 	name = path.Clean(name)
-	for _, o := range f.open {
-		if o == name {
-			f.fault(at, "take the inclusion out", "%s includes itself", name)
-			return
-		}
+	if slices.Contains(f.open, name) {
+		f.fault(at, "take the inclusion out", "%s includes itself", name)
+		return
 	}
 	if f.read++; f.read > maxFiles {
 		f.fault(at, "include fewer files", "%s would be more than %d files", name, maxFiles)

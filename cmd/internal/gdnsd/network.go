@@ -164,8 +164,8 @@ func (n *network) steer(names []steered) {
 			n.note(s.at, "import it into a network of its own", "%s %s %s: goes elsewhere than %s, and all services of a network have the same edges: left out", s.name, s.rrtype, s.text(), n.chosen.name)
 			continue
 		}
-		if s.ranged {
-			n.note(s.at, "", "%s: a shortest TTL has no counterpart: a TTL does not change with health", s.name)
+		if s.least != 0 && s.least < s.ttl {
+			n.note(s.at, "", "%s: a shortest TTL of %v has no counterpart: a TTL does not change with health", s.name, s.least)
 		}
 		ttls[s.ttl]++
 		n.m.Services = append(n.m.Services, landfall.Service{Host: s.name, Kind: landfall.TCP, Upstream: upstream})

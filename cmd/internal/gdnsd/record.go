@@ -72,7 +72,7 @@ func (r *zoneReader) datum(kind byte, w word) (string, bool) {
 		_, err := strconv.ParseUint(w.text, 10, 16)
 		good, want = err == nil, "a number up to 65535"
 	case 's':
-		ttl, _, ok := parseTTL(w, false)
+		ttl, ok := parseTTL(w.text)
 		return fmt.Sprint(int64(ttl.Seconds())), ok || r.bad(w, "seconds")
 	case '4', '6':
 		a, err := netip.ParseAddr(w.text)

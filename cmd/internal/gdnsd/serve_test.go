@@ -5,25 +5,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/maxmind/mmdbwriter"
-	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/miekg/dns"
 
 	"landfall"
@@ -96,22 +89,26 @@ ns.sub A 192.0.2.11
 )
 
 func TestClientsGetTheSameFirstAddressFromBoth(t *testing.T) {
-	for _, story := range []struct{ name, places string }{{"distance", byDistance}, {"lists", byLists}, {"mixed", mixed}} {
+	several := strings.NewReplacer("192.0.2.1,", "[ 192.0.2.1, 192.0.2.11, 192.0.2.12 ],", "2001:db8::1 ", "[ 2001:db8::1, 2001:db8::11, 2001:db8::12 ] ").Replace(addresses)
+	for _, story := range []struct{ name, places, centers string }{
+		{"distance", byDistance, addresses}, {"lists", byLists, addresses}, {"mixed", mixed, addresses}, {"several", byDistance, several},
+	} {
 		t.Run(story.name, func(t *testing.T) {
-			w := newWorld(t, "MAP", story.places, "DCMAP", addresses, "SERVICE", "plugin => null", "WATCH", "up")
+			w := newWorld(t, "MAP", story.places, "DCMAP", story.centers, "SERVICE", "plugin => null", "WATCH", "up")
 			theirs, ours := w.gdnsd(t), w.landfall(t, "none")
 			seen := map[string]int{}
 			for _, client := range w.clients {
 				for _, rrtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-					a, b := theirs.first(t, "www.example.com.", rrtype, client), ours.first(t, "www.example.com.", rrtype, client)
-					if a != b || a == "" {
+					a, b := theirs.all(t, "www.example.com.", rrtype, client), ours.first(t, "www.example.com.", rrtype, client)
+					if !slices.Contains(a, b) { // where gdnsd names several, which one is first changes all the time
 						t.Errorf("%v asks for %s: gdnsd names %q, landfall %q", client, dns.Type(rrtype), a, b)
 					}
-					seen[a]++
+					seen[b]++
 				}
 			}
+			t.Logf("first of %d clients: %v", len(w.clients), seen)
 			if len(seen) < 6 {
-				t.Errorf("only %v were named: the clients prove little", seen)
+				t.Error("the clients prove little")
 			}
 			w.sameRecords(t, theirs, ours)
 		})
@@ -173,169 +170,44 @@ func TestHealthOfTheSameEdgesIsHeededByBoth(t *testing.T) {
 	w.settle(t, theirs, ours, listed, "127.0.9.4")
 }
 
-// edges are web servers on loopback addresses, all on one port.
-type edges struct {
-	port string
-	down []atomic.Bool
-}
-
-func newEdges(t *testing.T, n int) *edges {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("gdnsd is a Debian package; make test has it")
-	}
-	e := &edges{down: make([]atomic.Bool, n)}
-	for try := range 20 {
-		listeners := e.listen(t, n)
-		if listeners == nil && try == 19 {
-			t.Fatal("no port is free on all addresses")
-		}
-		for i, l := range listeners {
-			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if e.down[i].Load() || r.URL.Path != "/ok" {
-					w.WriteHeader(http.StatusServiceUnavailable)
-				}
-			}))
-			s.Listener = l
-			s.Start()
-			t.Cleanup(s.Close)
-		}
-		if listeners != nil {
-			break
-		}
-	}
-	return e
-}
-
-// listen opens a port that is free on n addresses; nil if it was not.
-func (e *edges) listen(t *testing.T, n int) (out []net.Listener) {
-	port := "0"
-	for i := range n {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.9.%d:%s", i+1, port))
-		if err != nil {
-			for _, l := range out {
-				l.Close()
-			}
-			return nil
-		}
-		_, port, _ = net.SplitHostPort(l.Addr().String())
-		out = append(out, l)
-	}
-	e.port = port
-	return out
-}
-
-// world is a directory with a configuration, and who asks.
-type world struct {
-	dir     string
-	config  string // with LISTEN in it
-	clients []netip.Prefix
-}
-
-// newWorld fills the frame: each name is followed by what stands for it.
-func newWorld(t *testing.T, fill ...string) *world {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("gdnsd is a Debian package; make test has it")
-	}
-	w := &world{dir: t.TempDir()}
-	w.config = strings.NewReplacer(append(fill, "DIR", w.dir)...).Replace(frame)
-	for _, dir := range []string{"zones", "geoip"} {
-		if err := os.Mkdir(filepath.Join(w.dir, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.write(t, "zones/example.com", zoneFile)
-	w.write(t, "geoip/nets", nets+"\n")
-	w.write(t, "geoip/City.mmdb", w.database(t))
-	return w
-}
-
-func (w *world) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// database makes a database of random networks in some cities, and clients in
-// and beside them.
-func (w *world) database(t *testing.T) string {
-	t.Helper()
-	cities := []struct {
-		continent, country string
-		lat, lon           float64
-	}{
-		{"EU", "DE", 52.52, 13.4}, {"EU", "GB", 51.5, -0.1}, {"EU", "PT", 38.7, -9.1}, {"EU", "RU", 43.1, 131.9}, {"NA", "US", 37.8, -122.4},
-		{"NA", "CA", 43.7, -79.4}, {"NA", "MX", 19.4, -99.1}, {"SA", "BR", -3.1, -60}, {"SA", "CL", -33.4, -70.7}, {"AF", "KE", -1.3, 36.8},
-		{"AF", "MA", 33.6, -7.6}, {"AS", "JP", 35.7, 139.7}, {"AS", "IN", 28.6, 77.2}, {"AS", "TR", 39.9, 32.9}, {"OC", "NZ", -41.3, 174.8},
-		{"OC", "AU", -31.9, 115.9}, {"AN", "AQ", -77.8, 166.7},
-	}
-	tree, err := mmdbwriter.New(mmdbwriter.Options{
-		DatabaseType: "GeoLite2-City", Description: map[string]string{"en": "Random networks. No MaxMind data."}, Languages: []string{"en"},
-		RecordSize: 24, IncludeReservedNetworks: true,
-	})
+// What is imported in the other tests is what gdnsd takes, too.
+func TestGdnsdTakesTheSameConfigurations(t *testing.T) {
+	folders, err := filepath.Glob("testdata/*/want.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 250 {
-		a := [16]byte{12: byte(12 + random.IntN(200)), byte(random.IntN(256)), byte(random.IntN(256))}
-		p := netip.PrefixFrom(netip.AddrFrom4([4]byte(a[12:])), 10+random.IntN(15)).Masked()
-		if i%5 == 0 {
-			a = [16]byte{0x2a, byte(random.IntN(8)), byte(random.IntN(256)), byte(random.IntN(256)), 5: byte(random.IntN(256))}
-			p = netip.PrefixFrom(netip.AddrFrom16(a), 20+random.IntN(29)).Masked()
-		}
-		c := cities[random.IntN(len(cities))]
-		record := mmdbtype.Map{
-			"continent": mmdbtype.Map{"code": mmdbtype.String(c.continent)},
-			"country":   mmdbtype.Map{"iso_code": mmdbtype.String(c.country)},
-			"location":  mmdbtype.Map{"latitude": mmdbtype.Float64(c.lat), "longitude": mmdbtype.Float64(c.lon)},
-		}
-		if err := tree.Insert(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}, record); err != nil {
+	w, taken := newWorld(t), 0
+	for _, file := range folders {
+		want, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-		w.clients = append(w.clients, client(p.Addr()), client(last(p)), client(last(p).Next()))
+		folder := filepath.Dir(file)
+		if !strings.HasPrefix(string(want), "database") || folder == "testdata/beside" {
+			continue
+		}
+		dir := t.TempDir()
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(folder)), os.MkdirAll(filepath.Join(dir, "geoip"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"City.mmdb", "C.mmdb"} {
+			if err := os.Link(filepath.Join(w.dir, "geoip/City.mmdb"), filepath.Join(dir, "geoip", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := exec.CommandContext(t.Context(), program(), "-c", dir, "checkconf").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", folder, err, out)
+		}
+		taken++
 	}
-	for _, a := range []string{
-		"10.1.2.3", "10.20.1.1", "10.20.29.1", "10.20.30.40", "10.20.31.1", "10.255.255.1", "11.0.0.1", "11.200.1.1", "9.9.9.9", "5.6.7.8", "7.255.255.1", "8.0.0.1",
-		"2001:db8:ffff::1", "2001:db8:fffe::1", "2620::1", "240.1.1.1",
-	} {
-		w.clients = append(w.clients, client(netip.MustParseAddr(a)))
+	if taken < 4 {
+		t.Errorf("only %d configurations were tried", taken)
 	}
-	var b bytes.Buffer
-	if _, err := tree.WriteTo(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// client is what resolvers tell of a client.
-func client(a netip.Addr) netip.Prefix {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	p, _ := a.Prefix(bits)
-	return p
-}
-
-func last(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }
 
 // gdnsd starts gdnsd (Debian: gdnsd) on a port that is free.
 func (w *world) gdnsd(t *testing.T) *server {
 	t.Helper()
-	program, err := exec.LookPath("gdnsd")
-	if err != nil {
-		program = "/usr/sbin/gdnsd" // not everybody's PATH has it
-	}
 	for range 5 {
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -344,7 +216,7 @@ func (w *world) gdnsd(t *testing.T) *server {
 		addr := l.Addr().String()
 		l.Close()
 		w.write(t, "config", strings.Replace(w.config, "LISTEN", addr, 1)+"\n")
-		if w.started(t, program) {
+		if w.started(t) {
 			return dial(t, addr)
 		}
 	}
@@ -352,11 +224,19 @@ func (w *world) gdnsd(t *testing.T) *server {
 	return nil
 }
 
+// program is gdnsd, which not everybody's PATH has.
+func program() string {
+	if found, err := exec.LookPath("gdnsd"); err == nil {
+		return found
+	}
+	return "/usr/sbin/gdnsd"
+}
+
 // started runs gdnsd until the end of the test.
-func (w *world) started(t *testing.T, program string) bool {
+func (w *world) started(t *testing.T) bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "-c", w.dir, "start")
+	cmd := exec.CommandContext(ctx, program(), "-c", w.dir, "start")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	stderr, err := cmd.StderrPipe()
@@ -462,16 +342,25 @@ func (s *server) ask(t *testing.T, name string, rrtype uint16, client netip.Pref
 	return answer
 }
 
-// first is the first address of an answer.
-func (s *server) first(t *testing.T, name string, rrtype uint16, client netip.Prefix) string {
+// all are the addresses of an answer.
+func (s *server) all(t *testing.T, name string, rrtype uint16, client netip.Prefix) (out []string) {
 	t.Helper()
 	for _, rr := range s.ask(t, name, rrtype, client).Answer {
 		switch rr := rr.(type) {
 		case *dns.A:
-			return rr.A.String()
+			out = append(out, rr.A.String())
 		case *dns.AAAA:
-			return rr.AAAA.String()
+			out = append(out, rr.AAAA.String())
 		}
+	}
+	return out
+}
+
+// first is the first address of an answer; empty if there is none.
+func (s *server) first(t *testing.T, name string, rrtype uint16, client netip.Prefix) string {
+	t.Helper()
+	if all := s.all(t, name, rrtype, client); len(all) > 0 {
+		return all[0]
 	}
 	return ""
 }

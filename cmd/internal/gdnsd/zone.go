@@ -19,7 +19,7 @@ type record struct {
 	at     place
 	name   string        // lower case, no final dot
 	ttl    time.Duration // of DYNA and DYNC the longest
-	ranged bool          // DYNA and DYNC: a shortest TTL is given as well
+	least  time.Duration // DYNA and DYNC: the shortest; 0 if none is given
 	rrtype string        // upper case
 	data   []string      // in master file form, names in full
 }
@@ -73,7 +73,7 @@ func (r *zoneReader) directive(l line) {
 	name, args := strings.ToUpper(l.words[0].text), l.words[1:]
 	switch {
 	case name == "$TTL" && len(args) == 1:
-		if ttl, _, ok := parseTTL(args[0], false); ok {
+		if ttl, ok := parseTTL(args[0].text); ok {
 			r.ttl = ttl
 			return
 		}
@@ -131,7 +131,7 @@ func (r *zoneReader) record(l line) {
 		return
 	}
 	rec.at, rec.rrtype = l.words[0].at, strings.ToUpper(words[0].text)
-	if rec.ranged && rec.rrtype != "DYNA" && rec.rrtype != "DYNC" {
+	if rec.least != 0 && rec.rrtype != "DYNA" && rec.rrtype != "DYNC" {
 		r.f.fault(words[0].at, "write one TTL", "a TTL of two parts is for DYNA and DYNC")
 		return
 	}
@@ -154,28 +154,29 @@ func (r *zoneReader) ttlAndClass(rec *record, words []word) []word {
 		}
 		if strings.EqualFold(words[0].text, "IN") {
 			words = words[1:]
-		} else if ttl, ranged, ok := parseTTL(words[0], true); ok {
-			rec.ttl, rec.ranged = ttl, ranged
+		} else if ttl, least, ok := parseTTLs(words[0]); ok {
+			rec.ttl, rec.least = ttl, least
 			words = words[1:]
 		}
 	}
 	return words
 }
 
-// parseTTL reads seconds, or a number of M, H, D or W; with dynamic as
-// MAX/MIN too.
-func parseTTL(w word, dynamic bool) (ttl time.Duration, ranged, ok bool) {
-	text := w.text
-	if dynamic {
-		var least string
-		if text, least, ranged = strings.Cut(text, "/"); ranged {
-			if _, _, ok := parseTTL(word{text: least}, false); !ok {
-				return 0, false, false
-			}
-		}
+// parseTTLs reads MAX/MIN, or one TTL.
+func parseTTLs(w word) (most, least time.Duration, ok bool) {
+	text, second, both := strings.Cut(w.text, "/")
+	most, ok = parseTTL(text)
+	if both && ok {
+		least, ok = parseTTL(second)
+		least = max(least, time.Second)
 	}
-	if text == "" || w.quoted {
-		return 0, false, false
+	return most, least, ok
+}
+
+// parseTTL reads seconds, or a number of M, H, D or W.
+func parseTTL(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
 	}
 	unit := time.Second
 	switch text[len(text)-1] | 0x20 {
@@ -193,9 +194,9 @@ func parseTTL(w word, dynamic bool) (ttl time.Duration, ranged, ok bool) {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n*uint64(unit/time.Second) > 1<<31-1 {
-		return 0, false, false
+		return 0, false
 	}
-	return time.Duration(n) * unit, ranged, true
+	return time.Duration(n) * unit, true
 }
 
 // full is a name in full, with its final dot.

@@ -12,7 +12,7 @@ mail	300	IN A 192.0.2.25
 www	60/10	DYNA	geoip!www
 @	30	DYNA	geoip!www
 api	DYNA	geoip!api
-lone	DYNA	geoip!lone
+lone	DYNC	geoip!lone
 www-fra	DYNA	geoip!www/fra
 old	DYNA	static!old
 away	DYNC	static!away

@@ -5,22 +5,19 @@ $TTL 30D
 @ NS ns.elsewhere.example.
 ns A 192.0.2.53
 edge A 192.0.2.1
-www 5 DYNA geoip!www
+www 5 DYNC geoip!www
 *.www DYNC geoip!www
 cname DYNC geoip!www/cname
-none DYNA geoip!www/none
+none DYNC geoip!www/none
 us DYNA geoip!www/US.east
-meta DYNA metafo!m
+meta DYNC metafo!m
 cn DYNC weighted!cn
 nil DYNA null
 me DYNA reflect!both
 Long 3W TXT 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789
 a\.b TXT "dot in a label"
-www TXT "beside a service"
-www A 192.0.2.1
 _dmarc.@Z TXT "v=DMARC1\; p=none" "caf\233" "two
 lines"
 glue.example.net. A 192.0.2.99
 "quoted name" A 192.0.2.50
 big TYPE1234 \# 3 000102
-big TYPE65534 \# 3 0001
