@@ -159,3 +159,17 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// Clients behind a resolver that does not say who asks are where its answers
+// led them, and what is measured there counts.
+func TestSamplesOfClientsBehindResolversCount(t *testing.T) {
+	s := start(t, all(), "fra", "nyc", "sin", "syd")
+	s.world.Also = func(netip.Prefix) []landfall.NodeID { return []landfall.NodeID{"syd", "gone"} }
+	s.view = s.book.Freeze(s.world)
+	for range patience + 1 {
+		s.now = s.now.Add(DefaultEpoch)
+		s.say(said{"fra": 300, "syd": 20})
+		s.view = s.book.Freeze(s.world)
+	}
+	s.order("syd serves them by way of a resolver", "syd", "sin", "nyc")
+}

@@ -51,13 +51,19 @@ type entry struct {
 	by     uint16   // the edge that spoke of the prefix first
 	live   uint32   // last sample, in seconds since 1970
 
-	// guests are sites, plus one, that answers lead to: the first two of the
-	// order, the one on trial, the one that was on trial in the last epoch.
-	guests [told + 2]uint16
+	// guests are sites, plus one, that answers lead to; see the constants.
+	guests [told + 2 + also]uint16
 }
 
-// told is how many sites of an order clients are taken to be sent to.
-const told = 2
+// What guests hold: the first two sites of the order, the one on trial and
+// the one that was on trial in the last epoch, and those of World.Also.
+const (
+	told  = 2
+	also  = 2
+	tries = told
+	was   = told + 1
+	more  = told + 2
+)
 
 // New makes an empty Book.
 func New(c Config) (*Book, error) {

@@ -5,46 +5,101 @@ import (
 	"slices"
 )
 
+// A place may draw clients to itself by being first, or by being second: some
+// take the second address they are told.
+const second = 0.5
+
+// draws are the parts of a prefix's traffic that an order brings to the places
+// it puts first, beyond what geography gives them.
+type draws [told]struct {
+	site uint16
+	part float64 // 0: nothing
+}
+
+// draws are those of the order in sight.
+func (s *session) draws() (d draws) {
+	v := &s.sight
+	geography := s.top(nil)
+	order := s.top(v.order)
+	if order[0] != geography[0] {
+		d[0].site, d[0].part = order[0], 1
+	}
+	if to := order[1]; to != geography[0] && to != geography[1] && to != order[0] {
+		d[1].site, d[1].part = to, second
+	}
+	return d
+}
+
+// top are the first places of an order, nil for geography's; the first again
+// if there are no others.
+func (s *session) top(order []int) (sites [told]uint16) {
+	n := 0
+	for i := range s.sight.edges {
+		rank := i
+		if order != nil {
+			rank = order[i]
+		}
+		if site := s.site(rank); n < told && !slices.Contains(sites[:n], site) {
+			sites[n] = site
+			n++
+		}
+	}
+	for ; n < told; n++ {
+		sites[n] = sites[0]
+	}
+	return sites
+}
+
 // claim is a prefix whose clients would go elsewhere than geography has them.
 type claim struct {
 	row       int
-	site      uint16 // where to
+	draws     draws
 	class     int    // as session.credible has it
-	incumbent bool   // they went there in the last epoch
+	incumbent bool   // they went there until now
 	draw      uint64 // decides between equals
 }
 
-// rank finds the order of every prefix.
-func (s *session) rank() {
-	stats := &s.book.stats
-	stats.Contradicted, stats.Withheld = 0, 0
-	var claims []claim
-	for i, r := range s.rows {
-		k, e := r.key, r.entry
-		v := s.look(k, e, nil)
-		if v.contradicted {
-			stats.Contradicted++
-		}
-		if len(v.order) == 0 {
-			e.order = nil
-			continue
-		}
-		s.count(e)
-		s.wait(e)
-		if to := s.site(v.order[0]); to != s.site(0) {
-			claims = append(claims, claim{i, to, s.credible(), s.site(v.before[0]) == to, s.draw(k, uint64(to))})
-			continue
-		}
-		s.adopt(e)
+// claim is that of the order in sight.
+func (s *session) claim(row int) claim {
+	v := &s.sight
+	c := claim{row: row, draws: s.draws()}
+	if c.draws != (draws{}) {
+		c.class, c.incumbent = s.credible(v.order[0]), s.top(v.before) == s.top(v.order)
+		c.draw = s.draw(s.rows[row].key, uint64(c.draws[0].site))
 	}
-	slices.SortFunc(claims, func(a, b claim) int {
-		incumbent := 0
-		if a.incumbent != b.incumbent {
-			if incumbent = 1; a.incumbent {
-				incumbent = -1
-			}
+	return c
+}
+
+// credible tells how well what an edge claims fits the rest: the lower, the
+// better. The other edges, who have nothing to gain, should see the clients as
+// far away as that edge's place is; and geography, which may be wrong, should
+// not have them where light could not answer so soon.
+func (s *session) credible(rank int) (class int) {
+	v := &s.sight
+	alone := true
+	for other, rtt := range v.rtt {
+		if rtt == 0 || s.site(other) == s.site(rank) {
+			continue
 		}
-		return cmp.Or(cmp.Compare(a.class, b.class), incumbent, cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
+		alone = false
+		if rtt+v.cost[rank] < s.typical[s.site(other)][s.site(rank)] {
+			class |= 2
+		}
+	}
+	if alone {
+		class |= 2
+	}
+	if v.cost[rank] < v.guess[rank].Fastest {
+		class |= 1
+	}
+	return class
+}
+
+// decide grants claims as long as each place draws no more than it may: the
+// most credible ones first, and of these the ones that held until now.
+func (s *session) decide(claims []claim) {
+	slices.SortFunc(claims, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), trueFirst(a.incumbent, b.incumbent), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
 	s.allow()
 	for _, c := range claims {
@@ -53,51 +108,54 @@ func (s *session) rank() {
 	s.spend()
 }
 
-// count counts the epochs in which another place was better.
-func (s *session) count(e *entry) {
-	v := &s.sight
-	switch rival := s.site(v.order[0]); {
-	case rival == s.site(v.before[0]):
-		e.streak = 0
-	case rival != e.rival || e.streak == 0:
-		e.rival, e.streak = rival, 1
-	case s.first:
-		e.streak = min(e.streak+1, patience)
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
 	}
+	return 1
 }
 
-// wait keeps the order until now while these are too few.
-func (s *session) wait(e *entry) {
-	v := &s.sight
-	if e.streak < patience && s.site(v.order[0]) != s.site(v.before[0]) {
-		v.order = append(v.order[:0], v.before...)
-	}
-}
-
-// grant lets clients go where they are claimed, as long as that place draws no
-// more than it may; else where they would go without it.
+// grant sends clients where they are claimed, or else where they would go if
+// the places that draw too much had said nothing.
 func (s *session) grant(c claim) {
-	k, e, weight := s.rows[c.row].key, s.rows[c.row].entry, s.rows[c.row].weight
+	r := s.rows[c.row]
 	var distrusted []uint16
 	for {
-		s.look(k, e, distrusted)
+		s.look(r.key, r.entry, distrusted)
 		if len(distrusted) == 0 {
-			s.wait(e)
+			s.wait(r.entry)
 		}
-		to := s.site(s.sight.order[0])
-		if to == s.site(0) || s.drawn[to]+weight <= s.book.sites[to].may*s.total {
-			if to != s.site(0) {
-				s.drawn[to] += weight
+		d := s.draws()
+		full, ok := s.full(d, r.weight)
+		if !ok || slices.Contains(distrusted, full) {
+			for _, to := range d {
+				s.drawn[to.site] += to.part * r.weight
 			}
-			s.adopt(e)
+			if d[0].part > 0 {
+				s.led += r.weight
+			}
+			s.adopt(c.row)
 			return
 		}
 		if len(distrusted) == 0 {
 			s.book.stats.Withheld++
 		}
-		s.withheld[to] = true
-		distrusted = append(distrusted, to)
+		s.withheld[full] = true
+		distrusted = append(distrusted, full)
 	}
+}
+
+// full is a site that would draw more than it may.
+func (s *session) full(d draws, weight float64) (site uint16, ok bool) {
+	for _, to := range d {
+		if to.part > 0 && s.drawn[to.site]+to.part*weight > s.book.sites[to.site].may*s.total {
+			return to.site, true
+		}
+	}
+	return 0, false
 }
 
 // allow lets every site draw a step more than in the last epoch.
@@ -116,45 +174,5 @@ func (s *session) spend() {
 		if site := &s.book.sites[i]; !s.withheld[i] {
 			site.may = min(site.may, part(s.drawn[i], s.total))
 		}
-	}
-}
-
-// adopt makes the order in sight that of the entry.
-func (s *session) adopt(e *entry) {
-	v := &s.sight
-	leader := s.site(0)
-	if len(e.order) > 0 {
-		leader = s.book.edges[e.order[0]].site
-	}
-	if s.site(v.order[0]) != leader {
-		s.book.stats.Changes++
-	}
-	e.order = nil
-	for i, rank := range v.order[:v.told()] {
-		if v.apart[rank] || !slices.ContainsFunc(v.order[:i], func(r int) bool { return s.mates(r, rank) }) {
-			e.order = append(e.order, v.edges[rank])
-		}
-	}
-	s.host(e)
-}
-
-// mates reports whether two edges stand at one place, and none is worse than
-// the other.
-func (s *session) mates(a, b int) bool {
-	v := &s.sight
-	return s.site(a) == s.site(b) && !v.apart[a] && !v.apart[b]
-}
-
-// host notes where answers lead from now on.
-func (s *session) host(e *entry) {
-	sites := e.guests[:0]
-	for _, rank := range s.sight.order {
-		edge := s.book.edges[s.sight.edges[rank]]
-		if len(sites) < told && s.up(edge.id) && !slices.Contains(sites, edge.site+1) {
-			sites = append(sites, edge.site+1)
-		}
-	}
-	for len(sites) < told {
-		sites = append(sites, 0)
 	}
 }

@@ -47,7 +47,7 @@ func (s *session) choose() {
 	var living int
 	for i, r := range s.rows {
 		e := r.entry
-		e.trial, e.guests[told+1], e.guests[told] = 0, e.guests[told], 0
+		e.trial, e.guests[was], e.guests[tries] = 0, e.guests[tries], 0
 		if r.weight == 0 || seconds(e.live, s.now) > alive {
 			continue
 		}
@@ -57,13 +57,7 @@ func (s *session) choose() {
 		}
 	}
 	slices.SortFunc(trials, func(a, b trial) int {
-		if a.known != b.known {
-			if a.known {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
+		return cmp.Or(trueFirst(!a.known, !b.known), cmp.Compare(b.gain, a.gain), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
 	share := max(float64(s.book.cfg.Explore), 0)
 	prefixes, traffic := int(share*float64(living)), share*s.total
@@ -81,7 +75,7 @@ func (s *session) choose() {
 func (s *session) try(t trial) {
 	e := s.rows[t.row].entry
 	epoch := uint32(s.epoch)
-	e.trial, e.tried, e.guests[told] = t.edge+1, epoch, s.book.edges[t.edge].site+1
+	e.trial, e.tried, e.guests[tries] = t.edge+1, epoch, s.book.edges[t.edge].site+1
 	e.cell(t.edge).tried = epoch
 }
 
@@ -136,10 +130,10 @@ func (s *session) hope(e *entry, rank int, t *trial) bool {
 		return false
 	}
 	if c != nil && c.windows >= enoughWindows && c.count >= enoughCount {
-		was := c.estimate()
-		t.known, t.gain = true, now-was
+		then := c.estimate()
+		t.known, t.gain = true, now-then
 		// The further it was behind, the later it is looked at again.
-		behind := max(was-now, 0)
+		behind := max(then-now, 0)
 		return seconds(c.last, s.now) >= review+time.Duration(float64(review)*float64(behind)/float64(margin(now)))
 	}
 	if c != nil && c.rumour > 0 {

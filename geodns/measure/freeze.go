@@ -21,6 +21,7 @@ type session struct {
 	total            float64           // of their weights
 	sight            sight             // of the entry that is looked at
 	drawn            []float64         // by site: traffic that measurement brings there
+	led              float64           // traffic that is led elsewhere than by geography
 	withheld         []bool            // by site: whether it claims more than it may draw
 }
 
@@ -108,7 +109,7 @@ func (e *entry) find(edge uint16) *cell {
 func (s *session) view() *View {
 	v := &View{epoch: s.epoch, verdicts: make([]Verdict, 0, len(s.rows))}
 	stats := &s.book.stats
-	stats.Moved, stats.Led = 0, 0
+	stats.Moved, stats.Led = 0, part(s.led, s.total)
 	var all []Estimate // of as many verdicts as fit
 	for _, r := range s.rows {
 		if cap(all)-len(all) < len(r.entry.cells) {
@@ -126,9 +127,6 @@ func (s *session) view() *View {
 		if len(verdict.Estimates) > 0 || verdict.Explore != "" {
 			v.verdicts = append(v.verdicts, verdict)
 		}
-	}
-	for _, d := range s.drawn {
-		stats.Led += part(d, s.total)
 	}
 	return v
 }

@@ -72,6 +72,7 @@ func TestLiarDrawsLittle(t *testing.T) {
 			return time.Second
 		},
 		"a little less than the nearest should have": func(c *client) time.Duration { return c.guess[0].RTT * 8 / 10 },
+		"what the second should have":                func(c *client) time.Duration { return c.guess[1].RTT * 8 / 10 },
 	} {
 		s := newSimulation(t, newEarth(4, prefixes, 0.15))
 		const liar = 5
@@ -83,10 +84,13 @@ func TestLiarDrawsLittle(t *testing.T) {
 			growth = max(growth, drawn(s.all[i])-drawn(s.all[i-1]))
 		}
 		stats := s.book.Stats()
-		t.Logf("liar who says %s: drawn_max=%.4f growth_max=%.4f geography=%.4f withheld=%d contradicted=%d best=%.4f excess_ms=%.2f geography_excess_ms=%.2f", name, s.most(drawn), growth, s.all[0].geoServe[liar],
+		t.Logf("liar who says %s: drawn_max=%.4f drawn_by_half_max=%.4f growth_max=%.4f geography=%.4f withheld=%d contradicted=%d best=%.4f excess_ms=%.2f geography_excess_ms=%.2f", name, s.most(drawn), s.most(func(f figures) float64 { return f.shares[liar] - f.geoShare[liar] }), growth, s.all[0].geoServe[liar],
 			stats.Withheld, stats.Contradicted, s.mean(10, func(f figures) float64 { return f.best }), s.mean(10, func(f figures) float64 { return f.excess }), s.mean(10, func(f figures) float64 { return f.geo }))
 		if got := s.most(drawn); got > float64(DefaultCap)+1e-9 {
 			t.Errorf("%s: the liar drew %.4f", name, got)
+		}
+		if got := s.most(func(f figures) float64 { return f.shares[liar] - f.geoShare[liar] }); got > float64(DefaultCap)+1e-9 {
+			t.Errorf("%s: the liar drew %.4f where half of all take the second address", name, got)
 		}
 		if growth > float64(DefaultStep)+float64(DefaultExplore)+1e-9 {
 			t.Errorf("%s: the liar drew %.4f more in one epoch", name, growth)

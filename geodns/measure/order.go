@@ -214,32 +214,6 @@ func (v *sight) told() int {
 	return n
 }
 
-// credible tells how well what the leader of an order claims fits the rest:
-// the lower, the better. The other edges, who have nothing to gain, should see
-// the clients as far away as the leader's place is; and geography, which may be
-// wrong, should not have them where light could not answer so soon.
-func (s *session) credible() (class int) {
-	v := &s.sight
-	leader := v.order[0]
-	alone := true
-	for rank, rtt := range v.rtt {
-		if rtt == 0 || s.site(rank) == s.site(leader) {
-			continue
-		}
-		alone = false
-		if rtt+v.cost[leader] < s.typical[s.site(rank)][s.site(leader)] {
-			class |= 2
-		}
-	}
-	if alone {
-		class |= 2
-	}
-	if v.cost[leader] < v.guess[leader].Fastest {
-		class |= 1
-	}
-	return class
-}
-
 // seconds32 is a time as cells have it.
 func seconds32(t time.Time) uint32 {
 	return uint32(min(max(t.Unix(), 0), math.MaxUint32))

@@ -38,6 +38,8 @@ type figures struct {
 	flips    int       // prefixes that geography or measurement leads elsewhere than before
 	serves   []float64 // part that each edge serves
 	geoServe []float64 // the same, had geography decided
+	shares   []float64 // part that each edge serves if half of all take the second address
+	geoShare []float64 // the same, had geography decided
 }
 
 func newSimulation(t testing.TB, e *earth) *simulation {
@@ -65,6 +67,7 @@ func (s *simulation) step() figures {
 		verdicts[s.index[v.Prefix]] = v
 	}
 	f := figures{serves: make([]float64, len(s.m.Nodes)), geoServe: make([]float64, len(s.m.Nodes))}
+	f.shares, f.geoShare = make([]float64, len(s.m.Nodes)), make([]float64, len(s.m.Nodes))
 	var order [8]int
 	for i := range s.clients {
 		c := &s.clients[i]
@@ -153,6 +156,10 @@ func (s *simulation) account(f *figures, i int, order []int, explore landfall.No
 	f.geo += part * (c.rtt(c.rank[0], s.now) - c.rtt(best, s.now))
 	f.serves[first] += part
 	f.geoServe[c.rank[0]] += part
+	f.shares[first] += part / 2
+	f.shares[second] += part / 2
+	f.geoShare[c.rank[0]] += part / 2
+	f.geoShare[c.rank[1]] += part / 2
 	come := s.load * part * float64(len(s.clients)) / windows
 	s.connect(c, first, come*(1-s.second))
 	s.connect(c, second, come*s.second)

@@ -230,6 +230,10 @@ func (b *Book) read(r *reader) {
 
 func (r *reader) text() string {
 	n := r.length(1)
+	if n > len(r.b) { // the length itself was among the bytes
+		r.fail("it ends within a name")
+		return ""
+	}
 	s := string(r.b[:n])
 	r.b = r.b[n:]
 	return s

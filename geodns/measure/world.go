@@ -18,6 +18,10 @@ type World struct {
 	// unit; nil: all prefixes weigh the same. What edges say they had is never
 	// taken for it, since an edge may lie.
 	Weight func(netip.Prefix) float64
+	// Also are edges that clients of a prefix are sent to by answers that were
+	// not made for the prefix, such as those to a resolver that does not say who
+	// asks; two of them count. nil: there are none.
+	Also func(netip.Prefix) []landfall.NodeID
 	// Up reports whether an edge is up; nil: all are.
 	Up func(landfall.NodeID) bool
 	// Room reports whether an edge can serve more than it does; nil: all can.
