@@ -9,40 +9,49 @@ import (
 
 // half is the runs of one family, and where to look for them.
 //
-//	root   first bits of an address -> its cells
+//	root   first bits of an address -> its bucket: a run, and its cells if there are more
 //	cells  the next bits            -> the runs in which it can be: one, mostly
 //
-// Each bucket of root has about twice as many cells as runs, so that a look-up
-// is three reads and hardly a search, where prefixes are few and where they
-// crowd. Nothing in it is a pointer for the collector to follow.
+// A bucket has about twice as many cells as runs, so that a look-up is three
+// reads and hardly a search, where prefixes are few and where they crowd.
+// Nothing in it is a pointer for the collector to follow.
 type half[K key[K]] struct {
 	runs  runsOf[K] // and one more, at zero, for the end of the last
-	shift uint      // bits of an address that are not in root's index
-	root  []uint64  // first of its cells; from bit 32: what is beyond the bits for cells
-	cells []uint32  // last run that begins no later than the cell; one more for the bucket's end
+	shift uint      // bits of an address that do not choose a bucket
+	root  []bucket  // and one more, for the end of the last
+	cells []uint16  // last run that begins no later than the cell, as of the bucket's; one more for its end
 }
 
-// maxRoot is how many bits at most choose from root: 512 KiB.
-const maxRoot = 16
+// bucket is what is known of addresses by their first bits.
+type bucket struct {
+	run   uint32 // the last that begins no later
+	cells uint32 // where they begin, and in the last 5 bits how many bits choose one; 0: there is one run
+}
+
+const (
+	maxRoot  = 16 // bits that choose a bucket, at most: 512 KiB
+	whole    = 31 // for bits that choose a cell: there are none, search all
+	maxCells = 1 << 27
+)
 
 func newHalf[K key[K]](runs runsOf[K]) half[K] {
-	n := bits.Len(uint(len(runs)))
-	h := half[K]{shift: uint(64 - min(n, maxRoot))}
-	h.root = make([]uint64, 1<<(64-h.shift))
-	h.cells = make([]uint32, 0, 2*len(h.root)+2*len(runs))
+	n := min(bits.Len(uint(len(runs))), maxRoot)
+	h := half[K]{shift: uint(64 - n)}
+	h.root = make([]bucket, 1<<n, 1<<n+1)
+	h.cells = make([]uint16, 0, 3*len(runs))
 	i := uint32(0)
 	for b := range h.root {
 		i = h.fill(runs, uint64(b), i)
 	}
+	h.root = append(h.root, bucket{run: i})
 	h.cells = slices.Clone(h.cells)
 	h.runs = append(append(make(runsOf[K], 0, len(runs)+1), runs...), run[K]{})
 	return h
 }
 
-// fill makes the cells of a bucket. Run i is the last that begins before it.
-func (h *half[K]) fill(runs runsOf[K], bucket uint64, i uint32) uint32 {
-	first := bucket << h.shift
-	n := uint32(len(runs))
+// fill makes a bucket. Run i is the last that begins before it.
+func (h *half[K]) fill(runs runsOf[K], b uint64, i uint32) uint32 {
+	n, first := uint32(len(runs)), b<<h.shift
 	for i+1 < n && runs[i+1].start.ceil() <= first {
 		i++
 	}
@@ -50,26 +59,39 @@ func (h *half[K]) fill(runs runsOf[K], bucket uint64, i uint32) uint32 {
 	for last+1 < n && runs[last+1].start.floor() <= first|(1<<h.shift-1) {
 		last++
 	}
-	var cells uint // bits that choose one
-	if last > i {
-		cells = min(uint(bits.Len32(last-i))+1, h.shift)
+	h.root[b] = bucket{run: i}
+	if last == i {
+		return last
 	}
-	h.root[bucket] = uint64(len(h.cells)) | uint64(h.shift-cells)<<32
-	for c := range uint64(1) << cells {
-		for i < last && runs[i+1].start.ceil() <= first|c<<(h.shift-cells) {
+	choose := min(uint(bits.Len32(last-i))+1, h.shift)
+	if last-i > 0xffff || len(h.cells) > maxCells-1<<choose {
+		h.root[b].cells = whole
+		return last
+	}
+	h.root[b].cells = uint32(len(h.cells)<<5) | uint32(choose)
+	for c := range uint64(1) << choose {
+		for i < last && runs[i+1].start.ceil() <= first|c<<(h.shift-choose) {
 			i++
 		}
-		h.cells = append(h.cells, i)
+		h.cells = append(h.cells, uint16(i-h.root[b].run))
 	}
-	h.cells = append(h.cells, last)
+	h.cells = append(h.cells, uint16(last-h.root[b].run))
 	return last
 }
 
 // near tells between which runs an address is, by its first 64 bits.
 func (h *half[K]) near(w uint64) (lo, hi uint32) {
-	r := h.root[w>>(h.shift&63)]
-	c := uint32(r) + uint32(w&(1<<(h.shift&63)-1)>>(r>>32&63))
-	return h.cells[c], h.cells[c+1]
+	i := w >> (h.shift & 63)
+	b := h.root[i]
+	choose := b.cells & 31
+	if choose == 0 {
+		return b.run, b.run
+	}
+	if choose == whole {
+		return b.run, h.root[i+1].run
+	}
+	c := h.cells[b.cells>>5+uint32(w&(1<<(h.shift&63)-1)>>((h.shift-uint(choose))&63)):]
+	return b.run + uint32(c[0]), b.run + uint32(c[1])
 }
 
 // few is how many runs are looked through one by one.
@@ -138,5 +160,5 @@ func (h *half[K]) leaves(skip func(K) bool, yield func(netip.Prefix, uint32) boo
 }
 
 func (h *half[K]) bytes() int {
-	return cap(h.runs)*int(unsafe.Sizeof(run[K]{})) + 8*cap(h.root) + 4*cap(h.cells)
+	return cap(h.runs)*int(unsafe.Sizeof(run[K]{})) + 8*cap(h.root) + 2*cap(h.cells)
 }
