@@ -108,7 +108,7 @@ func corners(all []outcome) []outcome {
 // prefixes smaller; the test says how many, and bounds it.
 func TestTheMapIsTheSmallestAtItsPrice(t *testing.T) {
 	asked, smallest, excess, worst := 0, 0, 0, 0
-	for seed := range uint64(1500) {
+	for seed := range seeds(1500) {
 		p := random(rand.New(rand.NewPCG(seed, 3)), 6)
 		total := 0.0
 		for _, w := range p.weights {

@@ -70,6 +70,14 @@ func halves(p netip.Prefix) (left, right netip.Prefix) {
 	return netip.PrefixFrom(p.Addr(), bits), netip.PrefixFrom(high, bits)
 }
 
+// seeds is how many problems a test tries of n.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		n /= 10
+	}
+	return n
+}
+
 // check fails if m breaks a promise.
 func (p problem) check(t *testing.T, m budget.Map, share float64) {
 	t.Helper()
@@ -115,7 +123,7 @@ func (p problem) check(t *testing.T, m budget.Map, share float64) {
 }
 
 func TestEveryMapKeepsItsPromises(t *testing.T) {
-	for seed := range uint64(2000) {
+	for seed := range seeds(2000) {
 		p := random(rand.New(rand.NewPCG(seed, 1)), 7)
 		exact := p.reduce(t, 0)
 		p.check(t, exact, 0)
@@ -135,7 +143,7 @@ func TestEveryMapKeepsItsPromises(t *testing.T) {
 // TestWithoutBudgetOnlySiblingsJoin compares with a table that knows nothing
 // of budgets, and has gaps where IPv6 holds IPv4.
 func TestWithoutBudgetOnlySiblingsJoin(t *testing.T) {
-	for seed := range uint64(500) {
+	for seed := range seeds(500) {
 		p := random(rand.New(rand.NewPCG(seed, 2)), 8)
 		whole := prefix.Build(p.leaves)
 		p.leaves, p.weights = nil, nil
