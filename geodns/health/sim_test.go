@@ -31,7 +31,6 @@ type day struct {
 	side     []int    // of a partition
 	mesh     [][]bool // votes do not get through
 	pending  [][]func()
-	ends     []func() // what befalls, by when it is over
 	counts   dayCounts
 	faults   []string
 }

@@ -189,7 +189,7 @@ func (d *day) heardFor(i, k int, lasting time.Duration) bool {
 // flapping: they take down who is dead or cut off from most of them, nobody
 // else, and in time.
 func TestDayOfPartitions(t *testing.T) {
-	seeds, lasting := 8, 20*time.Minute
+	seeds, lasting := 6, 12*time.Minute
 	if testing.Short() {
 		seeds = 3
 	}
