@@ -34,11 +34,12 @@ type crowd struct {
 // newCrowd draws clients, a share of them among the addresses that nobody
 // knows a place of, and counts the prefixes they live in.
 func newCrowd(w *atlas.World, n int, unplaced float64) *crowd {
-	c := &crowd{truth: w.Truth()}
-	of, prefixes := c.truth.Least()
+	c := &crowd{}
+	truth, kept := w.Truth()
+	c.truth = truth
 	placed, rest := w.Clients()
 	r := rand.New(rand.NewPCG(w.Seed, 7))
-	touched := make([]bool, prefixes)
+	touched := make([]bool, len(kept))
 	for range n {
 		among := placed
 		if r.Float64() < unplaced {
@@ -46,8 +47,8 @@ func newCrowd(w *atlas.World, n int, unplaced float64) *crowd {
 		}
 		client := among[r.IntN(len(among))]
 		c.clients = append(c.clients, client)
-		if !touched[of[client]] {
-			touched[of[client]] = true
+		if p := kept[client]; !touched[p] {
+			touched[p] = true
 			c.least++
 		}
 	}

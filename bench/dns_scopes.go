@@ -38,7 +38,7 @@ func (v *verdicts) judge(edges bool, scope, least int) {
 }
 
 // dnsScopes holds answers and their scopes against an oracle: of plans for
-// every /24 and around every IPv6 leaf, with all edges and without any one of
+// every /24 and around every leaf, with all edges and without any one of
 // them, and of the server itself around every prefix.
 func dnsScopes(ctx context.Context, o options, table, progress io.Writer) error {
 	var up, down, served verdicts
@@ -79,7 +79,7 @@ func dnsScopes(ctx context.Context, o options, table, progress io.Writer) error 
 	for _, r := range []struct {
 		name string
 		v    verdicts
-	}{{"plan, all up: every /24, IPv6 leaves ± 1", up}, {"plan, any one edge down: the same", down}, {"the server, by UDP: three /24s of each prefix", served}} {
+	}{{"plan, all up: every /24, all leaves ± 1", up}, {"plan, any one edge down: the same", down}, {"the server, by UDP: three addresses of each prefix", served}} {
 		fmt.Fprintf(&b, "%-46s %12d %8d %8d %12d   aim: 0, 0, 0\n", r.name, r.v.asked, r.v.wrong, r.v.unsound, r.v.wide)
 	}
 	_, err = table.Write(b.Bytes())
@@ -93,7 +93,7 @@ func told(w *atlas.World, l atlas.Leaf, answers, dead int) []int {
 	return order[:answers]
 }
 
-// plan asks for every /24 of unicast IPv4 and around every leaf of IPv6.
+// plan asks for every /24 of unicast IPv4 and around every leaf.
 func (v *verdicts) plan(w *atlas.World, p *plan.Plan, answers, dead int) {
 	label := func(l atlas.Leaf) int {
 		n := 0
@@ -113,9 +113,9 @@ func (v *verdicts) plan(w *atlas.World, p *plan.Plan, answers, dead int) {
 		v.judge(got == want, bits, least)
 	}
 	for i := uint32(1 << 16); i < 224<<16; i++ {
-		ask(netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 1}))
+		ask(netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 0}))
 	}
-	for _, l := range w.IPv6 {
+	for _, l := range slices.Concat(w.IPv4, w.IPv6) {
 		first, last := l.Prefix.Addr(), atlas.Last(l.Prefix)
 		for _, a := range []netip.Addr{first.Prev(), first, last, last.Next()} {
 			ask(a)
@@ -144,11 +144,11 @@ func (v *verdicts) server(ctx context.Context, s peers.Site) (err error) {
 		p, _ := a.Prefix(bits)
 		last := atlas.Last(p)
 		middle := a.As4()
-		middle[bits/8] |= 0x80 >> (bits % 8) & 0xff
+		if bits < 32 {
+			middle[bits/8] |= 0x80 >> (bits % 8)
+		}
 		for _, c := range []netip.Addr{a, netip.AddrFrom4(middle), last} {
-			if p, err := c.Prefix(24); err == nil {
-				clients = append(clients, p)
-			}
+			clients = append(clients, netip.PrefixFrom(c, 32))
 		}
 		a = last.Next()
 	}

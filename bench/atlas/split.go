@@ -8,17 +8,21 @@ import (
 )
 
 // How many leaves of each length have a place: see doc.go. The first is /8.
-var lengths4 = [...]int{16, 12, 30, 92, 263, 500, 990, 1700, 13000, 2330, 3900, 8150, 11700, 12400, 17800, 15700, 89500}
+var lengths4 = [...]int{
+	16, 12, 30, 92, 263, 500, 990, 1700, 13000, // to /16
+	1100, 1900, 3900, 5600, 6000, 8600, 7500, 24000, // to /24
+	6000, 9000, 12000, 15000, 22000, 12000, 8000, 19000, // to /32
+}
 
 // To a hundred leaves longer than /8 come so many in space that nobody knows.
 const unknownLeaves = 4
 
-// How alike neighbours are: the share of halves, at /24, that another country
+// How alike neighbours are: the share of halves, at /32, that another country
 // has than the whole; of these, the share on any continent; and the share of
 // halves of the same country in another of its cities.
 const (
-	otherCountry   = 0.60
-	otherContinent = 0.085
+	otherCountry   = 0.90
+	otherContinent = 0.08
 	otherCity      = 0.15
 )
 
@@ -102,20 +106,27 @@ func (s *splitter) split(blocks []block, level int) []block {
 	for _, b := range blocks {
 		for half := range uint32(2) {
 			h := block{addr: b.addr | half<<(23-level), city: b.city, torn: b.torn + 0.8*s.rand.NormFloat64()}
-			s.change(&h, float64(level+1)/float64(len(lengths4)-1))
+			s.change(&h, small(level))
 			out = append(out, h)
 		}
 	}
 	return out
 }
 
+// small grows from 0 at /8 to 1 at /32, late: most of what lies elsewhere than
+// all around it is tiny.
+func small(level int) float64 {
+	x := float64(level+1) / float64(len(lengths4)-1)
+	return x * x
+}
+
 // change lets a half differ from the whole, the likelier the smaller it is.
-func (s *splitter) change(b *block, small float64) {
+func (s *splitter) change(b *block, rate float64) {
 	c := s.earth.cities[b.city].country
 	switch x := s.rand.Float64(); {
-	case x < otherCountry*small*otherContinent:
+	case x < otherCountry*rate*otherContinent:
 		b.city = s.earth.drawCity(s.rand, s.earth.drawCountry(s.rand, ""))
-	case x < otherCountry*small:
+	case x < otherCountry*rate:
 		b.city = s.earth.drawCity(s.rand, s.earth.drawCountry(s.rand, s.earth.countries[c].continent))
 	case s.rand.Float64() < otherCity:
 		b.city = s.earth.drawCity(s.rand, c)

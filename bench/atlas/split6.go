@@ -6,30 +6,31 @@ import (
 	"slices"
 )
 
-// IPv6: allocations of /32 from the registries' blocks, some of them with
-// parts elsewhere, as /36, /40 and /48.
+// IPv6: allocations of /32 from the registries' blocks, with room left behind
+// each of them, and some with parts elsewhere, as /36, /40 and /48.
 const (
 	allocations6 = 24_000
-	parted6      = 0.15 // the share of allocations with parts elsewhere
-	parts6       = 6    // how many at most
+	room6        = 8    // an allocation begins at each eighth /32 at most
+	neighbour6   = 0.5  // the share of allocations in the same country as the one before
+	parted6      = 0.08 // the share of allocations with parts elsewhere
+	parts6       = 4    // how many at most
 )
 
 // registry is where a registry allocates from (IANA IPv6 Global Unicast
 // Address Assignments), and for which continents.
 type registry struct {
-	block      byte // the second octet of its /12
-	first      byte
+	first      byte // of the addresses' octets
 	continents []string
 	share      float64
 }
 
 func registries() []registry {
 	return []registry{
-		{first: 0x24, block: 0x00, continents: []string{"AS", "OC"}, share: 0.22},
-		{first: 0x26, block: 0x00, continents: []string{"NA"}, share: 0.20},
-		{first: 0x28, block: 0x00, continents: []string{"SA"}, share: 0.14},
-		{first: 0x2a, block: 0x00, continents: []string{"EU"}, share: 0.40},
-		{first: 0x2c, block: 0x00, continents: []string{"AF"}, share: 0.04},
+		{0x24, []string{"AS", "OC"}, 0.22},
+		{0x26, []string{"NA"}, 0.20},
+		{0x28, []string{"SA"}, 0.14},
+		{0x2a, []string{"EU"}, 0.40},
+		{0x2c, []string{"AF"}, 0.04},
 	}
 }
 
@@ -38,16 +39,14 @@ func registries() []registry {
 func allocate(r *rand.Rand, e *earth) []Leaf {
 	var out []Leaf
 	for _, reg := range registries() {
-		used := map[uint32]bool{}
-		for range int(reg.share * allocations6) {
-			n := r.Uint32N(1 << 15) // the lower half: allocations lie together
-			if used[n] {
-				continue
+		country := 0
+		for i := range int(reg.share * allocations6) {
+			if i == 0 || r.Float64() > neighbour6 {
+				country = e.drawCountry(r, reg.continents[r.IntN(len(reg.continents))])
 			}
-			used[n] = true
-			c := e.drawCity(r, e.drawCountry(r, reg.continents[r.IntN(len(reg.continents))]))
-			a := [16]byte{reg.first, reg.block | byte(n>>16), byte(n >> 8), byte(n)}
-			out = append(out, Leaf{netip.PrefixFrom(netip.AddrFrom16(a), 32), c})
+			n := uint32(i * room6)
+			a := [16]byte{reg.first, byte(n >> 16), byte(n >> 8), byte(n)}
+			out = append(out, Leaf{netip.PrefixFrom(netip.AddrFrom16(a), 32), e.drawCity(r, country)})
 			if r.Float64() < parted6 {
 				out = append(out, parts(r, e, a)...)
 			}

@@ -100,8 +100,8 @@ func rank(edges []Edge, p landfall.Place) []int {
 	return out
 }
 
-// Clients are the /24s of IPv4, by their first 24 bits: those that have a
-// place, and those that nobody knows.
+// Clients are the /24s of IPv4, by their first 24 bits: those whose first
+// address has a place, and those of which nobody knows.
 func (w *World) Clients() (placed, unplaced []uint32) {
 	for _, l := range w.IPv4 {
 		out := &placed
@@ -109,7 +109,10 @@ func (w *World) Clients() (placed, unplaced []uint32) {
 			out = &unplaced
 		}
 		first := uint32(index24(l.Prefix.Addr()))
-		for i := first; i < first+1<<(24-l.Prefix.Bits()); i++ {
+		if b := l.Prefix.Addr().As4(); b[3] != 0 {
+			continue // what counts is the first address
+		}
+		for i := first; i < first+1<<(24-min(l.Prefix.Bits(), 24)); i++ {
 			*out = append(*out, i)
 		}
 	}
@@ -123,42 +126,35 @@ func (w *World) Places(f func(country, city string, edge int)) {
 	}
 }
 
-// Truth is the nearest edge of each /24, by its first 24 bits.
+// Truth is for each /24, by its first 24 bits, the edge nearest to its first
+// address: a name server that is asked for a /24 knows no other.
 type Truth []uint8
 
-// Truth looks at every /24 of IPv4. What is not unicast is nowhere.
-func (w *World) Truth() Truth {
-	t := make(Truth, 1<<24)
-	for _, l := range w.IPv4 {
-		first := index24(l.Prefix.Addr())
-		edge := uint8(w.Nearest(l))
-		for i := first; i < first+1<<(24-l.Prefix.Bits()); i++ {
-			t[i] = edge
+// Truth looks at every /24 of IPv4, and finds for each the smallest prefix
+// that a resolver keeps for it, if all it keeps are prefixes in which nobody
+// would be told another edge, and /24s: by the first 24 bits of that prefix.
+func (w *World) Truth() (edge Truth, kept []uint32) {
+	edge, kept = make(Truth, 1<<24), make([]uint32, 1<<24)
+	oracle := NewOracle(w, w.Nearest, w.Nearest(Nowhere()))
+	for i := 0; i < len(edge); {
+		label, bits := oracle.Ask(addr4(uint32(i) << 8))
+		first := i
+		for ; i < first+1<<(24-min(bits, 24)); i++ {
+			edge[i], kept[i] = uint8(label), uint32(first)
 		}
 	}
-	return t
+	return edge, kept
 }
 
-// Least is for each /24 the number of the smallest set of prefixes in which
-// nobody would be told another edge: siblings of the same edge are one.
-func (t Truth) Least() (of []uint32, prefixes int) {
-	of = make([]uint32, len(t))
-	var walk func(first, size int)
-	walk = func(first, size int) {
-		for i := first + 1; i < first+size; i++ {
-			if t[i] != t[first] {
-				walk(first, size/2)
-				walk(first+size/2, size/2)
-				return
-			}
-		}
-		for i := first; i < first+size; i++ {
-			of[i] = uint32(prefixes)
-		}
-		prefixes++
+// Least is the smallest number of prefixes with which nobody is told another
+// edge than his nearest.
+func (w *World) Least() int {
+	oracle, n := NewOracle(w, w.Nearest, w.Nearest(Nowhere())), 0
+	for a := netip.IPv4Unspecified(); a.IsValid(); n++ {
+		_, bits := oracle.Ask(a)
+		a = Last(netip.PrefixFrom(a, bits)).Next()
 	}
-	walk(0, len(t))
-	return of, prefixes
+	return n
 }
 
 func index24(a netip.Addr) int {

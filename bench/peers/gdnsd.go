@@ -55,5 +55,11 @@ func gdnsd(ctx context.Context, s Site) (*Server, error) {
 			return nil, err
 		}
 	}
+	if s.Down != "" {
+		state := []byte("*/" + s.Down + " => DOWN\n")
+		if err := os.WriteFile(filepath.Join(dir, "state", "admin_state"), state, 0o644); err != nil {
+			return nil, err
+		}
+	}
 	return Run(ctx, "gdnsd", addr, "gdnsd", "-c", dir, "start")
 }

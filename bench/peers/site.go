@@ -26,6 +26,7 @@ type Site struct {
 	Landfall string // the program
 	Steering string // further lines of [steering] for Landfall
 	Spares   int    // how many edges gdnsd keeps for a client
+	Down     string // the region whose edge gdnsd is told is down; empty: none
 }
 
 // Kind is a kind of name server.
