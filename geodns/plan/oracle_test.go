@@ -310,37 +310,47 @@ func (o *oracle) paint(s *stretches) {
 	s.link()
 }
 
-// label gives every stretch what it should be told. Draws are for the widest
-// prefixes of one place, and these have borders of their own.
-func (o *oracle) label(s *stretches) {
-	var more []netip.Addr
+// draw cuts stretches where draws have borders: they are for the widest
+// prefixes of one place.
+func (o *oracle) draw(s *stretches) []steer.Draw {
+	var from []netip.Addr
+	var out []steer.Draw
 	for i, a := range s.from {
 		for a.IsValid() && a.Compare(s.end(i)) <= 0 {
-			more = append(more, a)
 			leaf := s.widest(a).Bits()
-			own, _ := a.Prefix(max(leaf, steer.SpreadPrefix(a, leaf).Bits()))
+			p := steer.SpreadPrefix(a, leaf)
+			from, out = append(from, a), append(out, o.ranker.Draw(p, 0))
+			own, _ := a.Prefix(max(leaf, p.Bits()))
 			a = last(own).Next()
 		}
 	}
-	places := *s
-	s.from = more
+	s.from = from
 	o.paint(s)
-	for i, a := range s.from {
-		s.told[i] = o.tell(s.told[i], o.ranker.Draw(steer.SpreadPrefix(a, places.widest(a).Bits()), 0))
+	return out
+}
+
+// label gives every stretch what it should be told.
+func (o *oracle) label(places *stretches, draws []steer.Draw) *stretches {
+	s := &stretches{from: places.from}
+	for i := range s.from {
+		s.told = append(s.told, o.tell(places.told[i], draws[i]))
 	}
 	s.link()
+	return s
 }
 
 func TestScopesAreExactAtAllBorders(t *testing.T) {
 	w := newWorld(2, 120)
 	w.populate(8, 120, 0.9)
 	prepared := Prepare(Input{Map: w.m, Atlas: w.atlas()})
+	first := newOracle(w, nil, nil)
+	places := first.cut()
+	draws := first.draw(places)
 	for _, state := range states() {
 		down := w.down(state)
 		o := newOracle(w, prepared.Compile(State{Down: down}), down)
-		s := o.cut()
-		o.label(s)
-		o.borders(t, s)
+		o.locs = first.locs
+		o.borders(t, o.label(places, draws))
 	}
 }
 

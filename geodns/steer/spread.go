@@ -20,18 +20,26 @@ const SpreadEpochs = 1024
 // apart what belongs together.
 const (
 	widest4, narrowest4 = 12, 16
-	widest6, narrowest6 = 16, 32
+	widest6, narrowest6 = 24, 32
+	// Registries give nobody more than an IPv6 /12: of what is wider nothing
+	// is known, and it is divided into larger parts.
+	registry6, unknown6 = 12, 16
 )
 
 // SpreadPrefix is the prefix whose clients draw together with an address, if
-// leaf is the prefix around the address that has one place: leaf itself, but
-// no more than an IPv4 /12 or IPv6 /16 and no less than a /16 or /32. Of the
-// parts of IPv6 that nobody is in (outside 2000::/3) all of a leaf draws as one.
+// leaf is the length of the widest prefix around the address that has one place.
+// That prefix itself draws, but no more than an IPv4 /12 or IPv6 /24 of it (a
+// /16 where nothing is known), and no less than a /16 or /32. Where nobody is
+// (outside 2000::/3) all of it draws as one.
 func SpreadPrefix(a netip.Addr, leaf int) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	n := min(max(leaf, widest4), narrowest4)
 	if a.Is6() {
-		n = min(max(leaf, widest6), narrowest6)
+		widest := widest6
+		if leaf < registry6 {
+			widest = unknown6
+		}
+		n = min(max(leaf, widest), narrowest6)
 		if first := a.As16()[0]; first>>5 != 1 && leaf < n {
 			n = leaf
 		}
