@@ -2,7 +2,6 @@ package measure
 
 import (
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"net/netip"
 	"testing"
@@ -119,7 +118,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	b.SetMap(m)
 	real := crowd(100, now)
 	b.Add("fra", real)
-	flood := make([]landfall.Sample, 0, 50*most)
+	flood := make([]landfall.Sample, 0, 20*most)
 	for i := range cap(flood) {
 		var a [16]byte
 		binary.BigEndian.PutUint64(a[:], 0x2001_0000_0000_0000+uint64(i)<<16)
@@ -155,7 +154,7 @@ func TestKeysAreInTheOrderOfPrefixes(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	for _, c := range []Config{{Epoch: time.Millisecond}, {Prefixes: -1}, {Explore: 2}, {Cap: -1}, {Cap: 2}, {Step: -0.1}} {
 		if _, err := New(c); err == nil {
-			t.Error(fmt.Sprintf("%+v is taken", c))
+			t.Errorf("%+v is taken", c)
 		}
 	}
 }

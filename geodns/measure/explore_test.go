@@ -25,7 +25,7 @@ func trials(s *simulation, epochs int) (out []string) {
 // Name servers that were told the same try the same and decide the same; those
 // of another network, or in another epoch, try others.
 func TestTrialsAreTheSameOnAllNameServers(t *testing.T) {
-	a, b, c := newSimulation(t, newEarth(1, 500, 0.15)), newSimulation(t, newEarth(1, 500, 0.15)), newSimulation(t, newEarth(1, 500, 0.15))
+	a, b, c := newSimulation(t, newEarth(1, 300, 0.15)), newSimulation(t, newEarth(1, 300, 0.15)), newSimulation(t, newEarth(1, 300, 0.15))
 	c.m.Network = "another"
 	got, again, other := fmt.Sprint(trials(a, 30)), fmt.Sprint(trials(b, 30)), fmt.Sprint(trials(c, 30))
 	if len(got) < 100 {
@@ -45,7 +45,7 @@ func TestTrialsAreTheSameOnAllNameServers(t *testing.T) {
 }
 
 func TestOnlyEdgesThatAreUpAndHaveRoomAreTried(t *testing.T) {
-	s := newSimulation(t, newEarth(2, 500, 0.15))
+	s := newSimulation(t, newEarth(2, 300, 0.15))
 	s.up = func(id landfall.NodeID) bool { return id != "sin" }
 	s.room = func(id landfall.NodeID) bool { return id != "nyc" }
 	seen := map[landfall.NodeID]int{}
@@ -64,7 +64,7 @@ func TestOnlyEdgesThatAreUpAndHaveRoomAreTried(t *testing.T) {
 }
 
 func TestPrefixesWithoutTrafficAreNotTried(t *testing.T) {
-	s := newSimulation(t, newEarth(3, 500, 0.15))
+	s := newSimulation(t, newEarth(3, 300, 0.15))
 	silent := s.clients[7].prefix
 	s.clients[7].weight = 0
 	s.clients[7].base[s.clients[7].rank[0]] += 400 // there would be much to win
@@ -80,7 +80,7 @@ func TestPrefixesWithoutTrafficAreNotTried(t *testing.T) {
 
 // A prefix with more traffic than may be on trial is never tried.
 func TestHeavyPrefixIsNotTried(t *testing.T) {
-	s := newSimulation(t, newEarth(3, 500, 0.15))
+	s := newSimulation(t, newEarth(3, 300, 0.15))
 	c := &s.clients[0]
 	s.total += s.total*0.03 - c.weight
 	c.weight = s.total * 0.03
@@ -135,7 +135,7 @@ func TestImpossibleIsNotTried(t *testing.T) {
 
 // Each prefix is on trial for one epoch at a time.
 func TestTrialsLastOneEpoch(t *testing.T) {
-	s := newSimulation(t, newEarth(1, 500, 0.15))
+	s := newSimulation(t, newEarth(1, 300, 0.15))
 	last := map[netip.Prefix]uint64{}
 	for range 60 {
 		s.step()

@@ -62,7 +62,7 @@ const windows = 3
 
 // step runs one epoch: what is answered, who comes, what they measure.
 func (s *simulation) step() figures {
-	verdicts := map[int]Verdict{}
+	verdicts := make([]Verdict, len(s.clients))
 	for v := range s.view.All() {
 		verdicts[s.index[v.Prefix]] = v
 	}
@@ -71,7 +71,7 @@ func (s *simulation) step() figures {
 	var order [8]int
 	for i := range s.clients {
 		c := &s.clients[i]
-		n := s.order(c, verdicts[i], order[:])
+		n := s.order(c, &verdicts[i], order[:])
 		s.account(&f, i, order[:n], verdicts[i].Explore)
 	}
 	s.invent()
@@ -105,7 +105,7 @@ func (s *simulation) invent() {
 }
 
 // order is what a client is answered: as geodns/plan does it.
-func (s *simulation) order(c *client, v Verdict, out []int) (n int) {
+func (s *simulation) order(c *client, v *Verdict, out []int) (n int) {
 	put := func(edge int) {
 		if !slices.Contains(out[:n], edge) {
 			out[n] = edge
@@ -122,7 +122,12 @@ func (s *simulation) order(c *client, v Verdict, out []int) (n int) {
 }
 
 func (s *simulation) edge(id landfall.NodeID) int {
-	return slices.IndexFunc(s.m.Nodes, func(n landfall.Node) bool { return n.ID == id })
+	for i := range s.m.Nodes {
+		if s.m.Nodes[i].ID == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // account counts what became of a prefix, and lets its clients connect.
@@ -140,20 +145,21 @@ func (s *simulation) account(f *figures, i int, order []int, explore landfall.No
 		f.tried += 1 / float64(len(s.clients))
 		f.regret += part * (c.rtt(first, s.now) - c.rtt(second, s.now))
 	}
-	best := 0
+	best, least := 0, math.Inf(1)
 	for edge := range c.base {
-		if c.rtt(edge, s.now) < c.rtt(best, s.now) {
-			best = edge
+		if rtt := c.rtt(edge, s.now); rtt < least {
+			best, least = edge, rtt
 		}
 	}
+	rtt := c.rtt(first, s.now)
 	if first == best {
 		f.best += part
 	}
-	if d := c.rtt(first, s.now) - c.rtt(best, s.now); d <= max(5, c.rtt(first, s.now)/10) {
+	if rtt-least <= max(5, rtt/10) {
 		f.near += part
 	}
-	f.excess += part * (c.rtt(first, s.now) - c.rtt(best, s.now))
-	f.geo += part * (c.rtt(c.rank[0], s.now) - c.rtt(best, s.now))
+	f.excess += part * (rtt - least)
+	f.geo += part * (c.rtt(c.rank[0], s.now) - least)
 	f.serves[first] += part
 	f.geoServe[c.rank[0]] += part
 	f.shares[first] += part / 2

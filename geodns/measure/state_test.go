@@ -62,7 +62,7 @@ func TestLearningOutlivesARestart(t *testing.T) {
 }
 
 func TestDamagedFilesAreRefused(t *testing.T) {
-	s := newSimulation(t, newEarth(1, 50, 0.15))
+	s := newSimulation(t, newEarth(1, 8, 0.15))
 	s.run(8)
 	whole := s.book.encode()
 	for name, c := range map[string]struct {

@@ -138,6 +138,9 @@ func (e *earth) draw(where, believed landfall.Place) client {
 
 // rtt is the true round trip at a time, in milliseconds.
 func (c *client) rtt(edge int, now time.Time) float64 {
+	if c.busy[edge] == 0 {
+		return c.base[edge]
+	}
 	hour := float64(now.Unix()%86400) / 3600
 	return c.base[edge] + c.busy[edge]*max(0, math.Cos((hour-c.noon)*math.Pi/12))
 }
