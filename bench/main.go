@@ -3,14 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -53,14 +55,18 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	measures := map[string]measure{"skeleton": skeleton, "ops": ops, "dns-caching": dnsCaching, "dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-budget": dnsBudget, "dns-kill": dnsKill}
+	measures := map[string]measure{
+		"skeleton": skeleton, "ops": ops,
+		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
+		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
+	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {
-			return fmt.Errorf("there is no measurement %q; there are skeleton and ops", name)
+			return fmt.Errorf("there is no measurement %q; there are %s", name, names(measures))
 		}
 	}
-	if fs.NArg() == 0 || o.rounds < 1 {
-		return errors.New("want measurements, skeleton or ops, and at least one round; see -h")
+	if fs.NArg() == 0 || o.rounds < 1 || o.worlds < 1 || o.clients < 10 || o.deaths < 1 {
+		return fmt.Errorf("want measurements, at least one world and one round; see -h; there are %s", names(measures))
 	}
 	for _, name := range fs.Args() {
 		var table bytes.Buffer
@@ -76,6 +82,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	return nil
 }
+
+// names lists measurements.
+func names(m map[string]measure) string { return strings.Join(slices.Sorted(maps.Keys(m)), ", ") }
 
 // measure writes a table, and what it is doing to progress.
 type measure func(ctx context.Context, o options, table, progress io.Writer) error
