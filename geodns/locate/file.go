@@ -73,7 +73,9 @@ func (f *File) Run(ctx context.Context) error {
 	tick := time.NewTicker(f.cfg.Interval)
 	defer tick.Stop()
 	for {
-		_ = f.Check() // has logged it
+		if err := f.Check(); err != nil && f.Table() == nil {
+			f.cfg.Log.Error("no geography", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -109,8 +111,8 @@ func (f *File) Table() *Table {
 }
 
 // Check looks at the files now and loads what is new. What is wrong with them
-// it tells once for each version of them; while nothing is new, nothing is
-// wrong.
+// it tells once for each version of them, and logs it where an older Table
+// stays; while nothing is new, nothing is wrong.
 func (f *File) Check() error {
 	f.checking.Lock()
 	defer f.checking.Unlock()
@@ -143,7 +145,9 @@ func (f *File) refuse(err error) {
 	f.stats.Refused++
 	had := f.table != nil
 	f.mu.Unlock()
-	f.cfg.Log.Error("geography refused", "kept", had, "err", err)
+	if had { // else whoever asked is told
+		f.cfg.Log.Error("geography refused: the old one stays", "err", err)
+	}
 }
 
 func (f *File) accept(t *Table, took time.Duration) {
