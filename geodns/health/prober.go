@@ -23,8 +23,8 @@ type Config struct {
 	// Changed is told each new verdict, one at a time and in order. It must
 	// return soon and not call the Prober. Required.
 	Changed func(Down)
-	// Keep is a directory for what is known to outlive a restart; nil keeps
-	// nothing. It stays the caller's, and no one else writes to it.
+	// Keep is a directory for what is known to outlive a restart, in a file
+	// health.json; nil keeps nothing. It stays the caller's.
 	Keep *os.Root
 	// Log hears of verdicts; nil discards it.
 	Log *slog.Logger

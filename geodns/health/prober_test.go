@@ -341,6 +341,38 @@ func TestOthersVotesCountWhileTheyAreFresh(t *testing.T) {
 	})
 }
 
+// Intervals, timeouts and thresholds are those of the map, from when it comes.
+func TestMapSaysHowToProbe(t *testing.T) {
+	probing(t, func(t *testing.T, p *Prober, s *site) {
+		m := edges("a", "b", "c", "d")
+		m.Health = landfall.Health{Interval: 2 * time.Second, Timeout: 12 * time.Second, Rise: 3, Fall: 4}
+		time.Sleep(250 * time.Millisecond)
+		s.set(&s.refusing, "b")
+		s.set(&s.silent, "c")
+		p.SetMap(m)
+		time.Sleep(20*time.Second + 100*time.Millisecond)
+		s.expect(t, "6.25s [b]", "12.25s [b c]") // the fourth refusal; twelve seconds after the first probe
+		s.set(&s.refusing)
+		s.set(&s.silent)
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		s.expect(t, "26.35s []") // the third at 26.25
+		m = edges("a", "b", "c", "d")
+		m.Health = landfall.Health{Interval: time.Hour, Timeout: 3 * time.Hour}
+		p.SetMap(m)
+		before := p.Stats().Probes["ok"]
+		time.Sleep(59 * time.Minute)
+		if n := p.Stats().Probes["ok"] - before; n != 4 {
+			t.Errorf("%d probes in an hour", n)
+		}
+		p.SetMap(edges("a", "b", "c", "d")) // not after the hour
+		before = p.Stats().Probes["ok"]
+		time.Sleep(10 * time.Second)
+		if n := p.Stats().Probes["ok"] - before; n != 80 {
+			t.Errorf("%d probes in ten seconds", n)
+		}
+	})
+}
+
 func TestStoppingSaysNothingAboutNodes(t *testing.T) {
 	probing(t, func(t *testing.T, p *Prober, s *site) {
 		time.Sleep(550 * time.Millisecond) // probes are under way
