@@ -13,7 +13,7 @@ import (
 func (w *work) reduce() (table *prefix.Table, moved float64) {
 	w.divide()
 	w.best = slices.Clone(w.told)
-	r := reduction{work: w, index: map[[2]uint32]uint32{}, led: w.led()}
+	r := reduction{work: w, index: map[[2]uint32]uint32{}, used: w.used()}
 	for i, p := range w.pieces {
 		if p.prefix.IsValid() {
 			r.order = append(r.order, i)
@@ -33,16 +33,16 @@ func (w *work) reduce() (table *prefix.Table, moved float64) {
 	return prefix.Build(m.Leaves), m.Moved
 }
 
-// led are the picks that are told to anybody, by the edge that is first.
-func (w *work) led() map[uint16][]uint32 {
-	used := make([]bool, len(w.picks))
+// used are the picks that are told to anybody.
+func (w *work) used() []uint32 {
+	told := make([]bool, len(w.picks))
 	for _, i := range w.told {
-		used[i] = true
+		told[i] = true
 	}
-	out := map[uint16][]uint32{}
+	var out []uint32
 	for i, c := range w.picks {
-		if used[i] && c.n > 0 {
-			out[c.slots[0].edge] = append(out[c.slots[0].edge], uint32(i))
+		if told[i] && c.n > 0 {
+			out = append(out, uint32(i))
 		}
 	}
 	return out
@@ -52,7 +52,7 @@ func (w *work) led() map[uint16][]uint32 {
 type reduction struct {
 	*work
 	order   []int // of pieces
-	led     map[uint16][]uint32
+	used    []uint32 // picks that are told to anybody
 	classes []budget.Class
 	index   map[[2]uint32]uint32 // by class and pick
 }
@@ -75,27 +75,20 @@ func (r *reduction) empty(c *class) bool {
 	return c.weight == 0 && c.place == 0 && c.row < 0 && c.prefer < 0
 }
 
-// also are the picks that would do: led by the best edge or the second best,
-// with no edge that operators prefer less or whose round trip is longer by more
-// than the bound than that of the edge in its place. Who explores does so.
+// also are the picks that would do: with no edge that operators prefer less or
+// whose round trip is longer by more than the bound than that of the edge in
+// its place. It need not be the second best: where several edges are about as
+// good, which of them comes second is chance, and a map that heeds it is far
+// larger. Who explores does so.
 func (r *reduction) also(c *class, best uint32) []uint32 {
 	own := &r.picks[best]
 	if own.n == 0 || int32(own.slots[0].edge) == c.lead {
 		return nil
 	}
-	leads := []uint16{own.slots[0].edge}
-	for _, e := range r.ranks[c.rank] {
-		if r.fits[e] && e != leads[0] {
-			leads = append(leads, e)
-			break
-		}
-	}
 	var out []uint32
-	for _, lead := range leads {
-		for _, i := range r.led[lead] {
-			if i != best && r.does(c, own, &r.picks[i]) {
-				out = append(out, i)
-			}
+	for _, i := range r.used {
+		if i != best && r.does(c, own, &r.picks[i]) {
+			out = append(out, i)
 		}
 	}
 	return out
