@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,19 +93,18 @@ func report(p *printer, env *Env, output string, r *gdnsd.Result) {
 	for _, line := range r.Taken {
 		p.line("%s", line)
 	}
-	command := env.program() + " dns serve"
+	command := env.program() + " dns serve --geo " + cmp.Or(r.Database, "FILE")
 	if output != "" {
 		command += " --network " + output
-	}
-	if r.Database != "" {
-		command += " --geo " + r.Database
 	}
 	if len(r.Listen) > 0 {
 		command += " --listen " + r.Listen[0]
 	}
-	if !r.Probed {
-		command += " --probe none"
+	probe := "none"
+	if r.Probed {
+		probe = string(r.Map.Health.Probe)
 	}
+	command += " --probe " + probe
 	p.line("serve it with: %s", command)
 	if len(r.Listen) > 1 {
 		p.line("gdnsd answers on %s too: run one for each", strings.Join(r.Listen[1:], ", "))

@@ -65,7 +65,7 @@ func TestImportOverwritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{".", "--zone", "example.net", "--place", "c=1.5,-2", "--output", "network.toml"}
 	out, said, err := imported(t, dir, args...)
-	if err != nil || out != "" || !strings.Contains(said, "dns serve --network network.toml") {
+	if err != nil || out != "" || !strings.Contains(said, "dns serve --geo FILE --network network.toml --listen 192.0.2.53:53 --probe none\n") {
 		t.Fatalf("%q %q %v", out, said, err)
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "network.toml"))

@@ -19,10 +19,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"landfall"
 	"landfall/cmd/internal/cli"
-	"landfall/cmd/internal/config"
-	"landfall/cmd/internal/gdnsd"
 )
 
 // Both servers are given the same database and are asked by the same clients.
@@ -268,24 +265,18 @@ func (w *world) started(t *testing.T) bool {
 // landfall imports the configuration and serves what comes of it.
 func (w *world) landfall(t *testing.T, probe string) *server {
 	t.Helper()
-	o := gdnsd.Options{}
+	args := []string{"dns", "import-gdnsd", "config", "--output", "network.toml"}
 	if !strings.Contains(w.config, "auto_dc_coords") {
-		o.Places = map[string]landfall.Place{
-			"fra": {Lat: 50.11, Lon: 8.68}, "nyc": {Lat: 40.71, Lon: -74.01}, "sin": {Lat: 1.29, Lon: 103.85}, "gru": {Lat: -23.55, Lon: -46.63}, "syd": {Lat: -33.87, Lon: 151.21},
+		for _, place := range []string{"fra=50.11,8.68", "nyc=40.71,-74.01", "sin=1.29,103.85", "gru=-23.55,-46.63", "syd=-33.87,151.21"} {
+			args = append(args, "--place", place)
 		}
 	}
-	r, err := gdnsd.Import(os.DirFS("/"), w.dir, o)
-	if bad, ok := errors.AsType[*config.Error](err); ok {
-		t.Fatal(bad.Explain())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.write(t, "network.toml", r.Text)
 	var said bytes.Buffer
 	env := cli.Env{Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said, Dir: w.dir, Getenv: func(string) string { return "" }}
-	if status := cli.Main(t.Context(), env, []string{"check"}); status != cli.ExitOK {
-		t.Fatalf("landfall check: exit status %d\n%s", status, said.String())
+	for _, args := range [][]string{args, {"check"}} {
+		if status := cli.Main(t.Context(), env, args); status != cli.ExitOK {
+			t.Fatalf("landfall %q: exit status %d\n%s", args, status, said.String())
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	read, write := io.Pipe()
