@@ -18,11 +18,14 @@ require landfall v0.0.0
 // (atlas); the product only reads such files.
 require github.com/maxmind/mmdbwriter v1.2.0
 
+// Answers in tests of our own packet code (ecs), so that it is held against
+// another's.
+require github.com/miekg/dns v1.1.73
+
 require (
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
 	github.com/letsencrypt/pebble/v2 v2.10.1 // indirect
-	github.com/miekg/dns v1.1.73 // indirect
 	github.com/oschwald/geoip2-golang/v2 v2.5.0 // indirect
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // indirect
 	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect

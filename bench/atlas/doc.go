@@ -3,19 +3,25 @@
 // MaxMind DB format that every name server reads, eight edges, and the truth
 // about which of them is nearest to an address.
 //
-// What the address space is like:
+// The address space imitates GeoLite2-Country of 2014-10-08, walked leaf by
+// leaf. It had 178,050 IPv4 leaves, 107,020 ranges of addresses by country,
+// 37,686 by continent, and 63,696 prefixes (25,676 ranges) as the smallest map
+// of three regions. World.Census counts the same of a world: leaves come
+// within 1 %, prefixes for three regions within 5 %, ranges by country within
+// 20 %, those by continent and region within 25 %.
 //
-//   - Prefix lengths up to /16 are as many as in the global routing table of
-//     2014 as the weekly Routing Table Reports count it (thyme.apnic.net,
-//     "Number of prefixes announced per prefix length", rounded); the longer
-//     ones are a third of it, so that the leaves are as many as those of
-//     GeoLite2-Country of 2014-10-08: 178,050.
-//   - Neighbours are alike as they are there: the places were tuned until the
-//     ranges by country (107,020), by continent (37,686) and the smallest
-//     number of prefixes for three regions (63,696) came near; World.Census
-//     says how near.
-//   - Countries have rounded shares of the addresses of that time, and real
-//     cities (places.txt).
+// Lengths up to /16 are about as many as the global routing table of that time
+// had (the weekly Routing Table Report of thyme.apnic.net, "Number of prefixes
+// announced per prefix length", rounded); what is longer is shared out so that
+// the counts above come about, half of it longer than /24: in the database,
+// four fifths of the prefixes for three regions together hold a thousandth of
+// the addresses. Worlds are more ragged than it was: the smallest map for three
+// regions that tells 0.5 % of addresses wrong has about 10,600 prefixes, there
+// it had 5,483.
+//
+// Countries have rounded shares of the addresses of that time, and real cities
+// (places.txt). IPv6 is /32s as registries allocate them, with room between
+// them, and some /36 to /48 elsewhere.
 //
 // The same seed makes the same world, to the byte. The package measures
 // nothing and runs no name server.
