@@ -122,6 +122,8 @@ func trueFirst(a, b bool) int {
 // the places that draw too much had said nothing.
 func (s *session) grant(c claim) {
 	r := s.rows[c.row]
+	// Clients of whom no query was seen come by way of some resolver.
+	weight := max(r.weight, s.total/float64(len(s.rows))/100)
 	var distrusted []uint16
 	for {
 		s.look(r.key, r.entry, distrusted)
@@ -129,10 +131,10 @@ func (s *session) grant(c claim) {
 			s.wait(r.entry)
 		}
 		d := s.draws()
-		full, ok := s.full(d, r.weight)
+		full, ok := s.full(d, weight)
 		if !ok || slices.Contains(distrusted, full) {
 			for _, to := range d {
-				s.drawn[to.site] += to.part * r.weight
+				s.drawn[to.site] += to.part * weight
 			}
 			if d[0].part > 0 {
 				s.led += r.weight

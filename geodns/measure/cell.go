@@ -39,6 +39,7 @@ type cell struct {
 	last    uint32          // time of the last sample; 0: there was none
 	rumour  uint32          // what was said without having been asked
 	tried   uint32          // last epoch on trial
+	doubted bool            // in the last view: it was not believed
 }
 
 // add takes a sample of an edge that answers led to.

@@ -93,6 +93,11 @@ func (s *session) tidy() {
 		}
 		s.total += s.rows[i].weight
 	}
+	if s.total == 0 { // nothing was counted yet
+		for i := range s.rows {
+			s.rows[i].weight, s.total = 1, s.total+1
+		}
+	}
 }
 
 // find is the cell of an edge, nil if there is none.
@@ -156,7 +161,7 @@ func (s *session) estimates(out []Estimate, e *entry) []Estimate {
 	for i := range e.cells {
 		c := &e.cells[i]
 		if rtt := c.estimate(); rtt > 0 && s.book.edges[c.edge].active {
-			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now)})
+			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now) && !c.doubted})
 		}
 	}
 	slices.SortFunc(out[from:], func(a, b Estimate) int { return cmp.Compare(a.Edge, b.Edge) })

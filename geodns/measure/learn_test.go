@@ -2,6 +2,7 @@ package measure
 
 import (
 	"math"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -156,4 +157,38 @@ func TestFollowsTheNetwork(t *testing.T) {
 		t.Errorf("%.4f of the traffic is on the best edge after they got shorter", best)
 	}
 	t.Logf("and shorter again: best=%.4f excess_ms=%.3f", best, s.mean(10, func(f figures) float64 { return f.excess }))
+}
+
+// What is not believed is not passed on as if it were.
+func TestDoubtedEstimatesAreNotFresh(t *testing.T) {
+	s := start(t, all(), "fra", "nyc", "syd")
+	s.epochs(5, said{"fra": 20, "syd": 1})
+	for _, e := range s.verdict().Estimates {
+		if e.Fresh != (e.Edge == "fra") {
+			t.Errorf("%+v, though clients at 20 ms from fra are not at 1 ms from syd", e)
+		}
+	}
+}
+
+// Before any query was counted, all prefixes weigh the same, and a liar is
+// held back as ever.
+func TestNothingCountedYet(t *testing.T) {
+	prefixes, epochs := some()
+	s := newSimulation(t, newEarth(4, prefixes, 0.15))
+	s.weight = func(netip.Prefix) float64 { return 0 }
+	const liar = 5
+	s.lies[liar] = func(*client) time.Duration { return time.Millisecond }
+	s.run(epochs)
+	led, nearest := 0, 0
+	for i, c := range s.clients {
+		if s.lead[i] == liar {
+			led++
+		}
+		if c.rank[0] == liar {
+			nearest++
+		}
+	}
+	if gained := float64(led-nearest) / float64(prefixes); gained > float64(DefaultCap) {
+		t.Errorf("the liar drew %.3f of the prefixes", gained)
+	}
 }

@@ -30,6 +30,8 @@ type sight struct {
 	before []int           // the order until now
 	order  []int           // the order that follows from all this
 
+	doubted []bool // by rank: measured, and not believed
+
 	contradicted bool
 }
 
@@ -44,10 +46,14 @@ func (s *session) look(k key, e *entry, distrusted []uint16) *sight {
 		}
 	}
 	n := len(v.edges)
-	v.rtt, v.cost, v.apart = blank(v.rtt, n), blank(v.cost, n), blank(v.apart, n)
+	v.rtt, v.cost, v.apart, v.doubted = blank(v.rtt, n), blank(v.cost, n), blank(v.apart, n), blank(v.doubted, n)
 	v.contradicted = false
 	for rank, edge := range v.edges {
-		if c := e.find(edge); c != nil && c.fresh(s.now) && !slices.Contains(distrusted, s.site(rank)) {
+		if c := e.find(edge); c == nil || !c.fresh(s.now) {
+			continue
+		} else if slices.Contains(distrusted, s.site(rank)) {
+			v.doubted[rank] = true
+		} else {
 			v.rtt[rank] = c.estimate()
 		}
 	}
@@ -117,7 +123,7 @@ func (s *session) believe() {
 	for i, rank := range v.before {
 		for _, other := range v.before[:i] {
 			if v.rtt[rank] > 0 && v.rtt[other] > 0 && v.rtt[rank]+v.rtt[other] < s.fastest[s.site(rank)][s.site(other)] {
-				v.rtt[rank], v.contradicted = 0, true
+				v.rtt[rank], v.doubted[rank], v.contradicted = 0, true, true
 			}
 		}
 	}

@@ -65,6 +65,11 @@ func (s *session) adopt(row int) {
 			e.order = append(e.order, v.edges[rank])
 		}
 	}
+	for rank, edge := range v.edges {
+		if c := e.find(edge); c != nil {
+			c.doubted = v.doubted[rank]
+		}
+	}
 	s.host(row)
 }
 

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"math"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type simulation struct {
 	load   float64 // connections of an average prefix in an epoch
 
 	up, room func(landfall.NodeID) bool // as World has them
+	weight   func(netip.Prefix) float64 // nil: the truth
 }
 
 // figures are what an epoch was like, by traffic.
@@ -87,6 +89,9 @@ func (s *simulation) step() figures {
 	}
 	w := s.world()
 	w.Up, w.Room = s.up, s.room
+	if s.weight != nil {
+		w.Weight = s.weight
+	}
 	s.view = s.book.Freeze(w)
 	s.all = append(s.all, f)
 	return f

@@ -39,7 +39,7 @@ type Estimate struct {
 	RTT   time.Duration
 	Count float64       // connections behind it, older ones counting less
 	Age   time.Duration // since the last sample, at the time of the View
-	Fresh bool          // recent and of samples enough to be believed
+	Fresh bool          // recent, of samples enough, and believed
 }
 
 // Of is the View of some verdicts, for tests and comparisons: the last of
