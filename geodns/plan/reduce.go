@@ -51,7 +51,7 @@ func (w *work) used() []uint32 {
 // reduction says what each client may be told.
 type reduction struct {
 	*work
-	order   []int // of pieces
+	order   []int    // of pieces
 	used    []uint32 // picks that are told to anybody
 	classes []budget.Class
 	index   map[[2]uint32]uint32 // by class and pick
