@@ -7,8 +7,8 @@
 // leaf. It had 178,050 IPv4 leaves, 107,020 ranges of addresses by country,
 // 37,686 by continent, and 63,696 prefixes (25,676 ranges) as the smallest map
 // of three regions. World.Census counts the same of a world: leaves come
-// within 1 %, prefixes for three regions within 5 %, ranges by country within
-// 20 %, those by continent and region within 25 %.
+// within 1 %, prefixes for three regions within 2 %, ranges by country within
+// 5 %, those by region within 12 % and those by continent within 25 %.
 //
 // Lengths up to /16 are about as many as the global routing table of that time
 // had (the weekly Routing Table Report of thyme.apnic.net, "Number of prefixes

@@ -1,9 +1,11 @@
 package atlas
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +33,11 @@ type country struct {
 type earth struct {
 	countries []country
 	cities    []city
+	near      [][]int // by city: the others nearest to it, on its continent
 }
+
+// neighbours is how many cities are near.
+const neighbours = 4
 
 func readEarth() (*earth, error) {
 	e := &earth{}
@@ -47,7 +53,30 @@ func readEarth() (*earth, error) {
 			return nil, fmt.Errorf("places.txt:%d: %w", i+1, err)
 		}
 	}
+	for i := range e.cities {
+		e.near = append(e.near, e.around(i))
+	}
 	return e, nil
+}
+
+// around finds the nearest other cities of a continent.
+func (e *earth) around(i int) []int {
+	var out []int
+	for j, c := range e.cities {
+		if j != i && e.countries[c.country].continent == e.countries[e.cities[i].country].continent {
+			out = append(out, j)
+		}
+	}
+	slices.SortFunc(out, func(a, b int) int {
+		from := e.cities[i].place
+		return cmp.Compare(from.Distance(e.cities[a].place), from.Distance(e.cities[b].place))
+	})
+	return out[:min(len(out), neighbours)]
+}
+
+// drawNear takes a city near another.
+func (e *earth) drawNear(r *rand.Rand, city int) int {
+	return e.near[city][r.IntN(len(e.near[city]))]
 }
 
 func (e *earth) country(f []string) error {

@@ -19,10 +19,10 @@ const unknownLeaves = 4
 
 // How alike neighbours are: the share of halves, at /32, that another country
 // has than the whole; of these, the share on any continent; and the share of
-// halves of the same country in another of its cities.
+// the other halves that are in a city near that of the whole.
 const (
-	otherCountry   = 0.90
-	otherContinent = 0.08
+	otherCountry   = 0.8
+	otherContinent = 0.09
 	otherCity      = 0.15
 )
 
@@ -129,7 +129,7 @@ func (s *splitter) change(b *block, rate float64) {
 	case x < otherCountry*rate:
 		b.city = s.earth.drawCity(s.rand, s.earth.drawCountry(s.rand, s.earth.countries[c].continent))
 	case s.rand.Float64() < otherCity:
-		b.city = s.earth.drawCity(s.rand, c)
+		b.city = s.earth.drawNear(s.rand, b.city)
 	}
 }
 

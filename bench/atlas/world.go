@@ -55,12 +55,8 @@ func (w *World) tell(r *rand.Rand) {
 		if a.Prefix.Bits() != b.Prefix.Bits() || !parent.Contains(b.Prefix.Addr()) || a.city == nowhere {
 			continue
 		}
-		c := w.earth.cities[a.city].country
-		for tries := 0; a.city == b.city; tries++ {
-			if tries > 3 { // a country of few cities
-				c = w.earth.drawCountry(r, w.earth.countries[c].continent)
-			}
-			b.city = w.earth.drawCity(r, c)
+		if a.city == b.city {
+			b.city = w.earth.drawNear(r, a.city)
 		}
 	}
 }
