@@ -12,7 +12,8 @@ import (
 // Book holds what is learnt. Its methods may be called by any number of
 // goroutines.
 type Book struct {
-	cfg Config
+	cfg    Config
+	mapped chan struct{} // there is a new map
 
 	mu      sync.Mutex
 	m       *landfall.Map // nil before the first
@@ -71,14 +72,19 @@ func New(c Config) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{cfg: c, byID: map[landfall.NodeID]uint16{}, entries: map[key]*entry{}}, nil
+	return &Book{cfg: c, mapped: make(chan struct{}, 1), byID: map[landfall.NodeID]uint16{}, entries: map[key]*entry{}}, nil
 }
 
-// SetMap says which edges there are: samples of others are dropped.
+// SetMap says which edges there are: samples of others are dropped. Run makes
+// a View at once.
 func (b *Book) SetMap(m *landfall.Map) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.setMap(m)
+	select {
+	case b.mapped <- struct{}{}:
+	default: // Run will hear of both at once
+	}
 }
 
 func (b *Book) setMap(m *landfall.Map) {

@@ -13,24 +13,31 @@ const (
 	saveEvery = 6 // epochs
 )
 
-// Run makes a View at the beginning of each epoch and hands it on, until ctx
-// ends. With Config.Keep it begins with what was kept, and keeps what it
+// Run makes a View at the beginning of each epoch, and whenever the map
+// changes, and hands it on, until ctx ends. With Config.Keep it begins with what was kept, and keeps what it
 // learns every half an hour and in the end.
 func (b *Book) Run(ctx context.Context) error {
 	if b.cfg.World == nil || b.cfg.Changed == nil {
 		return errors.New("measure: Run wants World, to know what a view depends on, and Changed, to hand it to")
 	}
 	b.load()
-	for epochs := 1; ; epochs++ {
+	for epochs := 0; ; {
+		select {
+		case <-b.mapped: // is heeded now
+		default:
+		}
 		b.cfg.Changed(b.Freeze(b.cfg.World()))
 		next := time.NewTimer(b.cfg.Epoch - time.Duration(b.cfg.Now().UnixNano()%int64(b.cfg.Epoch)))
 		select {
 		case <-ctx.Done():
 			next.Stop()
 			return b.save()
+		case <-b.mapped:
+			next.Stop()
+			continue
 		case <-next.C:
 		}
-		if epochs%saveEvery == 0 {
+		if epochs++; epochs%saveEvery == 0 {
 			if err := b.save(); err != nil {
 				b.cfg.Log.Error("round trips are not kept", "err", err)
 			}

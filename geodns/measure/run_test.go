@@ -77,6 +77,21 @@ func TestRunMakesAViewAtTheBeginningOfEachEpoch(t *testing.T) {
 	})
 }
 
+func TestRunHeedsANewMapAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, Config{})
+		synctest.Wait()
+		r.book.SetMap(testMap())
+		synctest.Wait()
+		if views := r.views(); len(views) != 2 || views[1].Epoch() != views[0].Epoch() {
+			t.Errorf("%d views after a new map, want two of one epoch", len(views))
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRunKeepsWhatItLearns(t *testing.T) {
 	dir := tempRoot(t)
 	synctest.Test(t, func(t *testing.T) {
