@@ -47,7 +47,7 @@ func (s *Server) Stop() error {
 	}
 }
 
-// Run starts a command and waits until it answers for Host at addr.
+// Run starts a command and waits until it answers for Zone at addr.
 func Run(ctx context.Context, name string, addr netip.AddrPort, argv ...string) (*Server, error) {
 	s := &Server{Name: name, Addr: addr, ended: make(chan struct{})}
 	path, err := program(argv[0])
@@ -78,7 +78,8 @@ func program(name string) (string, error) {
 	return path, nil
 }
 
-// ready asks until there is an answer.
+// ready asks until there is an answer, and about the zone: a resolver is not to
+// know anything of Host before it is measured.
 func (s *Server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, start)
 	defer cancel()
@@ -87,12 +88,12 @@ func (s *Server) ready(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	query, buf := ecs.AppendQuery(nil, 1, ecs.ParseName(Host), netip.MustParsePrefix("1.1.1.0/24")), make([]byte, 4096)
+	query, buf := ecs.AppendQuery(nil, 1, ecs.ParseName(Zone), netip.MustParsePrefix("1.1.1.0/24")), make([]byte, 4096)
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		conn.Write(query) // refused until the server listens
 		conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if n, err := conn.Read(buf); err == nil {
-			if a, err := ecs.Parse(buf[:n]); err == nil && a.Addr.IsValid() {
+			if a, err := ecs.Parse(buf[:n]); err == nil && a.Code == 0 {
 				tick.Stop()
 				return nil
 			}
