@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,15 +125,13 @@ func (l *learner) world() measure.World {
 		Map:  l.m,
 		Up:   func(id landfall.NodeID) bool { return !l.down(id) },
 		Room: hasRoom(l.server.Plan()),
+		Also: sentBy(l.server.Plan(), l.learned.Resolvers),
 	}
 	if l.m != nil {
 		w.Prior = measure.Nearest(l.m, l.atlas)
 	}
 	if seen := l.traffic.Freeze(); !seen.Empty() {
-		weights := make(map[netip.Prefix]float64, seen.Len())
-		for p, n := range seen.All() {
-			weights[p] = n
-		}
+		weights := maps.Collect(seen.All())
 		w.Weight = func(p netip.Prefix) float64 { return weights[p] }
 	}
 	return w
@@ -146,6 +146,26 @@ func hasRoom(p *plan.Plan) func(landfall.NodeID) bool {
 		}
 	}
 	return func(id landfall.NodeID) bool { return !full[id] }
+}
+
+// sentBy tells which edges the clients of a prefix are sent to by the answers
+// that their resolvers get.
+func sentBy(p *plan.Plan, behind *resolver.View) func(netip.Prefix) []landfall.NodeID {
+	if p == nil || behind.Len() == 0 {
+		return nil
+	}
+	edges := map[netip.Prefix][]landfall.NodeID{}
+	for r := range behind.All() {
+		told := p.Choice(p.LookupResolver(plan.A, r.Addr)).Edges
+		for _, c := range r.Clients {
+			for _, id := range told {
+				if !slices.Contains(edges[c.Prefix], id) {
+					edges[c.Prefix] = append(edges[c.Prefix], id)
+				}
+			}
+		}
+	}
+	return func(p netip.Prefix) []landfall.NodeID { return edges[p] }
 }
 
 // epoch begins a new one: all that changes slowly changes together, so that
@@ -180,7 +200,11 @@ func (l *learner) apply() {
 func (l *learner) run(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()
-	working.Go(func() { _ = l.measured.Run(ctx) })
+	working.Go(func() {
+		if err := l.measured.Run(ctx); err != nil {
+			l.log.Error("what edges measured is not kept", "err", err)
+		}
+	})
 	defer l.save()
 	tick := time.NewTicker(learnEvery)
 	defer tick.Stop()
