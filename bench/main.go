@@ -25,6 +25,7 @@ type options struct {
 	idle    time.Duration // silence before memory is read
 	results string        // where tables are kept; empty keeps none
 	worlds  int           // how many address spaces name servers are measured in
+	soak    bool          // whether simulations run at full size
 	deaths  int           // in how many random worlds an edge dies
 	clients int           // how many clients ask a resolver in each
 }
@@ -49,6 +50,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.IntVar(&o.rounds, "rounds", 3, "measure everything `n` times, interleaved")
 	fs.DurationVar(&o.idle, "idle", 10*time.Second, "how long it must be silent before its memory is read")
 	fs.IntVar(&o.worlds, "worlds", 3, "measure name servers in `n` address spaces")
+	fs.BoolVar(&o.soak, "soak", false, "let simulations run at full size, for hours")
 	fs.IntVar(&o.deaths, "deaths", 10_000, "kill an edge in `n` random worlds")
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
 	fs.StringVar(&o.results, "results", "results", "keep the table in this `directory`; empty: keep none")
