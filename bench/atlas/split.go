@@ -31,10 +31,9 @@ const nowhere = -1
 
 // block is a prefix whose halves may yet differ.
 type block struct {
-	addr    uint32
-	city    int
-	torn    float64 // how likely it is to be split: fragments lie together
-	unknown bool
+	addr uint32
+	city int
+	torn float64 // how likely it is to be split: fragments lie together
 }
 
 // splitter makes the leaves of IPv4 from the top down.

@@ -21,7 +21,7 @@ loglevel=3
 security-poll-suffix=
 `
 
-// pdnsZones map every city of the database to its edge, with the placeholder
+// pdnsZones map every city of the database to its edge, with its format
 // %mp. The function pickclosest of Lua records measures distances, but tells
 // resolvers that an answer is for the asked subnet alone.
 const pdnsZones = `domains:
