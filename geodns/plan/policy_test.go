@@ -113,10 +113,10 @@ func TestDrainingEdgesLeaveAtOnce(t *testing.T) {
 // of an answer with them.
 func TestEdgesAtOnePlaceShareByWeight(t *testing.T) {
 	w := newWorld(3, 60)
-	w.populate(300, 2000, 0.8)
+	w.populate(300, 1500, 0.75)
 	w.m.Steering.Answers = 1
 	in := Input{Map: w.m, Atlas: w.atlas()}
-	for epoch := range uint64(3) {
+	for epoch := range uint64(2) {
 		in.Epoch = epoch * 1024
 		loads := Compile(in).Loads()
 		fra, nyc := loads[0].First/(loads[0].First+loads[1].First), 0.0
@@ -150,7 +150,7 @@ func TestFewDrawAnewInAnEpoch(t *testing.T) {
 // What Diff predicts is what every /24 observes.
 func TestMovesArePredictedForEvery24(t *testing.T) {
 	w := newWorld(4, 120)
-	w.populate(60, 60, 0.9)
+	w.populate(30, 30, 0.85)
 	atlas := w.atlas()
 	before := Compile(Input{Map: w.m, Atlas: atlas})
 	next := w.m.Clone()
@@ -162,7 +162,7 @@ func TestMovesArePredictedForEvery24(t *testing.T) {
 		moves := Diff(before, after, k)
 		every, at, share := 1, 0, 0.0
 		if testing.Short() || k > A {
-			every = 61
+			every = 251
 		}
 		for i := 0; i < 1<<24; i += every {
 			a := net24(i)
@@ -191,7 +191,7 @@ func TestMovesArePredictedForEvery24(t *testing.T) {
 // but its best, and nobody an edge that is farther than the bound allows.
 func TestBudgetIsKept(t *testing.T) {
 	w := newWorld(5, 120)
-	w.populate(60, 60, 0.9)
+	w.populate(30, 30, 0.85)
 	atlas := w.atlas()
 	exact := Compile(Input{Map: w.m, Atlas: atlas})
 	thrifty := w.m.Clone()
@@ -203,8 +203,8 @@ func TestBudgetIsKept(t *testing.T) {
 	if moved > 0.01 || math.Abs(moved-p.Moved()) > 1e-6 || 5*few > 4*v4 {
 		t.Errorf("%d prefixes instead of %d, %g of clients moved, said %g", few, v4, moved, p.Moved())
 	}
-	for _, m := range Diff(exact, p, Both) {
-		if m.Share == 0 {
+	for i, m := range Diff(exact, p, Both) {
+		if m.Share == 0 || i%17 != 0 {
 			continue
 		}
 		e := p.Explain(Both, m.Prefix.Addr(), false)
