@@ -10,14 +10,18 @@
 // within 1 %, prefixes for three regions within 2 %, ranges by country within
 // 5 %, those by region within 12 % and those by continent within 25 %.
 //
-// Lengths up to /16 are about as many as the global routing table of that time
-// had (the weekly Routing Table Report of thyme.apnic.net, "Number of prefixes
-// announced per prefix length", rounded); what is longer is shared out so that
-// the counts above come about, half of it longer than /24: in the database,
-// four fifths of the prefixes for three regions together hold a thousandth of
-// the addresses. Worlds are more ragged than it was: the smallest map for three
-// regions that tells 0.5 % of addresses wrong has about 10,600 prefixes, there
-// it had 5,483.
+// Lengths are not measured from any table. Those up to /16 are about what the
+// global routing table of that time had, from memory and rounded; no report was
+// at hand to check them against. What is longer is shared out so that the
+// counts above come about, half of it longer than /24: in the database, four
+// fifths of the prefixes for three regions together hold a thousandth of the
+// addresses.
+//
+// The counts do not pin a world down. What a budget saves depends on how alike
+// neighbours are beyond what is counted, and worlds are easier there than the
+// database was: told 0.5 % wrong without a bound, its map for three regions had
+// 5,483 prefixes; that for three edges of a world has about 2,000. Figures of
+// budgets are of these worlds, and flatter.
 //
 // Countries have rounded shares of the addresses of that time, and real cities
 // (places.txt). IPv6 is /32s as registries allocate them, with room between
