@@ -127,8 +127,7 @@ func (c *Counter) age(factor float64) (before, after uint64) {
 	for i := range c.sets {
 		for j := range c.sets[i].counts {
 			n := &c.sets[i].counts[j]
-			for {
-				was := n.Load()
+			for was := n.Load(); was > 0; was = n.Load() {
 				now := uint64(float64(was) * factor)
 				if n.CompareAndSwap(was, now) {
 					before, after = before+was, after+now

@@ -27,6 +27,8 @@ import (
 const (
 	// learnEvery is how often a name server looks whether demand has changed.
 	learnEvery = 10 * time.Second
+	// ageEvery is how often what was counted becomes older.
+	ageEvery = time.Minute
 	// keepEvery is how often what was learnt is written to disk.
 	keepEvery = 5 * time.Minute
 )
@@ -209,13 +211,17 @@ func (l *learner) run(ctx context.Context) error {
 	tick := time.NewTicker(learnEvery)
 	defer tick.Stop()
 	kept := time.Now()
+	aged := kept
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			l.traffic.Tick(now)
-			l.resolvers.Tick(now)
+			if now.Sub(aged) >= ageEvery {
+				aged = now
+				l.traffic.Tick(now)
+				l.resolvers.Tick(now)
+			}
 			l.apply()
 			if now.Sub(kept) >= keepEvery {
 				kept = now
