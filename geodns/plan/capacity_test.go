@@ -80,8 +80,8 @@ func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
 }
 
 // held reports an edge that has more than it can serve while another, that does
-// not serve them already, has room for some of its clients: if an edge is down,
-// for some of those that were the dead edge's.
+// not serve them already, has room for some of its clients, beyond what is too
+// little to look for: if an edge is down, for some of those that were its.
 func held(p *Plan, down bool) error {
 	w := p.work
 	for e, l := range p.loads {
@@ -94,7 +94,7 @@ func held(p *Plan, down bool) error {
 				continue
 			}
 			for f, room := range p.loads {
-				if share := told.share(e); room.Serves && !told.has(f) && smallest(piece.prefix) && room.Load+piece.weight*share < room.Ceiling*(1-1e-6) {
+				if share := told.share(e); room.Serves && !told.has(f) && smallest(piece.prefix) && room.Load+piece.weight*share < room.Ceiling*(1-little) {
 					return fmt.Errorf("%s has %g of %g, and %s has room for %v: %g of %g", l.Edge, l.Load, l.Ceiling, room.Edge, piece.prefix, room.Load, room.Ceiling)
 				}
 			}

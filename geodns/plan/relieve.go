@@ -11,8 +11,8 @@ import (
 // on along a path of edges. Only slots that may move do: all of them, or, once
 // edges are down, those that were theirs.
 func (w *work) relieve() {
-	r := relief{work: w, blocked: map[arc]bool{}}
-	for range 8 * len(w.load) * len(w.load) {
+	r := relief{work: w, blocked: map[way]bool{}}
+	for range 4 * len(w.load) * len(w.load) {
 		r.look()
 		path := r.path()
 		if path == nil {
@@ -22,14 +22,25 @@ func (w *work) relieve() {
 	}
 }
 
+// little is the part of a ceiling that is too little room to look for: what is
+// gained is less than what edges' loads go up and down by from one second to
+// the next.
+const little = 1e-3
+
 // arc is a way for load from one edge to another.
 type arc struct{ from, to int }
+
+// way is an arc on the way to an edge with room.
+type way struct {
+	arc
+	end int
+}
 
 // relief is a search for such paths.
 type relief struct {
 	*work
-	blocked map[arc]bool
-	ways    map[arc]bool
+	blocked map[way]bool
+	arcs    map[arc]bool
 }
 
 // moves reports whether an edge's slot among what a piece is told may move.
@@ -38,11 +49,11 @@ func (r *relief) moves(i, edge int) bool {
 	return told.has(edge) && (!r.levelled || !r.picks[r.based[i]].has(edge))
 }
 
-// look finds all ways.
+// look finds all arcs.
 func (r *relief) look() {
 	type kind struct{ told, based uint32 }
 	seen := map[kind]bool{}
-	r.ways = map[arc]bool{}
+	r.arcs = map[arc]bool{}
 	for i, p := range r.pieces {
 		k := kind{told: r.told[i]}
 		if r.levelled {
@@ -57,36 +68,25 @@ func (r *relief) look() {
 				continue
 			}
 			for to := range r.load {
-				if a := (arc{int(s.edge), to}); !r.picks[k.told].has(to) && r.may(to, r.levelled) && !r.blocked[a] {
-					r.ways[a] = true
+				if !r.picks[k.told].has(to) && r.may(to, r.levelled) {
+					r.arcs[arc{int(s.edge), to}] = true
 				}
 			}
 		}
 	}
 }
 
-// path is the shortest from an edge that has too much to one with room.
+// path is the shortest from an edge that has too much to one with room; nil if
+// there is none.
 func (r *relief) path() []int {
 	for start := range r.load {
 		if !r.over(start) {
 			continue
 		}
-		before := map[int]int{start: start}
-		for queue := []int{start}; len(queue) > 0; queue = queue[1:] {
-			at := queue[0]
-			if r.load[at] < r.capacity[at]*(1-rounding) {
-				path := []int{at}
-				for at != start {
-					at = before[at]
-					path = append(path, at)
-				}
-				slices.Reverse(path)
-				return path
-			}
-			for to := range r.load {
-				if _, known := before[to]; !known && r.ways[arc{at, to}] {
-					before[to] = at
-					queue = append(queue, to)
+		for end := range r.load {
+			if r.load[end] < r.capacity[end]*(1-little) {
+				if path := r.between(start, end); path != nil {
+					return path
 				}
 			}
 		}
@@ -94,14 +94,37 @@ func (r *relief) path() []int {
 	return nil
 }
 
+func (r *relief) between(start, end int) []int {
+	after := map[int]int{end: end}
+	for queue := []int{end}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		if at == start {
+			path := []int{at}
+			for at != end {
+				at = after[at]
+				path = append(path, at)
+			}
+			return path
+		}
+		for from := range r.load {
+			a := arc{from, at}
+			if _, known := after[from]; !known && r.arcs[a] && !r.blocked[way{a, end}] {
+				after[from] = at
+				queue = append(queue, from)
+			}
+		}
+	}
+	return nil
+}
+
 // push moves load along a path, from its end: each step makes the room for the
-// one before. A step that nothing fits is no way.
+// one before. A step that nothing fits is no way to that end.
 func (r *relief) push(path []int) {
-	n := len(path)
-	load := min(r.load[path[0]]-r.capacity[path[0]], r.capacity[path[n-1]]-r.load[path[n-1]])
-	for i := n - 2; i >= 0; i-- {
+	end := path[len(path)-1]
+	load := min(r.load[path[0]]-r.capacity[path[0]], r.capacity[end]-r.load[end])
+	for i := len(path) - 2; i >= 0; i-- {
 		if load = min(load, r.step(path[i], path[i+1], load)); load <= 0 {
-			r.blocked[arc{path[i], path[i+1]}] = true
+			r.blocked[way{arc{path[i], path[i+1]}, end}] = true
 			return
 		}
 	}
@@ -132,17 +155,13 @@ func (r *relief) step(from, to int, load float64) float64 {
 	return load - left
 }
 
-// instead is what a crowd is told if one edge takes slots of another: all of
-// them, if it has so many addresses, or others have room for the rest.
+// instead is what a crowd is told if one edge takes as many slots of another as
+// it has addresses for.
 func (r *relief) instead(c *crowd, from, to int) pick {
 	next := r.picks[c.pick].without(from)
 	r.filler.add(&next, to)
-	rank := r.ranks[c.class.rank]
-	next = r.filler.fill(next, rank, func(e int) bool {
-		return e != from && r.may(e, r.levelled) && r.load[e] < r.capacity[e]*(1-rounding)
-	})
 	if !r.filler.full(&next) {
 		r.filler.add(&next, from)
 	}
-	return next.ordered(rank)
+	return next.ordered(r.ranks[c.class.rank])
 }
