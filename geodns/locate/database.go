@@ -44,6 +44,9 @@ func openDatabase(file []byte, tells, cure string, kinds ...string) (*database, 
 	if !slices.ContainsFunc(kinds, func(k string) bool { return strings.Contains(kind, k) }) {
 		return nil, fmt.Errorf("it is of type %q, which tells no %s: %s", kind, tells, cure)
 	}
+	if len(db.Metadata.Description) == 0 { // which the format wants, and no lookup needs
+		db.Metadata.Description = map[string]string{"en": "none"}
+	}
 	if err := db.Verify(); err != nil {
 		return nil, fmt.Errorf("the file is damaged, %s: its records begin at byte %d: %w", again, d.data, err)
 	}

@@ -5,8 +5,9 @@
 //
 // Databases are verified and flattened when they are loaded and never asked
 // again (geodns/prefix has the tables), and the files may be replaced
-// meanwhile. A File follows them: it loads what is new, keeps what it has when
-// the new one is damaged, and says so. Compare tells how much of the world
+// meanwhile. A File follows them, each for itself: it loads what is new, keeps
+// what it has when the new one is damaged, falls back on a database in memory
+// where it has nothing yet, and says so. Compare tells how much of the world
 // would move from one Table to the next.
 //
 // IPv4 addresses inside IPv6 ones are where the IPv4 address is; what a

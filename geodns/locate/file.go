@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +14,14 @@ import (
 
 // FileConfig is what a File is made of.
 type FileConfig struct {
-	Sources   Sources
+	Sources Sources
+	// Awaited are those of the Sources that somebody will bring: it is no
+	// fault that they are not there yet.
+	Awaited Sources
+	// Fallback is a database of places in memory, for as long as that of the
+	// Sources cannot be used; networks have no numbers as long as theirs
+	// cannot. Empty: there is no Table before all Sources could be used.
+	Fallback  []byte
 	Overrides []landfall.Override
 	// Interval is the time between two looks at the files; 0 means
 	// DefaultInterval.
@@ -29,32 +35,43 @@ type FileConfig struct {
 // look costs microseconds, and nobody waits long for what he just put there.
 const DefaultInterval = 5 * time.Second
 
-// File follows databases in files. Whatever is wrong with a new one, the Table
-// of the old ones stays.
+// File follows databases in files, each for itself. Whatever is wrong with a
+// new one, what is known from the old one stays.
 type File struct {
 	cfg  FileConfig
 	wake chan struct{} // overrides are new
 
-	checking sync.Mutex // held through a look; before mu
+	checking sync.Mutex // held through a look; before mu; guards what follows
+	files    []*followed
+	bare     *Table // what the databases say
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	over  []landfall.Override
-	dirty bool    // over has not been laid over the databases yet
-	seen  version // of the files that were read last, whole or not
-	table *Table  // nil before the first
+	dirty bool   // over has not been laid over the databases yet
+	table *Table // nil before the first
 	stats Stats
 }
 
-// NewFile checks the configuration. It reads nothing: see Check.
+// NewFile checks the configuration. It reads no file: see Check.
 func NewFile(c FileConfig) (*File, error) {
-	if c.Sources.Places == "" {
+	if c.Sources.Places == "" && c.Fallback == nil {
 		return nil, errors.New("geo database: no file is named")
 	}
 	if c.Interval < 0 {
 		return nil, fmt.Errorf("geo database: a look every %v is not possible", c.Interval)
 	}
-	if err := fit(c.Overrides, c.Sources.Networks != ""); err != nil {
+	over, err := sift(c.Overrides, c.Sources.Networks != "")
+	if err != nil {
 		return nil, err
+	}
+	f := &File{over: over, wake: make(chan struct{}, 1)}
+	if c.Fallback != nil {
+		if f.bare, err = f.bare.withPlaces("", c.Fallback); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range c.Sources.list() {
+		f.files = append(f.files, &followed{source: s, awaited: slices.Contains(c.Awaited.list(), s)})
 	}
 	if c.Interval == 0 {
 		c.Interval = DefaultInterval
@@ -65,7 +82,8 @@ func NewFile(c FileConfig) (*File, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &File{cfg: c, over: slices.Clone(c.Overrides), wake: make(chan struct{}, 1)}, nil
+	f.cfg = c
+	return f, nil
 }
 
 // Run looks at the files until ctx ends. What is wrong with them is logged.
@@ -85,22 +103,24 @@ func (f *File) Run(ctx context.Context) error {
 	}
 }
 
-// SetOverrides has other overrides laid over the databases, soon. If anything
-// is wrong with them the error tells all of it, and those of before stay.
+// SetOverrides has other overrides laid over the databases, soon. What is wrong
+// with any of them the error tells; those are left out, the others are heeded
+// all the same.
 func (f *File) SetOverrides(over []landfall.Override) error {
-	if err := fit(over, f.cfg.Sources.Networks != ""); err != nil {
-		return err
-	}
+	good, err := sift(over, f.cfg.Sources.Networks != "")
 	f.mu.Lock()
-	if !slices.Equal(f.over, over) {
-		f.over, f.dirty = slices.Clone(over), true
+	if err != nil {
+		f.stats.Refused++
+	}
+	if !slices.Equal(f.over, good) {
+		f.over, f.dirty = good, true
 	}
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
 	default: // it will wake already
 	}
-	return nil
+	return err
 }
 
 // Table is the newest Table that could be made; nil before the first.
@@ -111,42 +131,63 @@ func (f *File) Table() *Table {
 }
 
 // Check looks at the files now and loads what is new. What is wrong with them
-// it tells once for each version of them, and logs it where an older Table
-// stays; while nothing is new, nothing is wrong.
+// it tells once for each version of them, and logs it where there is a Table
+// all the same; while nothing is new, nothing is wrong.
 func (f *File) Check() error {
 	f.checking.Lock()
 	defer f.checking.Unlock()
-	v := look(f.cfg.Sources)
-	f.mu.Lock()
-	table, over := f.table, f.over
-	files, again := !v.same(f.seen), f.dirty
-	f.seen, f.dirty = v, false
-	f.mu.Unlock()
-	if !files && !again {
-		return nil
-	}
 	begun := time.Now()
-	var err error
-	if files || table == nil {
-		table, err = Open(f.cfg.Sources, over)
-	} else {
-		table, err = table.With(over)
+	fresh, err := f.renew()
+	f.mu.Lock()
+	over, again := f.over, f.dirty || f.table == nil
+	f.dirty = false
+	f.mu.Unlock()
+	if (fresh || again) && f.complete() {
+		f.accept(f.bare.lay(over), time.Since(begun))
 	}
-	if err != nil {
-		f.refuse(err)
-		return err
-	}
-	f.accept(table, time.Since(begun))
-	return nil
+	return err
 }
 
-func (f *File) refuse(err error) {
+// renew loads the databases that are new.
+func (f *File) renew() (fresh bool, err error) {
+	var faults []error
+	for _, s := range f.files {
+		next, err := s.renew(f.bare)
+		switch {
+		case err != nil:
+			faults = append(faults, err)
+			f.refuse(s, err)
+		case next != nil:
+			f.bare, fresh = next, true
+			f.cure(s)
+		}
+	}
+	return fresh, errors.Join(faults...)
+}
+
+// complete reports whether all is known that has to be.
+func (f *File) complete() bool {
+	return f.cfg.Fallback != nil || !slices.ContainsFunc(f.files, func(s *followed) bool { return !s.loaded })
+}
+
+func (f *File) refuse(s *followed, err error) {
+	s.refused = true
 	f.mu.Lock()
 	f.stats.Refused++
-	had := f.table != nil
 	f.mu.Unlock()
-	if had { // else whoever asked is told
+	switch {
+	case s.loaded:
 		f.cfg.Log.Error("geography refused: the old one stays", "err", err)
+	case f.cfg.Fallback != nil: // else whoever asked is told
+		f.cfg.Log.Error("geography refused: going on without it", "err", err)
+	}
+}
+
+// cure tells that a file which was refused is as it should be.
+func (f *File) cure(s *followed) {
+	if s.refused {
+		s.refused = false
+		f.cfg.Log.Warn("geography is whole again", "file", s.path)
 	}
 }
 
@@ -160,29 +201,15 @@ func (f *File) accept(t *Table, took time.Duration) {
 	f.cfg.Changed(t)
 }
 
-// version tells whether files are other files, or longer or younger ones.
-type version []stamp
-
-// stamp is one file; info is nil if there is none.
-type stamp struct{ info os.FileInfo }
-
-func look(s Sources) version {
-	var v version
-	for _, path := range []string{s.Places, s.Networks} {
-		info, err := os.Stat(path)
-		if err != nil {
-			info = nil
+// Missing are the files that are not in use, though they were asked for.
+func (f *File) Missing() []string {
+	f.checking.Lock()
+	defer f.checking.Unlock()
+	var out []string
+	for _, s := range f.files {
+		if !s.loaded {
+			out = append(out, s.path)
 		}
-		v = append(v, stamp{info})
 	}
-	return v
-}
-
-func (v version) same(w version) bool {
-	return slices.EqualFunc(v, w, func(a, b stamp) bool {
-		if a.info == nil || b.info == nil {
-			return a.info == nil && b.info == nil
-		}
-		return os.SameFile(a.info, b.info) && a.info.Size() == b.info.Size() && a.info.ModTime().Equal(b.info.ModTime())
-	})
+	return out
 }

@@ -129,9 +129,6 @@ func TestOverridesAreLaidOverAgain(t *testing.T) {
 	d.check("")
 	d.country("1.1.1.1", "DE")
 	d.country("2.1.1.1", "NO")
-	if err := d.file.SetOverrides([]landfall.Override{over("2.0.0.0/8", oslo(), "ZZ")}); err == nil {
-		t.Error("no error")
-	}
 	d.write(d.sources.Places, nil)
 	d.check(d.sources.Places)
 	d.country("2.1.1.1", "NO")
@@ -191,5 +188,26 @@ func TestStatsTellTheAgeOfDatabases(t *testing.T) {
 	}
 	if s.Leaves["ipv4"] < 10 || s.Leaves["ipv6"] < 10 || s.Locations != 8 || s.Networks != 2 || s.Faults != 1 || s.Bytes < 1000 {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestOneBadOverrideLeavesTheOthers(t *testing.T) {
+	d := newDisk(t)
+	d.check("")
+	bad := over("2.0.0.0/8", oslo(), "ZZ")
+	err := d.file.SetOverrides([]landfall.Override{bad, over("1.0.0.0/8", oslo(), "NO"), overASN(64502, helsinki(), "FI")})
+	if err == nil || !strings.Contains(err.Error(), "override 2.0.0.0/8") || strings.Contains(err.Error(), "1.0.0.0/8") {
+		t.Errorf("got %v", err)
+	}
+	d.check("")
+	d.country("1.1.1.1", "NO")
+	d.country("2.1.1.1", "US")
+	d.country("10.1.1.1", "FI")
+	if s := d.file.Stats(); s.Refused != 1 {
+		t.Errorf("%d refused", s.Refused)
+	}
+	table, err := d.file.Table().With([]landfall.Override{bad, over("3.0.0.0/8", oslo(), "NO")})
+	if loc, _ := table.Locate(netip.MustParseAddr("3.1.1.1")); err == nil || loc.Country != "NO" {
+		t.Errorf("3.1.1.1 is in %q, %v", loc.Country, err)
 	}
 }

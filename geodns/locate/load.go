@@ -3,7 +3,6 @@ package locate
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"landfall"
 	"landfall/geodns/prefix"
@@ -11,12 +10,6 @@ import (
 	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/oschwald/maxminddb-golang/v2"
 )
-
-// Sources are the files that a Table is made of.
-type Sources struct {
-	Places   string // a City, Enterprise or Country database
-	Networks string // an ASN or ISP database; empty: networks have no numbers
-}
 
 // Data are databases in memory, as Sources name them.
 type Data struct {
@@ -28,36 +21,51 @@ type Data struct {
 // mapped: a mapped file that somebody shortens kills the process. Every error
 // names the file, or the override, and the cure.
 func Open(s Sources, over []landfall.Override) (*Table, error) {
-	var d Data
-	var err error
-	if d.Places, err = os.ReadFile(s.Places); err != nil {
-		return nil, fmt.Errorf("geo database: put a City or Country database there: %w", err)
+	if s.Places == "" {
+		return nil, errors.New("geo database: no file is named")
 	}
-	if s.Networks != "" {
-		if d.Networks, err = os.ReadFile(s.Networks); err != nil {
-			return nil, fmt.Errorf("network database: put an ASN database there, or name none: %w", err)
+	var t *Table
+	for _, file := range s.list() {
+		var err error
+		if t, err = file.into(t); err != nil {
+			return nil, err
 		}
 	}
-	return load(d, s, over)
+	return t.strictly(over)
 }
 
 // Load flattens databases in memory. The Table keeps nothing of them.
 func Load(d Data, over []landfall.Override) (*Table, error) {
-	return load(d, Sources{}, over)
-}
-
-func load(d Data, from Sources, over []landfall.Override) (*Table, error) {
-	l := loader{book: bookOf(nil), world: world()}
-	if err := l.loadPlaces(d.Places); err != nil {
-		return nil, fmt.Errorf("geo database%s: %w", named(from.Places), err)
+	t, err := (*Table)(nil).withPlaces("", d.Places)
+	if err != nil {
+		return nil, err
 	}
 	if d.Networks != nil {
-		if err := l.loadNetworks(d.Networks); err != nil {
-			return nil, fmt.Errorf("network database%s: %w", named(from.Networks), err)
+		if t, err = t.withNetworks("", d.Networks); err != nil {
+			return nil, err
 		}
 	}
+	return t.strictly(over)
+}
+
+// withPlaces is t with places by another database, and without overrides.
+func (t *Table) withPlaces(path string, data []byte) (*Table, error) {
+	l := loader{book: bookOf(nil), world: world(), table: *t.bare()}
+	l.table.about.Faults = 0
+	if err := l.loadPlaces(data); err != nil {
+		return nil, fmt.Errorf("geo database%s: %w", named(path), err)
+	}
 	l.table.locations = l.locations
-	return l.table.With(over)
+	return &l.table, nil
+}
+
+// withNetworks is t with networks by another database, and without overrides.
+func (t *Table) withNetworks(path string, data []byte) (*Table, error) {
+	l := loader{table: *t.bare()}
+	if err := l.loadNetworks(data); err != nil {
+		return nil, fmt.Errorf("network database%s: %w", named(path), err)
+	}
+	return &l.table, nil
 }
 
 func named(path string) string {

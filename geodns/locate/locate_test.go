@@ -157,3 +157,14 @@ func TestSize(t *testing.T) {
 		t.Errorf("%d prefixes, %d prefixes, %d locations", v4, v6, table.Locations())
 	}
 }
+
+// A description is for people: a database without one is as good.
+func TestDatabaseNeedsNoDescription(t *testing.T) {
+	table, err := Load(Data{Places: makeDB(t, "Test-City", 6, testNetworks(), func(o *mmdbwriter.Options) { o.Description = map[string]string{} })}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loc, _ := table.Locate(netip.MustParseAddr("1.1.1.1")); loc.Country != "DE" {
+		t.Errorf("got %+v", loc)
+	}
+}

@@ -11,16 +11,30 @@ import (
 
 // With is what the databases of t say with the overrides laid over them: first
 // what operators know of networks, then of prefixes. Overrides that t has
-// already are dropped. The error tells all that is wrong with any.
+// already are dropped. What is wrong with any of them the error tells; those
+// are left out, and the Table has the others all the same.
 func (t *Table) With(over []landfall.Override) (*Table, error) {
 	bare := t.bare()
-	if len(over) == 0 {
-		return bare, nil
-	}
-	if err := fit(over, bare.networks != nil); err != nil {
+	good, err := sift(over, bare.networks != nil)
+	return bare.lay(good), err
+}
+
+// strictly is With for those who want all overrides or nothing.
+func (t *Table) strictly(over []landfall.Override) (*Table, error) {
+	t, err := t.With(over)
+	if err != nil {
 		return nil, err
 	}
-	c := corrector{bookOf(bare.locations), world()}
+	return t, nil
+}
+
+// lay lays overrides over a Table that has none. Those of networks have no
+// effect where nobody knows the networks.
+func (t *Table) lay(over []landfall.Override) *Table {
+	if len(over) == 0 {
+		return t
+	}
+	c := corrector{bookOf(t.locations), world()}
 	var prefixes []prefix.Leaf
 	numbers := map[uint32]landfall.Override{}
 	for i, o := range over {
@@ -30,8 +44,8 @@ func (t *Table) With(over []landfall.Override) (*Table, error) {
 			numbers[o.ASN] = o
 		}
 	}
-	out := *bare
-	out.under = bare
+	out := *t
+	out.under = t
 	out.places = prefix.Cross(out.places, out.networks, func(place, asn uint32) uint32 {
 		if o, ok := numbers[asn]; ok {
 			return c.correct(place, o)
@@ -45,7 +59,7 @@ func (t *Table) With(over []landfall.Override) (*Table, error) {
 		return place
 	})
 	out.locations = c.locations
-	return &out, nil
+	return &out
 }
 
 // bare is what the databases say.
@@ -84,31 +98,37 @@ func (c *corrector) correct(place uint32, o landfall.Override) uint32 {
 	return c.intern(loc)
 }
 
-// fit tells all that is wrong with overrides. Those of networks are of use only
-// if a database tells the networks.
-func fit(over []landfall.Override, networks bool) error {
+// sift leaves out overrides that are wrong, and tells all that is wrong with
+// them. Those of networks are of use only if a database tells the networks.
+func sift(over []landfall.Override, networks bool) (good []landfall.Override, err error) {
 	var faults []error
 	countries := world()
 	for _, o := range over {
-		var err error
-		_, known := countries[o.Country]
-		switch {
-		case !o.Prefix.IsValid() && o.ASN == 0:
-			err = errors.New(`it is about nobody: give it prefix = "203.0.113.0/24" or asn = 64500`)
-		case !o.Prefix.IsValid() && !networks:
-			err = errors.New("nobody knows who is in this network: name a database of networks (ASN) too, or write its prefixes")
-		case !o.Place.Valid():
-			err = fmt.Errorf("place %v is not on the Earth: latitude goes from -90 to 90, longitude from -180 to 180", o.Place)
-		case o.Country != "" && !known:
-			err = fmt.Errorf(`%q is no country's code: want one of ISO 3166-1, such as "DE"`, o.Country)
-		case o.Prefix.IsValid():
-			err = fitPrefix(o.Prefix)
-		}
-		if err != nil {
+		if err := fit(o, countries, networks); err != nil {
 			faults = append(faults, fmt.Errorf("override %s: %w", o.Of(), err))
+			continue
 		}
+		good = append(good, o)
 	}
-	return errors.Join(faults...)
+	return good, errors.Join(faults...)
+}
+
+// fit tells what is wrong with an override.
+func fit(o landfall.Override, countries map[string]country, networks bool) error {
+	_, known := countries[o.Country]
+	switch {
+	case !o.Prefix.IsValid() && o.ASN == 0:
+		return errors.New(`it is about nobody: give it prefix = "203.0.113.0/24" or asn = 64500`)
+	case !o.Prefix.IsValid() && !networks:
+		return errors.New("nobody knows who is in this network: name a database of networks (ASN) too, or write its prefixes")
+	case !o.Place.Valid():
+		return fmt.Errorf("place %v is not on the Earth: latitude goes from -90 to 90, longitude from -180 to 180", o.Place)
+	case o.Country != "" && !known:
+		return fmt.Errorf(`%q is no country's code: want one of ISO 3166-1, such as "DE"`, o.Country)
+	case o.Prefix.IsValid():
+		return fitPrefix(o.Prefix)
+	}
+	return nil
 }
 
 func fitPrefix(p netip.Prefix) error {

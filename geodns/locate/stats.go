@@ -5,7 +5,7 @@ import "time"
 // Stats are the counters of a File.
 type Stats struct {
 	Loads     uint64             `metric:"loads_total" help:"Tables made of databases and overrides."`
-	Refused   uint64             `metric:"refused_total" help:"Versions of databases or overrides that could not be used; the old ones stayed."`
+	Refused   uint64             `metric:"refused_total" help:"Versions of databases, and sets of overrides, of which something could not be used."`
 	Leaves    map[string]int64   `metric:"leaves" label:"family" help:"Prefixes of one place each."`
 	Locations int64              `metric:"locations" help:"Different places."`
 	Networks  int64              `metric:"networks" help:"Networks whose name is known."`
@@ -24,7 +24,7 @@ func (f *File) Stats() Stats {
 	s.Built, s.Stale = map[string]float64{}, map[string]float64{}
 	about := t.About()
 	for name, db := range map[string]Database{"places": about.Places, "networks": about.Networks} {
-		if !db.Built.IsZero() {
+		if !db.Built.IsZero() && !db.Coarse() {
 			s.Built[name] = float64(db.Built.Unix())
 			s.Stale[name] = time.Since(db.Built).Seconds()
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"landfall"
@@ -36,6 +37,10 @@ type Database struct {
 	Type  string    // such as "GeoLite2-City"
 	Built time.Time // when its maker made it
 }
+
+// Coarse reports whether a database is one of Landfall's own, which places
+// addresses on continents only, by lists that hardly age. Its type says so.
+func (d Database) Coarse() bool { return strings.Contains(d.Type, "Coarse") }
 
 // Of makes a Table of what is given. The longest prefix wins.
 func Of(networks map[netip.Prefix]landfall.Location) *Table {
