@@ -38,13 +38,15 @@ func (p *Prepared) Compile(s State) *Plan {
 	s.Down = maps.Clone(s.Down)
 	w := &work{Prepared: p, index: map[pick]uint32{}}
 	w.fits, w.basis = p.ranker.Fit(func(id landfall.NodeID) bool { return !s.Down[id] })
-	w.limit(s.Demand)
+	all := func(int) bool { return true }
+	w.limit(s.Demand, all)
 	w.fillAll()
 	if w.overloaded() {
 		w.divide()
 		w.level()
 	}
 	w.base, w.baseClass, w.based, w.levelled = slices.Clone(w.load), w.byClass, slices.Clone(w.told), true
+	w.limit(s.Demand, func(e int) bool { return w.fits[e] })
 	w.refillAll()
 	w.explore()
 	plan := &Plan{prepared: p, state: s, work: w, table: w.table()}
@@ -57,16 +59,33 @@ func (p *Prepared) Compile(s State) *Plan {
 }
 
 // limit finds what part of all demand each edge can serve. What the budget may
-// move is kept free everywhere, for it moves without asking.
-func (w *work) limit(demand float64) {
-	for _, ceiling := range w.ceilings {
-		c := infinite
-		if demand > 0 {
-			c = ceiling / demand
-			c = max(c-float64(w.in.Map.Steering.Budget), c/2)
+// move is kept free everywhere, for it moves without asking. If those that
+// serve cannot serve all, they are to be overloaded alike.
+func (w *work) limit(demand float64, serves func(edge int) bool) {
+	kept := float64(w.in.Map.Steering.Budget)
+	if w.reserve(demand, kept, serves) < 1 {
+		sum := w.reserve(demand, 0, serves)
+		for e := range w.capacity {
+			w.capacity[e] *= max(1/sum, 1)
 		}
-		w.capacity = append(w.capacity, c)
 	}
+}
+
+// reserve keeps a part of all demand free with each edge, and adds up what the
+// rest can serve.
+func (w *work) reserve(demand, kept float64, serves func(edge int) bool) (sum float64) {
+	w.capacity = make([]float64, len(w.ceilings))
+	for e, ceiling := range w.ceilings {
+		w.capacity[e] = infinite
+		if demand > 0 {
+			c := ceiling / demand
+			w.capacity[e] = max(c-kept, c/2)
+		}
+		if serves(e) {
+			sum += w.capacity[e]
+		}
+	}
+	return sum
 }
 
 // intern numbers a pick.

@@ -57,6 +57,7 @@ type Why string
 // The reasons.
 const (
 	ByRank     Why = "it ranks first"
+	AlsoByRank Why = "it ranks among the first, and the answer names several"
 	ForFull    Why = "one that ranks before it has no room"
 	ForDown    Why = "one that ranks before it does not serve"
 	ToExplore  Why = "measurement explores it in this epoch"
@@ -113,16 +114,37 @@ func (p *Plan) place(e *Explanation) {
 	if !e.Location.Known {
 		e.From = steer.FromHome
 	}
-	for _, o := range in.Map.Overrides {
-		byPrefix := o.Prefix.IsValid() && o.Prefix.Contains(e.Addr)
-		if byPrefix || o.ASN != 0 && o.ASN == e.Location.ASN && e.Override == nil {
-			e.Override = &o
-		}
-	}
+	e.Override = heeded(in.Map.Overrides, e.Addr, e.Location)
 	if e.Addr.IsValid() && p.prepared.ranker.Ties() {
 		_, bits := in.Atlas.Places().Lookup(e.Addr)
 		e.Spread = steer.SpreadPrefix(e.Addr, bits)
 	}
+}
+
+// heeded is the override that made a location what it is; nil if none did: the
+// atlas may have been made without those of the map, and then has its own
+// opinion.
+func heeded(over []landfall.Override, a netip.Addr, loc landfall.Location) *landfall.Override {
+	var byNetwork *landfall.Override
+	for _, o := range over {
+		switch {
+		case !agrees(o, loc):
+		case o.Prefix.IsValid() && o.Prefix.Contains(a):
+			return &o
+		case !o.Prefix.IsValid() && o.ASN != 0 && o.ASN == loc.ASN:
+			byNetwork = &o
+		}
+	}
+	return byNetwork
+}
+
+// agrees reports whether a location is as an override has it.
+func agrees(o landfall.Override, loc landfall.Location) bool {
+	if o.Country == "" && o.Place == (landfall.Place{}) {
+		return !loc.Known
+	}
+	return loc.Known && loc.City == "" &&
+		(o.Country == "" || o.Country == loc.Country) && (o.Place == landfall.Place{} || o.Place == loc.Place)
 }
 
 // spot is where in a Plan some clients are.
@@ -201,6 +223,8 @@ func (w *work) why(c *class, edge int, stages [4]pick) (Why, []landfall.NodeID) 
 		return ForDown, w.missing(base, exact)
 	case !ranked.has(edge):
 		return ForFull, w.missing(ranked, base)
+	case int(ranked.slots[0].edge) != edge:
+		return AlsoByRank, nil
 	}
 	return ByRank, nil
 }

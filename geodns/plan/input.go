@@ -15,7 +15,7 @@ type Input struct {
 	Down      map[landfall.NodeID]bool // edges that are down
 	Measured  *measure.View            // what edges measured; nil is nothing
 	Resolvers *resolver.View           // who stands behind resolvers; nil is nothing
-	Weights   *traffic.View            // where queries come from; nil: as addresses are spread
+	Weights   *traffic.View            // how many queries come from where; nil: none were counted, and clients are as addresses are spread
 	Demand    float64                  // requests a second that all clients make; 0 is unknown, and no ceiling counts
 	Epoch     uint64                   // which draw of edges at one place is in force, see steer.SpreadEpochs
 }

@@ -142,6 +142,18 @@ func (p *Plan) Loads() []Load { return p.loads }
 // Demand is how many requests a second all clients make; 0 is unknown.
 func (p *Plan) Demand() float64 { return p.state.Demand }
 
+// Overloaded reports whether the demand is more than the ceilings of all edges
+// that serve together.
+func (p *Plan) Overloaded() bool {
+	sum := 0.0
+	for _, l := range p.loads {
+		if l.Serves {
+			sum += l.Ceiling
+		}
+	}
+	return len(p.loads) > 0 && sum < 1
+}
+
 // Moved is the share of clients that the budget let have others than their
 // best edges.
 func (p *Plan) Moved() float64 { return p.moved }

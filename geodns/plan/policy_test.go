@@ -72,7 +72,7 @@ func TestExplorationLeadsWhereItCan(t *testing.T) {
 	in := three()
 	in.Demand = 1000
 	in.Map.Steering.Ceiling = 900
-	in.Weights = traffic.Of(map[netip.Prefix]float64{network("10.0.1.0/24"): 1, network("20.0.1.0/24"): 1, network("30.0.1.0/24"): 1})
+	in.Weights = traffic.Of(map[netip.Prefix]float64{network("10.0.1.0/24"): 1e6, network("20.0.1.0/24"): 1e6, network("30.0.1.0/24"): 1e6})
 	in.Measured = measure.Of(1, measure.Verdict{Prefix: network("10.0.1.0/24"), Explore: "nyc1"})
 	if got := first(t, Compile(in), "10.0.1.1"); got != "nyc1" {
 		t.Errorf("told %s", got)
@@ -96,6 +96,54 @@ func TestExplorationLeadsWhereItCan(t *testing.T) {
 	in.Map.Nodes[1].Ceiling, in.Map.Nodes[1].State = 0, landfall.Draining
 	if got := first(t, Compile(in), "10.0.1.1"); got != "fra1" {
 		t.Errorf("nyc1 drains, told %s", got)
+	}
+}
+
+// A few queries do not say where all clients are; many do, but for those who
+// were silent so far.
+func TestQueriesWeighByTheirNumber(t *testing.T) {
+	in := three()
+	for queries, want := range map[float64]float64{0: 1. / 3, 2: 0.3336, 50: 0.34, 5000: 2. / 3, 1e9: 0.95 + 0.05/3} {
+		in.Weights = traffic.Of(map[netip.Prefix]float64{network("30.0.1.0/24"): queries})
+		if got := Compile(in).Loads()[2].First; math.Abs(got-want) > 1e-4 {
+			t.Errorf("after %g queries, all from beside sjc1, %.4f of clients count as there, want %.4f", queries, got, want)
+		}
+	}
+}
+
+// An override counts as the reason only if the atlas heeds it.
+func TestOverridesAreTheReasonIfTheyAreHeeded(t *testing.T) {
+	in := three()
+	in.Map.Overrides = []landfall.Override{
+		{Prefix: network("10.0.8.0/24"), Country: "US"}, {ASN: 64500, Country: "SE"}, {Prefix: network("20.0.0.0/24")},
+	}
+	bare := Compile(in)
+	heeded, err := in.Atlas.With(in.Map.Overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Atlas = heeded
+	corrected := Compile(in)
+	for _, a := range []string{"10.0.8.1", "20.0.0.1"} {
+		if o := bare.Explain(A, addr(a), false).Override; o != nil {
+			t.Errorf("%s: %s is told as the reason, and the atlas knows nothing of it", a, o.Of())
+		}
+		if o := corrected.Explain(A, addr(a), false).Override; o == nil || !o.Prefix.Contains(addr(a)) {
+			t.Errorf("%s: told %v as the reason", a, o)
+		}
+	}
+}
+
+// The first edge ranks first, and others do not.
+func TestOneEdgeRanksFirst(t *testing.T) {
+	in := three()
+	in.Map.Steering.Answers = 2
+	var got []Why
+	for _, c := range Compile(in).Explain(A, addr("10.0.0.1"), false).Edges {
+		got = append(got, c.Why)
+	}
+	if want := []Why{ByRank, AlsoByRank, Enough}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 //	ceilings ID=N ...   of edges
 //	down [ID...]        the edges that are down from here on
 //	drain [ID...]       those that drain
-//	loads               what edges serve, in requests a second
+//	loads               what edges serve, in requests a second, and whether it is too much for all
 //	moves               who is told something else than if all were up
 //	tell ADDRESS        what its clients are told, and why
 //
@@ -105,12 +105,16 @@ func (s *story) ceilings(args []string) {
 
 func (s *story) loads() string {
 	var b strings.Builder
-	for _, l := range Compile(s.in).Loads() {
+	p := Compile(s.in)
+	for _, l := range p.Loads() {
 		fmt.Fprintf(&b, "  %s %.0f of %.0f", l.Edge, l.Load*s.in.Demand, l.Ceiling*s.in.Demand)
 		if !l.Serves {
 			b.WriteString(", does not serve")
 		}
 		b.WriteString("\n")
+	}
+	if p.Overloaded() {
+		b.WriteString("  that is too much\n")
 	}
 	return b.String()
 }

@@ -12,13 +12,19 @@ import (
 	"landfall/geodns/traffic"
 )
 
-// unseen is the share of weight that goes by address space even where queries
-// were counted: clients of networks that were silent so far may come, too.
-const unseen = 0.05
+const (
+	// unseen is the share of weight that goes by address space however many
+	// queries were counted: clients of networks that were silent so far may
+	// come, too.
+	unseen = 0.05
+	// enough is how many queries count as much as address space does. Fewer
+	// say less: of a night's handful none may decide where all clients are.
+	enough = 5000
+)
 
 // weigher tells what share of all clients is in a prefix.
 //
-// By queries, where they were counted. Else, and for the share unseen, by
+// By queries, the more of them were counted the more, and for the rest by
 // address space: half for each family, for about half of all users have IPv6.
 // Within IPv4 all addresses with a known place count alike. Within IPv6 a
 // network with one place counts by the square root of its /48s: networks have
@@ -47,8 +53,9 @@ func newWeigher(atlas *locate.Table, queries *traffic.View, resolvers *resolver.
 	w.count(queries, resolvers)
 	space := 1.0
 	if !queries.Empty() {
-		space = unseen
-		w.byQuery = (1 - unseen) / queries.Total()
+		n := queries.Total()
+		counted := min(n/(n+enough), 1-unseen)
+		space, w.byQuery = 1-counted, counted/n
 	}
 	sums := w.spaces()
 	families := 0.0
