@@ -84,6 +84,8 @@ func (c *checker) clientsOf(path string, p netip.Prefix, asn uint32) {
 			c.fault(path+".prefix", `such as prefix = "203.0.113.0/24"`, "the prefix is not one")
 		case p.Addr().Is4In6():
 			c.fault(path+".prefix", "write IPv4 prefixes as such", "%v is IPv4 written as IPv6", p)
+		case holdsIPv4(p):
+			c.fault(path+".prefix", "write the IPv4 prefix that is meant", "the addresses in %v stand for IPv4 addresses (6to4 or NAT64), and are taken as those", p)
 		case p != p.Masked():
 			c.fault(path+".prefix", fmt.Sprintf("write %v, or the /%d that is meant", p.Masked(), p.Addr().BitLen()), "%v has bits beyond its length", p)
 		}
@@ -93,11 +95,27 @@ func (c *checker) clientsOf(path string, p netip.Prefix, asn uint32) {
 	}
 }
 
+// holdsIPv4 reports whether the addresses in a prefix stand for IPv4 ones: those
+// of 6to4 (RFC 3056, 2) and of NAT64's well-known prefix (RFC 6052, 2.1).
+func holdsIPv4(p netip.Prefix) bool {
+	for _, holds := range []string{"2002::/16", "64:ff9b::/96"} {
+		if wide := netip.MustParsePrefix(holds); wide.Bits() <= p.Bits() && wide.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
 // country checks a code of ISO 3166-1.
 func (c *checker) country(path, what, code string) {
-	if code != "" && (len(code) != 2 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
-		c.fault(path+".country", `want two capital letters of ISO 3166-1, such as country = "DE"`, "%s: %q is not a country's code", what, code)
+	if code == "" || isCountry(code) {
+		return
 	}
+	cure := `want two capital letters of ISO 3166-1, such as country = "DE"`
+	if meant, ok := countryMeant(code); ok {
+		cure = fmt.Sprintf("did you mean %q? %s", meant, cure)
+	}
+	c.fault(path+".country", cure, "%s: %q is not a country's code", what, code)
 }
 
 // continents are those that databases know.

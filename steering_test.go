@@ -38,6 +38,19 @@ func TestOverlapsAreSeenInAnyOrder(t *testing.T) {
 	}
 }
 
+// Of addresses that stand for others it is the others that are meant.
+func TestPrefixesOfOtherAddressesAreRefused(t *testing.T) {
+	for text, fine := range map[string]bool{
+		"2002:cb00:7100::/40": false, "64:ff9b::cb00:7100/120": false, "::ffff:203.0.113.0/120": false, "203.0.113.1/24": false,
+		"2001:db8::/32": true, "203.0.113.0/24": true, "2000::/3": true, "64:ff9b:1::/48": true,
+	} {
+		c := checker{m: &Map{Overrides: []Override{{Prefix: netip.MustParsePrefix(text), Country: "DE"}}}}
+		if c.overrides(); (len(c.faults) == 0) != fine {
+			t.Errorf("%s: %v", text, c.faults)
+		}
+	}
+}
+
 func TestAnEdgeWithoutACeilingAmongOthers(t *testing.T) {
 	m := &Map{Nodes: []Node{
 		{ID: "a", Roles: []Role{RoleEdge}, Ceiling: 10},
@@ -82,6 +95,19 @@ func TestClonesOfPreferences(t *testing.T) {
 	c.Preferences[0].Regions[0], c.Overrides[0].ASN = "fra", 2
 	if m.Preferences[0].Regions[0] != "nyc" || m.Overrides[0].ASN != 1 {
 		t.Error("a clone is written through")
+	}
+}
+
+func TestCountriesAreThoseThatDatabasesKnow(t *testing.T) {
+	for code, fine := range map[string]bool{"DE": true, "ZW": true, "AD": true, "XK": true, "UK": false, "XX": false, "de": false, "D": false, "D ": false, " D": false, "DEU": false} {
+		c := checker{m: &Map{}}
+		if c.country("x", "override", code); (len(c.faults) == 0) != fine {
+			t.Errorf("%q: %v", code, c.faults)
+		}
+	}
+	c := checker{m: &Map{}}
+	if c.country("x", "override", "UK"); !strings.Contains(c.faults[0].Cure, `"GB"`) {
+		t.Errorf("cure %q", c.faults[0].Cure)
 	}
 }
 

@@ -33,6 +33,7 @@ func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte
 	}
 	a := s.identify(&q.opt, client.Addr(), tcp)
 	r := newReply(buf, req, &q, limit, &a.own)
+	r.proven = a.proven
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(q.question) == 0:
@@ -45,6 +46,7 @@ func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte
 		return buf[:0]
 	}
 	s.count.answer(rcode, &r)
+	s.weigh(&r, &a)
 	return r.finish(rcode)
 }
 

@@ -56,6 +56,7 @@ func (s *Server) restrain(r *reply, a *asker, rcode int) (_ int, silent bool) {
 	if a.proven || s.limit.Take(a.addr, kindOf(r, rcode), a.when.Sub(s.begun)) {
 		return rcode, false
 	}
+	r.whom = netip.Addr{}
 	n := s.count.limited.Add(1)
 	if s.flooding.due() {
 		s.log.Warn("answers held back", "times", n, "remote", a.addr)
@@ -70,6 +71,17 @@ func (s *Server) restrain(r *reply, a *asker, rcode int) (_ int, silent bool) {
 	default:
 		r.truncated = true
 		return rcode, false
+	}
+}
+
+// hearsay is how many queries a second are counted for where clients are, of a
+// network whose addresses may be lies: what one sender makes up stays little.
+const hearsay = 100
+
+// weigh counts whom an answer was for.
+func (s *Server) weigh(r *reply, a *asker) {
+	if s.traffic != nil && r.whom.IsValid() && (a.proven || s.hearsay.Take(a.addr, limit.Data, a.when.Sub(s.begun))) {
+		s.traffic.Add(r.whom)
 	}
 }
 

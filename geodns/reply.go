@@ -2,6 +2,7 @@ package geodns
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"landfall/geodns/zone"
 
@@ -27,6 +28,9 @@ type reply struct {
 	authoritative bool
 	truncated     bool
 	scope         uint8 // of the client subnet; 0: the answer is the same for all
+
+	proven bool       // the address of the asker is no lie
+	whom   netip.Addr // the client that edges were chosen for, to be counted; invalid: nobody
 }
 
 // newReply starts an answer in buf with the header and the question.

@@ -7,6 +7,7 @@ import (
 
 	"landfall"
 	"landfall/geodns/resolver"
+	"landfall/geodns/traffic"
 
 	"github.com/miekg/dns"
 )
@@ -25,7 +26,7 @@ func TestResolversGetWhatIsBestForTheirClients(t *testing.T) {
 	edges := map[string]landfall.NodeID{"A 192.0.2.1": "fra1", "A 192.0.2.2": "nyc1", "A 192.0.2.3": "sin1"}
 	for i := range 60 {
 		token := fmt.Sprintf("abcdefghijklmnop%02d", i)
-		got := ask(t, s, question(token+".seen.landfall.test", dns.TypeA), carrier)
+		got := askBy(t, s, question(token+".seen.landfall.test", dns.TypeA), carrier, true)
 		if len(got.Answer) != 1 {
 			t.Fatalf("%s: %v", token, got)
 		}
@@ -37,6 +38,34 @@ func TestResolversGetWhatIsBestForTheirClients(t *testing.T) {
 	}
 	if got := data(ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.1.0.0/24"), carrier).Answer)[0]; got != "A 192.0.2.1" {
 		t.Errorf("a client subnet is stronger: %s", got)
+	}
+}
+
+// Who may bear another's address is not believed to be a resolver, and what he
+// makes up about clients stays little.
+func TestWhoMayLieIsNotHeard(t *testing.T) {
+	s := newServer(t, nil)
+	s.resolvers, s.traffic = resolver.New(), traffic.New()
+	s.SetMap(testMap())
+	for i := range 20 {
+		token := fmt.Sprintf("abcdefghijklmnop%02d", i)
+		got := ask(t, s, question(token+".seen.landfall.test", dns.TypeA), "10.1.0.53")
+		if !got.Truncated || len(got.Answer) != 0 {
+			t.Fatalf("by UDP: %v", got)
+		}
+	}
+	if n := s.resolvers.Stats().Asked; n != 0 {
+		t.Errorf("%d questions of nobody in particular are noted", n)
+	}
+	for range 50_000 {
+		ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "203.0.113.0/24"), "10.1.0.53")
+	}
+	if n := s.traffic.Freeze().Total(); n > 5000 {
+		t.Errorf("one sender has %v queries counted for a network he does not have", n)
+	}
+	askBy(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "198.51.100.0/24"), "10.9.0.53", true)
+	if n := s.traffic.Freeze().Total(); n == 0 {
+		t.Error("nobody is counted")
 	}
 }
 
@@ -53,7 +82,7 @@ func TestNamesOfTokens(t *testing.T) {
 			t.Errorf("%s: %s", name, dns.RcodeToString[got.Rcode])
 		}
 	}
-	got := ask(t, s, question("abcdefghijklmnopqrst.seen.landfall.test", dns.TypeMX), "10.1.0.1")
+	got := askBy(t, s, question("abcdefghijklmnopqrst.seen.landfall.test", dns.TypeMX), "10.1.0.1", true)
 	if got.Rcode != dns.RcodeSuccess || len(got.Answer) != 0 || len(got.Ns) != 1 {
 		t.Errorf("another type: %v", got)
 	}

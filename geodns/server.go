@@ -73,18 +73,18 @@ type Server struct {
 	flooding seldom // answers are held back
 
 	traffic   *traffic.Counter
+	hearsay   *limit.Table // of what is counted for those who may lie
 	resolvers *resolver.Book
 
 	current atomic.Pointer[snapshot]
 
+	making sync.Mutex // held while a snapshot is made of in; before mu
+
 	mu         sync.Mutex // guards what snapshots are made of
-	in         plan.Input
-	prepared   *plan.Prepared // of in; nil when that has changed in more than its State
-	zone       *zone.Zone
+	in         inputs
 	faults     []landfall.Fault
 	challenges map[string][]string
-	informed   bool          // challenges are what the issuer wants now
-	took       time.Duration // to make the last plan
+	took       time.Duration // to make the last snapshot
 }
 
 // New makes a Server. Until its first map it answers SERVFAIL.
@@ -98,7 +98,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		udp: c.UDP, tcp: c.TCP, nsid: []byte(c.NSID), log: c.Log,
 		begun: time.Now(), secret: c.CookieSecret,
-		traffic: c.Traffic, resolvers: c.Resolvers, in: plan.Input{Atlas: c.Atlas},
+		hearsay: limit.New(hearsay, maphash.MakeSeed()),
+		traffic: c.Traffic, resolvers: c.Resolvers, in: inputs{Input: plan.Input{Atlas: c.Atlas}},
 	}
 	if c.Rate >= 0 {
 		s.limit = limit.New(cmp.Or(c.Rate, DefaultRate), maphash.MakeSeed())
@@ -116,9 +117,7 @@ func New(c Config) (*Server, error) {
 // served are logged and left out; a map without a usable domain changes
 // nothing.
 func (s *Server) SetMap(m *landfall.Map) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rebuild(m)
+	s.set(func(in *inputs) { s.rebuild(m) })
 }
 
 // SetChallenges replaces the TXT records that prove our hold of names to a
@@ -133,33 +132,40 @@ func (s *Server) SetChallenges(values map[string][]string) { s.inform(values, tr
 func (s *Server) SetChallengesUnknown() { s.inform(nil, false) }
 
 func (s *Server) inform(values map[string][]string, informed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.challenges, s.informed = maps.Clone(values), informed
-	if s.in.Map != nil {
-		s.rebuild(s.in.Map)
-	}
+	s.set(func(in *inputs) {
+		s.challenges, in.informed = maps.Clone(values), informed
+		if in.Map != nil {
+			s.rebuild(in.Map)
+		}
+	})
 }
 
 // SetHealth replaces the set of nodes that are down. A node that is not in it
 // is taken to be up.
 func (s *Server) SetHealth(down map[landfall.NodeID]bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if maps.Equal(s.in.Down, down) {
+		s.mu.Unlock()
 		return
 	}
 	s.in.Down = maps.Clone(down)
+	s.in.replanned()
+	s.mu.Unlock()
+	if s.making.TryLock() {
+		s.making.Unlock()
+	} else {
+		s.hasten() // a dead edge must not wait for a new database
+	}
 	s.publish()
 }
 
 // SetAtlas makes a say where clients are, as when a newer database has been
 // read; nil knows nothing of any.
 func (s *Server) SetAtlas(a *locate.Table) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.in.Atlas, s.prepared = a, nil
-	s.publish()
+	s.set(func(in *inputs) {
+		in.Atlas = a
+		in.upset()
+	})
 }
 
 // Learned is what is known of clients and their number.
@@ -173,17 +179,24 @@ type Learned struct {
 
 // SetLearned replaces what is known of clients.
 func (s *Server) SetLearned(l Learned) {
+	s.set(func(in *inputs) {
+		if now := (Learned{in.Measured, in.Resolvers, in.Weights, l.Demand, in.Epoch}); l != now {
+			in.Measured, in.Resolvers, in.Weights, in.Epoch = l.Measured, l.Resolvers, l.Weights, l.Epoch
+			in.upset()
+		}
+		if in.Demand != l.Demand {
+			in.Demand = l.Demand
+			in.replanned()
+		}
+	})
+}
+
+// set changes inputs, and returns when answers go by them.
+func (s *Server) set(change func(*inputs)) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := Learned{s.in.Measured, s.in.Resolvers, s.in.Weights, l.Demand, s.in.Epoch}
-	if l != now {
-		s.in.Measured, s.in.Resolvers, s.in.Weights, s.in.Epoch = l.Measured, l.Resolvers, l.Weights, l.Epoch
-		s.prepared = nil
-	}
-	if s.prepared == nil || s.in.Demand != l.Demand {
-		s.in.Demand = l.Demand
-		s.publish()
-	}
+	change(&s.in)
+	s.mu.Unlock()
+	s.publish()
 }
 
 // Plan is what steered names are answered by; nil before the first map.
@@ -198,7 +211,7 @@ func (s *Server) Plan() *plan.Plan {
 // all else as it is.
 func (s *Server) Try(m *landfall.Map, a *locate.Table) *plan.Plan {
 	s.mu.Lock()
-	in := s.in
+	in := s.in.Input
 	s.mu.Unlock()
 	in.Map, in.Atlas = m, a
 	return plan.Compile(in)
@@ -216,26 +229,11 @@ func (s *Server) rebuild(m *landfall.Map) {
 	if z == nil {
 		return
 	}
+	s.in.zone = z
 	if m != s.in.Map {
-		s.in.Map, s.prepared = m, nil
-	}
-	s.zone = z
-	s.publish()
-}
-
-// publish hands the next snapshot to the answers, with s.mu held.
-func (s *Server) publish() {
-	if s.zone == nil {
+		s.in.Map = m
+		s.in.upset()
 		return
 	}
-	began := time.Now()
-	if s.prepared == nil {
-		s.prepared = plan.Prepare(s.in)
-	}
-	next := &snapshot{
-		m: s.in.Map, zone: s.zone, traffic: s.traffic, resolvers: s.resolvers, counter: s.count.edge, uninformed: !s.informed,
-	}
-	next.settle(s.prepared.Compile(plan.State{Down: s.in.Down, Demand: s.in.Demand}))
-	s.took = time.Since(began)
-	s.current.Store(next)
+	s.in.changed()
 }

@@ -7,7 +7,6 @@ import (
 	"landfall"
 	"landfall/geodns/plan"
 	"landfall/geodns/resolver"
-	"landfall/geodns/traffic"
 	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
@@ -16,15 +15,15 @@ import (
 // snapshot is everything that answers depend on. It is made anew with every
 // change and swapped as a whole, so that an answer never mixes two maps.
 type snapshot struct {
-	m       *landfall.Map
-	zone    *zone.Zone
-	plan    *plan.Plan
-	choices []choice          // by the plan's numbers
-	edges   []landfall.NodeID // that may be named
-	v4, v6  bool              // whether any edge has such an address
+	in       inputs
+	zone     *zone.Zone
+	prepared *plan.Prepared
+	plan     *plan.Plan
+	choices  []choice          // by the plan's numbers
+	edges    []landfall.NodeID // that may be named
+	v4, v6   bool              // whether any edge has such an address
 
-	traffic   *traffic.Counter // nil: nobody counts
-	resolvers *resolver.Book   // nil: nobody learns
+	resolvers *resolver.Book // nil: nobody learns
 	counter   func(landfall.NodeID) *atomic.Uint64
 
 	uninformed bool // nobody can tell which challenges there are
@@ -37,12 +36,12 @@ type choice struct {
 }
 
 // settle makes of a plan what answers are made of.
-func (s *snapshot) settle(p *plan.Plan) {
-	s.plan = p
+func (s *snapshot) settle(from *plan.Prepared, p *plan.Plan) {
+	s.prepared, s.plan, s.choices, s.edges = from, p, nil, nil
 	for i := range p.Choices() {
 		s.choices = append(s.choices, s.choice(p.Choice(uint32(i))))
 	}
-	for n := range s.m.Having(landfall.RoleEdge) {
+	for n := range s.in.Map.Having(landfall.RoleEdge) {
 		s.v4 = s.v4 || len(s.zone.Edge(n.ID).V4) > 0
 		s.v6 = s.v6 || len(s.zone.Edge(n.ID).V6) > 0
 	}
@@ -51,6 +50,11 @@ func (s *snapshot) settle(p *plan.Plan) {
 			s.edges = append(s.edges, l.Edge)
 		}
 	}
+}
+
+// keep takes over what another made of the same plan.
+func (s *snapshot) keep(before *snapshot) {
+	s.prepared, s.plan, s.choices, s.edges, s.v4, s.v6 = before.prepared, before.plan, before.choices, before.edges, before.v4, before.v6
 }
 
 func (s *snapshot) choice(c plan.Choice) choice {
@@ -81,7 +85,7 @@ func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.S
 	default:
 		return zone.Set{}, false // for nobody: the scope stays 0
 	}
-	i, scope := s.choose(kind, &r.q.opt, client)
+	i, scope := s.choose(r, kind, client)
 	// Also where the answer turns out to be that there is none: for clients
 	// elsewhere there is one, and RFC 7871, 7.4 would have us hide it.
 	r.scope = scope
@@ -92,23 +96,17 @@ func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.S
 // else of where the query came from, behind which there may be others. A
 // client that gives no address away gets what a client at an unknown place
 // gets, and that is the same for all of its kind (RFC 7871, 7.1.2).
-func (s *snapshot) choose(kind plan.Kind, o *opt, from netip.Addr) (i uint32, scope uint8) {
-	if o.subnet == nil {
-		s.count(from)
+func (s *snapshot) choose(r *reply, kind plan.Kind, from netip.Addr) (i uint32, scope uint8) {
+	subnet := r.q.opt.subnet
+	if subnet == nil {
+		r.whom = from
 		return s.plan.LookupResolver(kind, from), 0
 	}
-	if !o.subnet.addr.IsValid() {
+	if r.whom = subnet.addr; !r.whom.IsValid() {
 		return s.plan.Nobody(kind), 0
 	}
-	s.count(o.subnet.addr)
-	i, bits := s.plan.Lookup(kind, o.subnet.addr)
+	i, bits := s.plan.Lookup(kind, subnet.addr)
 	return i, uint8(bits)
-}
-
-func (s *snapshot) count(a netip.Addr) {
-	if s.traffic != nil {
-		s.traffic.Add(a)
-	}
 }
 
 // set is what an answer of the type asked for tells of a choice.
@@ -130,6 +128,8 @@ func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
 
 // seen answers for a name whose fetch tells who stands behind a resolver. It
 // names one edge, whoever asks, and reports whether there is anything to say.
+// Whoever may bear another's address has to come again by TCP: somebody could
+// speak for a resolver that is not his.
 func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Addr) bool {
 	id := resolver.Edge(token, s.edges)
 	a := s.zone.Edge(id)
@@ -142,6 +142,10 @@ func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Add
 	}
 	if len(set.Data) == 0 {
 		return false
+	}
+	if !r.proven {
+		r.truncated = true
+		return true
 	}
 	if s.resolvers != nil && r.q.opt.subnet == nil {
 		s.resolvers.Asked(token, client, id)

@@ -117,7 +117,7 @@ func (s *Server) Stats() Stats {
 	if s.in.Map != nil {
 		out.Serial = uint64(s.in.Map.Serial)
 	}
-	if s.informed {
+	if s.in.informed {
 		out.Informed = 1
 	}
 	for _, down := range s.in.Down {

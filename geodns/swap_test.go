@@ -3,6 +3,7 @@ package geodns
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -82,5 +83,45 @@ func BenchmarkRespond(b *testing.B) {
 				buf = s.respond(req, client, false, buf)
 			}
 		})
+	}
+}
+
+// A dead edge is not named any longer because a larger change is in the making,
+// such as that of a new database.
+func TestHealthDoesNotWaitForLargerPlans(t *testing.T) {
+	s := newServer(t, nil)
+	named := func() string {
+		return data(ask(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.0.0/24"), "10.1.0.1").Answer)[0]
+	}
+	if got := named(); got != "A 192.0.2.2" {
+		t.Fatalf("before: %s", got)
+	}
+	s.making.Lock() // as while a plan is made
+	var telling sync.WaitGroup
+	telling.Go(func() { s.SetHealth(map[landfall.NodeID]bool{"nyc1": true}) })
+	for was := s.current.Load(); s.current.Load() == was; {
+		runtime.Gosched()
+	}
+	if got := named(); got != "A 192.0.2.1" {
+		t.Errorf("while a plan is made: %s", got)
+	}
+	s.making.Unlock()
+	telling.Wait()
+	if got := named(); got != "A 192.0.2.1" {
+		t.Errorf("after: %s", got)
+	}
+}
+
+// Challenges have no part in plans: they cost none.
+func TestChallengesNeedNoNewPlan(t *testing.T) {
+	s := newServer(t, nil)
+	before := s.Plan()
+	s.SetChallenges(map[string][]string{"_acme-challenge.landfall.test": {"x"}})
+	if s.Plan() != before {
+		t.Error("a plan was made for a TXT record")
+	}
+	s.SetHealth(map[landfall.NodeID]bool{"nyc1": true})
+	if s.Plan() == before {
+		t.Error("no plan was made for a dead edge")
 	}
 }

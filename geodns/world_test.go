@@ -106,11 +106,17 @@ type unused struct{ net.Listener }
 // ask sends a message through respond and reads the answer.
 func ask(t testing.TB, s *Server, m *dns.Msg, from string) *dns.Msg {
 	t.Helper()
+	return askBy(t, s, m, from, false)
+}
+
+// askBy is ask by UDP or TCP.
+func askBy(t testing.TB, s *Server, m *dns.Msg, from string, tcp bool) *dns.Msg {
+	t.Helper()
 	req, err := m.Pack()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), false, nil)
+	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), tcp, nil)
 	answer := new(dns.Msg)
 	if err := answer.Unpack(out); err != nil {
 		t.Fatalf("answer to %v: %v", m.Question, err)

@@ -50,6 +50,9 @@ const (
 	DefaultStep     = landfall.Share(0.005)
 )
 
+// EpochAt is the number of the epoch at a time, for all who go by DefaultEpoch.
+func EpochAt(t time.Time) uint64 { return uint64(max(t.UnixNano(), 0)) / uint64(DefaultEpoch) }
+
 // filled is c with its defaults, or what is wrong with it.
 func (c Config) filled() (Config, error) {
 	if c.Epoch == 0 {

@@ -56,13 +56,16 @@ func explain(ctx context.Context, env *Env, dir string, f worldFlags, q geograph
 	if err != nil {
 		return e, err
 	}
+	if err := q.Check(); err != nil {
+		return e, Usagef("%v", err)
+	}
 	if files {
 		in, err := f.input(env)
 		if err != nil {
 			return e, err
 		}
 		e, err = geography.Explain(in.Map, plan.Compile(in), q, nil)
-		return e, usage("dns explain", err)
+		return e, err
 	}
 	return e, asked(running(env, dir).Post(ctx, "/dns/explain", q, &e))
 }

@@ -7,7 +7,6 @@ import (
 	"landfall"
 	"landfall/cmd/internal/control"
 	"landfall/cmd/internal/geography"
-	"landfall/geodns/locate"
 	"landfall/geodns/plan"
 )
 
@@ -120,14 +119,14 @@ func preview(ctx context.Context, env *Env, dir string, f worldFlags, t geograph
 	if after.Map, err = declared(before.Map, t.Declared); err != nil {
 		return p, err
 	}
-	if after.Atlas, err = locate.Open(sources(env, f.geo, f.asn), after.Map.Overrides); err != nil {
+	if after.Atlas, err = f.atlas(env, after.Map); err != nil {
 		return p, err
 	}
 	weighted := geography.ByAddresses
-	if before.Weights != nil {
+	if !before.Weights.Empty() {
 		weighted = geography.ByQueries
 	}
-	return geography.Compare(before.Map.Serial, plan.Compile(before), plan.Compile(after), kind, weighted, t.All), nil
+	return geography.Compare(before.Map, after.Map, plan.Compile(before), plan.Compile(after), kind, weighted, t.All), nil
 }
 
 // declared is the map after a file: with its own nodes, or those of before.

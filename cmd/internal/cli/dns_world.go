@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"landfall"
+	"landfall/cmd/internal/node"
 	"landfall/geodns/locate"
+	"landfall/geodns/measure"
 	"landfall/geodns/plan"
 	"landfall/geodns/traffic"
 )
@@ -57,6 +60,7 @@ func (f *worldFlags) input(env *Env) (plan.Input, error) {
 	if in.Demand, err = parseDemand(f.demand); err != nil {
 		return in, err
 	}
+	in.Epoch = measure.EpochAt(time.Now())
 	in.Down = map[landfall.NodeID]bool{}
 	for _, id := range f.down {
 		n, ok := in.Map.Node(landfall.NodeID(id))
@@ -70,7 +74,11 @@ func (f *worldFlags) input(env *Env) (plan.Input, error) {
 
 func (f *worldFlags) atlas(env *Env, m *landfall.Map) (*locate.Table, error) {
 	s := sources(env, f.geo, f.asn)
-	return locate.Open(s, m.Overrides)
+	over := node.Heeded(s, m)
+	if len(over) < len(m.Overrides) {
+		fmt.Fprintln(env.Stderr, "overrides by ASN have no effect: no database of networks is named (--asn)")
+	}
+	return locate.Open(s, over)
 }
 
 // sources are the files of geographic databases; one that is not named is none.

@@ -53,6 +53,12 @@ func nodeComments(m *landfall.Map) string {
 		if len(n.Bound) > 0 {
 			fmt.Fprintf(&b, ", bound to %s", addresses(n.Bound))
 		}
+		if n.Weight != 0 {
+			fmt.Fprintf(&b, ", weight %d", n.Weight)
+		}
+		if n.Ceiling != 0 {
+			fmt.Fprintf(&b, ", ceiling %d requests a second", n.Ceiling)
+		}
 		b.WriteString("\n")
 	}
 	return b.String()

@@ -176,7 +176,7 @@ func share(to *landfall.Share) reader {
 		case v.kind != text:
 			d.mistyped(s, v, "a percentage in quotes", cure)
 		case err != nil:
-			d.fault(s, v.at, cure, "%s %q is not a share of clients", s.key, v.text)
+			d.fault(s, v.at, cure, "%s %q is not a percentage from 0%% to 100%%", s.key, v.text)
 		default:
 			*to = p
 		}

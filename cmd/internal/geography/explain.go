@@ -27,7 +27,7 @@ type Explanation struct {
 	Type     string          `json:"type"`
 	Serial   landfall.Serial `json:"serial"` // of the map answered by
 	Asked    string          `json:"asked,omitempty"`
-	Client   string          `json:"client,omitempty"` // the IPv4 address inside Asked if that is IPv6 and holds one, else as asked
+	Client   string          `json:"client,omitempty"` // the IPv4 address inside Asked, if that is IPv6 and holds one
 	Resolver *Resolver       `json:"resolver,omitempty"`
 
 	Override   string    `json:"override,omitempty"` // the clients that operators said something about
@@ -101,6 +101,15 @@ type Edge struct {
 	Why          string            `json:"why"`
 }
 
+// Check tells what is wrong with a question, whoever is asked.
+func (q Question) Check() error {
+	_, err := parseClient(q.Address)
+	if err == nil {
+		_, err = ParseKind(q.Type)
+	}
+	return err
+}
+
 // Explain answers a question by a plan. reason tells why an edge is up or
 // down; nil where nobody probes.
 func Explain(m *landfall.Map, p *plan.Plan, q Question, reason func(landfall.NodeID) health.Reason) (Explanation, error) {
@@ -132,7 +141,10 @@ func Explain(m *landfall.Map, p *plan.Plan, q Question, reason func(landfall.Nod
 		}
 	}
 	if addr.IsValid() {
-		out.Asked, out.Client = q.Address, x.Addr.String()
+		out.Asked = q.Address
+	}
+	if x.Addr != addr {
+		out.Client = x.Addr.String()
 	}
 	out.sources(x)
 	for _, c := range x.Edges {

@@ -21,6 +21,8 @@ type Preview struct {
 	Prefixes int             `json:"prefixes"` // that move
 	Flows    []Flow          `json:"flows"`    // the largest first
 	Moves    []Move          `json:"moves,omitempty"`
+	Demand   float64         `json:"demand"`         // requests a second; 0 is unknown
+	Idle     bool            `json:"idle,omitempty"` // there are ceilings, and no demand to hold against them
 	Before   Totals          `json:"before"`
 	After    Totals          `json:"after"`
 }
@@ -53,10 +55,11 @@ type Totals struct {
 
 // Compare tells what another plan would change for answers of a type. With
 // all every prefix that moves is listed.
-func Compare(serial landfall.Serial, before, after *plan.Plan, kind plan.Kind, weighted string, all bool) Preview {
+func Compare(now, next *landfall.Map, before, after *plan.Plan, kind plan.Kind, weighted string, all bool) Preview {
 	moves := plan.Diff(before, after, kind)
 	out := Preview{
-		Serial: serial, Type: kind.String(), Weighted: weighted, Moved: plan.Moved(moves), Prefixes: len(moves),
+		Serial: now.Serial, Type: kind.String(), Weighted: weighted, Moved: plan.Moved(moves), Prefixes: len(moves),
+		Demand: after.Demand(), Idle: after.Demand() == 0 && ceilings(next),
 		Before: totals(before, kind), After: totals(after, kind),
 	}
 	for _, f := range plan.Flows(moves) {
@@ -68,6 +71,16 @@ func Compare(serial landfall.Serial, before, after *plan.Plan, kind plan.Kind, w
 		}
 	}
 	return out
+}
+
+// ceilings reports whether any edge of a map has one.
+func ceilings(m *landfall.Map) bool {
+	for n := range m.Having(landfall.RoleEdge) {
+		if _, limited := m.EffectiveCeiling(n); limited {
+			return true
+		}
+	}
+	return false
 }
 
 func totals(p *plan.Plan, kind plan.Kind) Totals {
@@ -109,6 +122,9 @@ func (p Preview) Write(out io.Writer) error {
 		w.text("%s: %s -> %s\n", who, edges(m.From), edges(m.To))
 	}
 	w.text("\ndistinct prefixes: %d -> %d\n\n%s", p.Before.Prefixes, p.After.Prefixes, p.loads())
+	if p.Idle {
+		w.text("\nThe demand is not known: ceilings have no effect now, and will move clients when it is.\n")
+	}
 	_, err := io.WriteString(out, w.b.String())
 	return err
 }

@@ -49,7 +49,7 @@ func (w *page) head(e Explanation) {
 		client = "clients that give no address away"
 	}
 	w.text("%s %s for %s, by map serial %d\n\n", e.Name, e.Type, client, e.Serial)
-	if e.Client != "" && !strings.HasPrefix(e.Asked, strings.TrimSuffix(e.Client, "::")) {
+	if e.Client != "" {
 		w.line("client", "%s, which is inside that address", e.Client)
 	}
 	if r := e.Resolver; r != nil {
@@ -120,7 +120,7 @@ func (e Explanation) table() string {
 	fmt.Fprintf(t, "\tEDGE\tREGION\tDISTANCE\tROUND TRIP\tSTATE\tLOAD\tNAMED\n")
 	for i, d := range e.Edges {
 		distance := fmt.Sprintf("%.0f km", d.Kilometres)
-		if e.Resolver != nil || !e.Location.Known && e.Client == "" {
+		if e.Resolver != nil || !e.Location.Known {
 			distance = "-"
 		}
 		trip := fmt.Sprintf("%.0f ms", d.Milliseconds)

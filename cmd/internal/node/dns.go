@@ -140,7 +140,8 @@ func (d *DNS) SetMap(m *landfall.Map) {
 }
 
 // Run answers until ctx ends. The first answer waits until it is known which
-// edges are up; questions that come before stay in the sockets.
+// edges are up, and for what was learnt before; questions that come meanwhile
+// stay in the sockets.
 func (d *DNS) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var probing sync.WaitGroup
@@ -154,14 +155,25 @@ func (d *DNS) Run(ctx context.Context) error {
 	if d.challenges != nil {
 		probing.Go(func() { d.challenges.Run(ctx) })
 	}
-	if d.prober != nil {
-		select {
-		case <-d.prober.Known():
-			d.tell()
-		case <-ctx.Done():
-		}
-	}
+	d.await(ctx)
 	return d.server.Run(ctx)
+}
+
+// await returns when answers can go by all that is known: by what was learnt
+// before a restart, and by which edges are up.
+func (d *DNS) await(ctx context.Context) {
+	select {
+	case <-d.learn.begun:
+	case <-ctx.Done():
+	}
+	if d.prober == nil {
+		return
+	}
+	select {
+	case <-d.prober.Known():
+		d.tell()
+	case <-ctx.Done():
+	}
 }
 
 // RunAlone is Run for a name server outside any node, which looks after its

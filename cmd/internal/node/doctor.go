@@ -22,7 +22,8 @@ const reachTimeout = 12 * time.Second
 
 // peers answers what other nodes may ask of this one beside its status:
 //
-//	GET /reach    what it can reach of the node that asks
+//	GET /reach      what it can reach of the node that asks
+//	POST /dns/...   how it chooses edges, if the home asks
 func (n *Node) peers() http.Handler {
 	mux := http.NewServeMux()
 	var t turns
@@ -40,6 +41,9 @@ func (n *Node) peers() http.Handler {
 		report := doctor.Reach(r.Context(), doctor.ReachConfig{Map: n.Map(), From: n.cfg.Self, To: who, Roots: n.trust.Load(), Log: n.log})
 		writeJSON(w, report)
 	})
+	geography := http.NewServeMux()
+	n.serveGeography(geography)
+	mux.Handle("POST /dns/", n.fromHome(geography))
 	return mux
 }
 

@@ -1,17 +1,23 @@
 package node
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"landfall"
 	"landfall/cmd/internal/control"
 	"landfall/cmd/internal/geography"
 	"landfall/geodns/health"
 )
+
+// A node that is no name server asks one over the mesh, such as the home for
+// `map apply --max-move`; only the home may, for a plan costs much to make.
 
 // maxDeclared bounds a map that is to be previewed.
 const maxDeclared = 16 << 20
@@ -36,17 +42,70 @@ func geographic[Q any](n *Node, answer func(Q) (any, error)) http.HandlerFunc {
 			http.Error(w, "question: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		var got any
-		err := errNoNameServer
-		if n.dns != nil {
-			got, err = answer(q)
+		if n.dns == nil {
+			n.passOn(w, r, q)
+			return
 		}
+		got, err := answer(q)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
 		}
 		writeJSON(w, got)
 	}
+}
+
+// passOn has a name server answer what only name servers know.
+func (n *Node) passOn(w http.ResponseWriter, r *http.Request, q any) {
+	err := errNoNameServer
+	body, merr := json.Marshal(q)
+	if n.cfg.Home == nil || merr != nil {
+		http.Error(w, errors.Join(err, merr).Error(), http.StatusConflict)
+		return
+	}
+	client := n.client(landfall.MeshAdmin, 0)
+	for peer := range n.Map().Having(landfall.RoleDNS) {
+		got, perr := post(r.Context(), client, peer.ID, r.URL.Path, body)
+		if perr == nil {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(got) // who asks has gone
+			return
+		}
+		err = fmt.Errorf("name server %s: %w", peer.ID, perr)
+	}
+	http.Error(w, err.Error(), http.StatusConflict)
+}
+
+// maxAnswered bounds what a name server may answer: every prefix that moves.
+const maxAnswered = 256 << 20
+
+func post(ctx context.Context, client *http.Client, peer landfall.NodeID, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+string(peer)+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswered))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(got)))
+	}
+	return got, err
+}
+
+// fromHome lets only the home region's nodes ask.
+func (n *Node) fromHome(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, ok := n.caller(r)
+		if peer, known := n.Map().Node(who); !ok || !known || !peer.Has(landfall.RoleOrigin) || n.dns == nil {
+			http.Error(w, "only the home region asks name servers how they choose", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // explain tells how a choice comes about.
@@ -77,6 +136,9 @@ func (d *DNS) preview(m *landfall.Map, t geography.Trial) (geography.Preview, er
 	if _, err := control.Declare(next, t.Declared); err != nil {
 		return geography.Preview{}, err
 	}
+	if faults := next.Check(); len(faults) > 0 {
+		return geography.Preview{}, faults[0]
+	}
 	table, err := d.learn.atlas.Try(next)
 	if err != nil {
 		return geography.Preview{}, fmt.Errorf("overrides: %w", err)
@@ -85,7 +147,7 @@ func (d *DNS) preview(m *landfall.Map, t geography.Trial) (geography.Preview, er
 	if d.learn.counted() {
 		weighted = geography.ByQueries
 	}
-	return geography.Compare(m.Serial, before, d.server.Try(next, table), kind, weighted, t.All), nil
+	return geography.Compare(m, next, before, d.server.Try(next, table), kind, weighted, t.All), nil
 }
 
 // draw is what a picture of the world is made of.

@@ -53,6 +53,8 @@ type learner struct {
 	down      func(landfall.NodeID) bool
 	keep      *os.Root // nil: nothing outlives a restart
 	log       *slog.Logger
+	begun     chan struct{} // closed once answers go by what was kept
+	begin     sync.Once
 
 	mu      sync.Mutex // guards what follows
 	m       *landfall.Map
@@ -61,7 +63,7 @@ type learner struct {
 
 // newLearner makes one that knows what was kept.
 func newLearner(cfg DNSConfig, down func(landfall.NodeID) bool) (l *learner, err error) {
-	l = &learner{atlas: cfg.Atlas, traffic: traffic.New(), resolvers: resolver.New(), down: down, demand: cfg.Demand, keep: cfg.Keep, log: cfg.Log}
+	l = &learner{atlas: cfg.Atlas, traffic: traffic.New(), resolvers: resolver.New(), down: down, demand: cfg.Demand, keep: cfg.Keep, log: cfg.Log, begun: make(chan struct{})}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -180,6 +182,7 @@ func (l *learner) epoch(v *measure.View) {
 	l.learned.Weights, l.learned.Resolvers = orNil(seen, seen.Len()), orNil(behind, behind.Len())
 	l.mu.Unlock()
 	l.apply()
+	l.begin.Do(func() { close(l.begun) })
 }
 
 // orNil is v, or nil if there is nothing in it.

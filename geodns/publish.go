@@ -1,0 +1,92 @@
+package geodns
+
+import (
+	"time"
+
+	"landfall/geodns/plan"
+	"landfall/geodns/zone"
+)
+
+// inputs are all that snapshots are made of.
+type inputs struct {
+	plan.Input
+	zone     *zone.Zone
+	informed bool // the challenges in zone are what the issuer wants now
+
+	changes  uint64 // of any of this
+	prepared uint64 // the change that was the last of what plan.Prepare reads
+	planned  uint64 // the change that was the last of what a plan hangs on
+}
+
+// changed notes a change of what is told beside plans.
+func (in *inputs) changed() { in.changes++ }
+
+// replanned notes a change of what plan.Prepared.Compile reads.
+func (in *inputs) replanned() {
+	in.changes++
+	in.planned = in.changes
+}
+
+// upset notes a change of what plan.Prepare reads.
+func (in *inputs) upset() {
+	in.replanned()
+	in.prepared = in.changes
+}
+
+// publish returns when answers go by all that was set before it was called.
+// Plans are made one at a time and with s.mu free: they may take a second in a
+// large world.
+func (s *Server) publish() {
+	s.making.Lock()
+	defer s.making.Unlock()
+	now, began := s.current.Load(), time.Now()
+	for made := false; ; made = true {
+		s.mu.Lock()
+		in := s.in
+		if in.zone == nil || now != nil && now.in.changes == in.changes {
+			if made {
+				s.current.Store(now)
+				s.took = time.Since(began)
+			}
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		now = s.snapshot(in, now) // and what changed meanwhile is made of this
+	}
+}
+
+// snapshot makes one of inputs, and of what still holds of the one before.
+func (s *Server) snapshot(in inputs, before *snapshot) *snapshot {
+	next := &snapshot{
+		in: in, zone: in.zone, resolvers: s.resolvers, counter: s.count.edge, uninformed: !in.informed,
+	}
+	switch {
+	case before != nil && before.in.planned == in.planned:
+		next.keep(before)
+	case before != nil && before.in.prepared == in.prepared:
+		next.settle(before.prepared, before.prepared.Compile(state(in)))
+	default:
+		p := plan.Prepare(in.Input)
+		next.settle(p, p.Compile(state(in)))
+	}
+	return next
+}
+
+func state(in inputs) plan.State { return plan.State{Down: in.Down, Demand: in.Demand} }
+
+// hasten has answers go by a new verdict while something larger is in the
+// making, by what they went by until now.
+func (s *Server) hasten() {
+	now := s.current.Load()
+	if now == nil {
+		return
+	}
+	s.mu.Lock()
+	in := now.in
+	in.Down = s.in.Down
+	s.mu.Unlock()
+	next := *now
+	next.settle(now.prepared, now.prepared.Compile(state(in)))
+	s.current.CompareAndSwap(now, &next)
+}
