@@ -29,6 +29,7 @@ const (
 	reasons // how many there are
 )
 
+// String is the reason as the figures name it.
 func (r reason) String() string {
 	return [reasons]string{"stranger", "other-edge", "prefix", "rtt", "empty", "future", "old"}[r]
 }

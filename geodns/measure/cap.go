@@ -17,7 +17,7 @@ type draws [told]struct {
 }
 
 // draws are those of the order in sight.
-func (s *session) draws() (d draws) {
+func (s *survey) draws() (d draws) {
 	v := &s.sight
 	geography := s.top(nil)
 	order := s.top(v.order)
@@ -32,7 +32,7 @@ func (s *session) draws() (d draws) {
 
 // top are the first places of an order, nil for geography's; the first again
 // if there are no others.
-func (s *session) top(order []int) (sites [told]uint16) {
+func (s *survey) top(order []int) (sites [told]uint16) {
 	n := 0
 	for i := range s.sight.edges {
 		rank := i
@@ -54,13 +54,13 @@ func (s *session) top(order []int) (sites [told]uint16) {
 type claim struct {
 	row       int
 	draws     draws
-	class     int    // as session.credible has it
+	class     int    // as survey.credible has it
 	incumbent bool   // they went there until now
 	draw      uint64 // decides between equals
 }
 
 // claim is that of the order in sight.
-func (s *session) claim(row int) claim {
+func (s *survey) claim(row int) claim {
 	v := &s.sight
 	c := claim{row: row, draws: s.draws()}
 	if c.draws != (draws{}) {
@@ -74,7 +74,7 @@ func (s *session) claim(row int) claim {
 // better. The other edges, who have nothing to gain, should see the clients as
 // far away as that edge's place is; and geography, which may be wrong, should
 // not have them where light could not answer so soon.
-func (s *session) credible(rank int) (class int) {
+func (s *survey) credible(rank int) (class int) {
 	v := &s.sight
 	alone := true
 	for other, rtt := range v.rtt {
@@ -97,7 +97,7 @@ func (s *session) credible(rank int) (class int) {
 
 // decide grants claims as long as each place draws no more than it may: the
 // most credible ones first, and of these the ones that held until now.
-func (s *session) decide(claims []claim) {
+func (s *survey) decide(claims []claim) {
 	slices.SortFunc(claims, func(a, b claim) int {
 		return cmp.Or(cmp.Compare(a.class, b.class), trueFirst(a.incumbent, b.incumbent), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
@@ -120,7 +120,7 @@ func trueFirst(a, b bool) int {
 
 // grant sends clients where they are claimed, or else where they would go if
 // the places that draw too much had said nothing.
-func (s *session) grant(c claim) {
+func (s *survey) grant(c claim) {
 	r := s.rows[c.row]
 	// Clients of whom no query was seen come by way of some resolver.
 	weight := max(r.weight, s.total/float64(len(s.rows))/100)
@@ -151,7 +151,7 @@ func (s *session) grant(c claim) {
 }
 
 // full is a site that would draw more than it may.
-func (s *session) full(d draws, weight float64) (site uint16, ok bool) {
+func (s *survey) full(d draws, weight float64) (site uint16, ok bool) {
 	for _, to := range d {
 		if to.part > 0 && s.drawn[to.site]+to.part*weight > s.book.sites[to.site].may*s.total {
 			return to.site, true
@@ -161,7 +161,7 @@ func (s *session) full(d draws, weight float64) (site uint16, ok bool) {
 }
 
 // allow lets every site draw a step more than in the last epoch.
-func (s *session) allow() {
+func (s *survey) allow() {
 	for i := range s.book.sites {
 		if site := &s.book.sites[i]; s.first {
 			site.may = min(site.may+float64(s.book.cfg.Step), float64(s.book.cfg.Cap))
@@ -171,7 +171,7 @@ func (s *session) allow() {
 
 // spend takes back what a site did not draw, unless something was withheld from
 // it: that may weigh more than a step.
-func (s *session) spend() {
+func (s *survey) spend() {
 	for i := range s.book.sites {
 		if site := &s.book.sites[i]; !s.withheld[i] {
 			site.may = min(site.may, part(s.drawn[i], s.total))

@@ -28,7 +28,7 @@ type trial struct {
 // explore chooses who is tried in this epoch: what is not known at all before
 // what may have changed, and in each the greatest hope first, as long as both
 // the traffic and the prefixes on trial are within bounds.
-func (s *session) explore() {
+func (s *survey) explore() {
 	if s.first {
 		s.choose()
 	}
@@ -42,7 +42,7 @@ func (s *session) explore() {
 	}
 }
 
-func (s *session) choose() {
+func (s *survey) choose() {
 	var trials []trial
 	var living int
 	for i, r := range s.rows {
@@ -72,7 +72,7 @@ func (s *session) choose() {
 	}
 }
 
-func (s *session) try(t trial) {
+func (s *survey) try(t trial) {
 	e := s.rows[t.row].entry
 	epoch := uint32(s.epoch)
 	e.trial, e.tried, e.guests[tries] = t.edge+1, epoch, s.book.edges[t.edge].site+1
@@ -80,7 +80,7 @@ func (s *session) try(t trial) {
 }
 
 // candidate is the edge that a prefix should be tried with.
-func (s *session) candidate(row int) (best trial, ok bool) {
+func (s *survey) candidate(row int) (best trial, ok bool) {
 	k, e := s.rows[row].key, s.rows[row].entry
 	if e.tried != 0 && uint64(e.tried)+pause > s.epoch {
 		return trial{}, false
@@ -106,7 +106,7 @@ func (s *session) candidate(row int) (best trial, ok bool) {
 }
 
 // sooner reports whether a of one prefix is to be tried before b.
-func (s *session) sooner(a, b trial) bool {
+func (s *survey) sooner(a, b trial) bool {
 	if a.known != b.known {
 		return b.known
 	}
@@ -117,7 +117,7 @@ func (s *session) sooner(a, b trial) bool {
 }
 
 // hope is what may be won by an edge; false if it cannot win, or not now.
-func (s *session) hope(e *entry, rank int, t *trial) bool {
+func (s *survey) hope(e *entry, rank int, t *trial) bool {
 	v := &s.sight
 	leader := v.before[0]
 	now := v.cost[leader]
@@ -149,7 +149,7 @@ func (s *session) hope(e *entry, rank int, t *trial) bool {
 
 // least is the shortest round trip that is possible with what others measured:
 // clients that are near one place are not near another.
-func (s *session) least(rank int) (least time.Duration) {
+func (s *survey) least(rank int) (least time.Duration) {
 	for other, rtt := range s.sight.rtt {
 		if rtt > 0 {
 			least = max(least, s.fastest[s.site(rank)][s.site(other)]-rtt)
@@ -159,7 +159,7 @@ func (s *session) least(rank int) (least time.Duration) {
 }
 
 // draw is a number that looks random, and is the same on every name server.
-func (s *session) draw(k key, of uint64) uint64 {
+func (s *survey) draw(k key, of uint64) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(s.book.m.Network))
 	var b [24]byte

@@ -9,8 +9,8 @@ import (
 	"landfall/geodns/steer"
 )
 
-// session is one Freeze.
-type session struct {
+// survey is one Freeze: all prefixes are looked at, one after the other.
+type survey struct {
 	book             *Book
 	world            World
 	epoch            uint64
@@ -41,7 +41,7 @@ func (b *Book) Freeze(w World) *View {
 		return b.view
 	}
 	b.setMap(w.Map)
-	s := b.session(w)
+	s := b.survey(w)
 	s.tidy()
 	s.rank()
 	s.explore()
@@ -50,9 +50,9 @@ func (b *Book) Freeze(w World) *View {
 	return b.view
 }
 
-func (b *Book) session(w World) *session {
+func (b *Book) survey(w World) *survey {
 	now := b.cfg.Now()
-	s := &session{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), drawn: make([]float64, len(b.sites)), withheld: make([]bool, len(b.sites))}
+	s := &survey{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), drawn: make([]float64, len(b.sites)), withheld: make([]bool, len(b.sites))}
 	s.first = s.epoch != b.frozen
 	for _, from := range b.sites {
 		var fastest, typical []time.Duration
@@ -66,14 +66,14 @@ func (b *Book) session(w World) *session {
 }
 
 // site is where the edge of a rank stands.
-func (s *session) site(rank int) uint16 { return s.book.edges[s.sight.edges[rank]].site }
+func (s *survey) site(rank int) uint16 { return s.book.edges[s.sight.edges[rank]].site }
 
-func (s *session) up(id landfall.NodeID) bool { return s.world.Up == nil || s.world.Up(id) }
+func (s *survey) up(id landfall.NodeID) bool { return s.world.Up == nil || s.world.Up(id) }
 
-func (s *session) room(id landfall.NodeID) bool { return s.world.Room == nil || s.world.Room(id) }
+func (s *survey) room(id landfall.NodeID) bool { return s.world.Room == nil || s.world.Room(id) }
 
 // tidy forgets what is old, and weighs the rest.
-func (s *session) tidy() {
+func (s *survey) tidy() {
 	for k, e := range s.book.entries {
 		e.cells = slices.DeleteFunc(e.cells, func(c cell) bool {
 			return seconds(c.last, s.now) > forgotten && uint64(c.tried)+retry < s.epoch && c.rumour == 0
@@ -111,7 +111,7 @@ func (e *entry) find(edge uint16) *cell {
 }
 
 // view writes the verdicts down.
-func (s *session) view() *View {
+func (s *survey) view() *View {
 	v := &View{epoch: s.epoch, verdicts: make([]Verdict, 0, len(s.rows))}
 	stats := &s.book.stats
 	stats.Moved, stats.Led = 0, part(s.led, s.total)
@@ -137,7 +137,7 @@ func (s *session) view() *View {
 }
 
 // names are the ids of edges.
-func (s *session) names(order []uint16) []landfall.NodeID {
+func (s *survey) names(order []uint16) []landfall.NodeID {
 	if len(order) == 0 {
 		return nil
 	}
@@ -156,7 +156,7 @@ func part(of, total float64) float64 {
 }
 
 // estimates appends those of the edges that are there, by id.
-func (s *session) estimates(out []Estimate, e *entry) []Estimate {
+func (s *survey) estimates(out []Estimate, e *entry) []Estimate {
 	from := len(out)
 	for i := range e.cells {
 		c := &e.cells[i]

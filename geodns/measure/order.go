@@ -37,7 +37,7 @@ type sight struct {
 
 // look takes a prefix into sight, as if the edges of the distrusted sites had
 // said nothing.
-func (s *session) look(k key, e *entry, distrusted []uint16) *sight {
+func (s *survey) look(k key, e *entry, distrusted []uint16) *sight {
 	v := &s.sight
 	v.edges, v.guess = v.edges[:0], v.guess[:0]
 	for _, g := range s.world.Prior(k.prefix()) {
@@ -76,7 +76,7 @@ func blank[T any](s []T, n int) []T {
 
 // recall finds the order until now. What was chosen and is not measured any
 // more is given up: geography decides again.
-func (s *session) recall(e *entry) {
+func (s *survey) recall(e *entry) {
 	v := &s.sight
 	v.before = v.before[:0]
 	for _, edge := range e.order {
@@ -96,7 +96,7 @@ func (s *session) recall(e *entry) {
 }
 
 // join appends the edges at the same place that go without saying.
-func (s *session) join(e *entry, rank int) {
+func (s *survey) join(e *entry, rank int) {
 	v := &s.sight
 	for other, edge := range v.edges {
 		if s.site(other) == s.site(rank) && !slices.Contains(v.before, other) && !slices.Contains(e.order, edge) {
@@ -106,7 +106,7 @@ func (s *session) join(e *entry, rank int) {
 }
 
 // measured reports whether any edge at the place of one was.
-func (s *session) measured(rank int) bool {
+func (s *survey) measured(rank int) bool {
 	for other, rtt := range s.sight.rtt {
 		if rtt > 0 && s.site(other) == s.site(rank) {
 			return true
@@ -118,7 +118,7 @@ func (s *session) measured(rank int) bool {
 // believe strikes out what cannot be true together with what an edge says that
 // comes before: clients cannot be so near to two places that light needs
 // longer from one to the other.
-func (s *session) believe() {
+func (s *survey) believe() {
 	v := &s.sight
 	for i, rank := range v.before {
 		for _, other := range v.before[:i] {
@@ -131,7 +131,7 @@ func (s *session) believe() {
 
 // share lets a measurement hold for all edges at the place, unless their own
 // says that they are much worse.
-func (s *session) share() {
+func (s *survey) share() {
 	v := &s.sight
 	for rank := range v.edges {
 		best := time.Duration(0)
@@ -149,7 +149,7 @@ func (s *session) share() {
 
 // predict fills in what was not measured: what geography guesses, but not
 // less than is typical from where the measured edges saw the clients.
-func (s *session) predict() {
+func (s *survey) predict() {
 	v := &s.sight
 	for rank := range v.edges {
 		if v.cost[rank] > 0 {

@@ -4,7 +4,7 @@ import "slices"
 
 // rank finds the order of every prefix. Those that send nobody elsewhere than
 // geography does need nobody's leave.
-func (s *session) rank() {
+func (s *survey) rank() {
 	stats := &s.book.stats
 	stats.Contradicted, stats.Withheld = 0, 0
 	var claims []claim
@@ -29,7 +29,7 @@ func (s *session) rank() {
 }
 
 // count counts the epochs in which another place was better.
-func (s *session) count(e *entry) {
+func (s *survey) count(e *entry) {
 	v := &s.sight
 	switch rival := s.site(v.order[0]); {
 	case rival == s.site(v.before[0]):
@@ -42,7 +42,7 @@ func (s *session) count(e *entry) {
 }
 
 // wait keeps the order until now while these are too few.
-func (s *session) wait(e *entry) {
+func (s *survey) wait(e *entry) {
 	v := &s.sight
 	if e.streak < patience && s.site(v.order[0]) != s.site(v.before[0]) {
 		v.order = append(v.order[:0], v.before...)
@@ -50,7 +50,7 @@ func (s *session) wait(e *entry) {
 }
 
 // adopt makes the order in sight that of the prefix.
-func (s *session) adopt(row int) {
+func (s *survey) adopt(row int) {
 	v, e := &s.sight, s.rows[row].entry
 	leader := s.site(0)
 	if len(e.order) > 0 {
@@ -75,13 +75,13 @@ func (s *session) adopt(row int) {
 
 // mates reports whether two edges stand at one place, and none is worse than
 // the other.
-func (s *session) mates(a, b int) bool {
+func (s *survey) mates(a, b int) bool {
 	v := &s.sight
 	return s.site(a) == s.site(b) && !v.apart[a] && !v.apart[b]
 }
 
 // host notes where answers lead from now on.
-func (s *session) host(row int) {
+func (s *survey) host(row int) {
 	e := s.rows[row].entry
 	clear(e.guests[:told])
 	clear(e.guests[more:])

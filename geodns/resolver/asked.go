@@ -98,6 +98,7 @@ const (
 	fates
 )
 
+// String is the fate as the figures name it.
 func (f fate) String() string {
 	return [fates]string{"counted", "flood", "unknown", "late", "repeated", "elsewhere", "malformed"}[f]
 }
