@@ -10,6 +10,7 @@ import (
 	"landfall"
 	"landfall/geodns/locate"
 	"landfall/geodns/measure"
+	"landfall/geodns/prefix"
 	"landfall/geodns/resolver"
 	"landfall/geodns/traffic"
 )
@@ -266,6 +267,29 @@ func TestBudgetIsKept(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Clients of whom nothing is known are measured from home, for the budget too:
+// they are not told an edge at the other end of the world because their
+// neighbours are.
+func TestBudgetIsNotSpentOnTheUnknownEither(t *testing.T) {
+	in := three()
+	in.Map.Steering.Budget = 0.005
+	p := Compile(in)
+	for _, a := range []string{"30.1.0.1", "20.255.0.1", "2001:db8::1", "192.168.0.1"} {
+		if got := first(t, p, a); got != "fra1" {
+			t.Errorf("%s, of which nothing is known, is told %s", a, got)
+		}
+	}
+	in.Map.Steering.WorseBy = landfall.MaxWorseBy
+	if was, is := p.Table(A), Compile(in).Table(A); countOf(is) >= countOf(was) {
+		t.Errorf("if operators do not mind, %d prefixes become %d", countOf(was), countOf(is))
+	}
+}
+
+func countOf(t *prefix.Table) int {
+	v4, v6 := t.Len()
+	return v4 + v6
 }
 
 // An explanation ends in what is told, for everybody.

@@ -65,14 +65,9 @@ func (r *reduction) class(class, best uint32) uint32 {
 		c := &r.work.classes[class]
 		i = uint32(len(r.classes))
 		r.index[key] = i
-		r.classes = append(r.classes, budget.Class{Label: best, Also: r.also(c, best), Any: r.empty(c)})
+		r.classes = append(r.classes, budget.Class{Label: best, Also: r.also(c, best)})
 	}
 	return i
-}
-
-// empty reports whether there are no such clients as far as anybody knows.
-func (r *reduction) empty(c *class) bool {
-	return c.weight == 0 && c.place == 0 && c.row < 0 && c.prefer < 0
 }
 
 // also are the picks that would do: with no edge that operators prefer less or
