@@ -131,6 +131,13 @@ func BenchmarkBuildSorted(b *testing.B) {
 	}
 }
 
+func BenchmarkOrdered(b *testing.B) {
+	t := Build(crowded(1))
+	for b.Loop() {
+		Ordered(t.All())
+	}
+}
+
 func BenchmarkCross(b *testing.B) {
 	x, y := Build(crowded(1)), Build(crowded(2))
 	for b.Loop() {

@@ -2,6 +2,7 @@ package prefix
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -167,6 +168,8 @@ func verifyLeaves(t *testing.T, table *Table) {
 	}
 	if again := Build(leaves); !reflect.DeepEqual(again, table.Relabel(func(l uint32) uint32 { return l })) {
 		t.Fatalf("made of its leaves it is another table: %v", leaves)
+	} else if !reflect.DeepEqual(Ordered(table.All()), again) {
+		t.Fatalf("made of its leaves in order it is another table: %v", leaves)
 	}
 	v4, v6 := table.Len()
 	if v4+v6 != len(leaves) {
@@ -179,6 +182,36 @@ func TestWidestPrefixOfOneLabel(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		o := draw(r, r.IntN(10))
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { verifyAll(t, Build(o), o) })
+	}
+}
+
+// What is not in order is left out, and gaps have the label 0.
+func TestOrderedHearsWhatIsInOrder(t *testing.T) {
+	p := netip.MustParsePrefix
+	given := []Leaf{
+		{p("10.0.0.0/8"), 1}, {p("10.1.0.0/16"), 2}, {p("9.0.0.0/8"), 3}, {netip.Prefix{}, 4}, {p("12.0.0.0/8"), 5},
+		{p("2001:db8::/32"), 6}, {p("224.0.0.0/3"), 7}, {p("0.0.0.0/0"), 8}, {p("ff00::/8"), 9}, {p("ffff::/16"), 10},
+	}
+	got := Ordered(func(yield func(netip.Prefix, uint32) bool) {
+		for _, l := range given {
+			if !yield(l.Prefix, l.Label) {
+				return
+			}
+		}
+	})
+	want := Build([]Leaf{given[0], given[4], given[5], given[6], given[8]})
+	if !reflect.DeepEqual(slices.Collect(leavesOf(got)), slices.Collect(leavesOf(want))) {
+		t.Errorf("%v, want %v", slices.Collect(leavesOf(got)), slices.Collect(leavesOf(want)))
+	}
+}
+
+func leavesOf(t *Table) iter.Seq[Leaf] {
+	return func(yield func(Leaf) bool) {
+		for p, label := range t.All() {
+			if !yield(Leaf{p, label}) {
+				return
+			}
+		}
 	}
 }
 
