@@ -67,6 +67,13 @@ func TestDNSFetchTellsWhatMoved(t *testing.T) {
 		t.Errorf("first:\n%s", got)
 	}
 	out.Reset()
+	if err := fetchInto(t, &env, args...); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "dbip-city-lite.mmdb: DBIP-City-Lite of 2026-09-21, 0.0 MB, no newer one\n") || strings.Contains(got, "elsewhere") {
+		t.Errorf("again:\n%s", got)
+	}
+	out.Reset()
 	body = cityIn(t, "DE", "GB")
 	if err := fetchInto(t, &env, args...); err != nil {
 		t.Fatal(err)

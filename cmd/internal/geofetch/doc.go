@@ -8,7 +8,8 @@
 //     edition that was asked for, and no larger than it may be;
 //   - locate can load it, which verifies all of it;
 //   - the world did not move: no more than MaxMove of the known address space
-//     is elsewhere, and the table did not shrink by half. Force skips this.
+//     is elsewhere, of IPv4 and of IPv6, and the table did not shrink by half.
+//     Force skips this.
 //
 // Otherwise the old file stays and the error says why. Of older files nothing
 // is kept: MaxMind's licence demands that they are deleted within 30 days. For

@@ -85,6 +85,90 @@ func TestDBIPIsThisMonthsOrLastMonths(t *testing.T) {
 	}
 }
 
+// TestDBIPSaysWhoseLayoutADatabaseHas: its types are as DB-IP writes them.
+func TestDBIPSaysWhoseLayoutADatabaseHas(t *testing.T) {
+	p := newProvider(t)
+	month := time.Now().UTC().Format("-2006-01") + ".mmdb.gz"
+	kinds := map[string]string{"city": "DBIP-City-Lite", "country": "DBIP-Country-Lite (compat=GeoLite2-Country)", "asn": "DBIP-ASN-Lite (compat=GeoLite2-ASN)"}
+	for name, kind := range kinds {
+		p.set("/free/dbip-"+name+"-lite"+month, gzipped(database(t, kind, 0)))
+	}
+	fetch := func(editions ...string) (geofetch.Result, error) {
+		f, err := geofetch.New(geofetch.Config{Provider: geofetch.DBIP, Editions: editions, Dir: t.TempDir(), Base: p.URL, HTTP: p.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Once(t.Context())
+	}
+	for _, editions := range [][]string{nil, {"city", "asn"}, {"country", "asn"}, {"asn", "city"}} {
+		r, err := fetch(editions...)
+		if err != nil || len(r.Files) != 2 {
+			t.Errorf("%q: %+v, %v", editions, r, err)
+		}
+		for _, file := range r.Files {
+			if file.Type != kinds[file.Edition] {
+				t.Errorf("%s is a %q", file.Edition, file.Type)
+			}
+		}
+	}
+	for _, other := range []string{"DBIP-City-Lite-More", "DBIP-City (compat=DBIP-City-Lite)", "DBIP-City-Lite (beta)"} {
+		p.set("/free/dbip-city-lite"+month, gzipped(database(t, other, 0)))
+		if _, err := fetch("city"); err == nil || !strings.Contains(err.Error(), "was asked for") {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}
+
+// TestIPv6MovesToo: a database is held against its MaxMove in each family.
+func TestIPv6MovesToo(t *testing.T) {
+	p, dir := newProvider(t), t.TempDir()
+	publish := func(moved6 int) {
+		p.publish(cityPath, archive(entry{"GeoLite2-City.mmdb", databaseOfBoth(t, "GeoLite2-City", moved6, 8, moved6)}))
+	}
+	f := p.fetcher(t, dir, nil)
+	for _, step := range []struct {
+		moved6 int
+		want   string
+	}{{0, ""}, {1, ""}, {3, "25.0% of the known IPv6 prefixes would move, and 20% may"}} {
+		publish(step.moved6)
+		_, err := f.Once(t.Context())
+		if (err == nil) != (step.want == "") || err != nil && !strings.Contains(err.Error(), step.want) {
+			t.Errorf("%d blocks elsewhere: %v", step.moved6, err)
+		}
+		if refused, ok := errors.AsType[*geofetch.RefusedError](err); err != nil && (!ok || refused.Reason != "moved") {
+			t.Errorf("refused as %v", err)
+		}
+	}
+}
+
+// TestSameDatabaseAgainIsKnown: without anything to ask by, and without a
+// record of it.
+func TestSameDatabaseAgainIsKnown(t *testing.T) {
+	p, dir := newProvider(t), t.TempDir()
+	packed := archive(entry{"GeoLite2-City.mmdb", database(t, "GeoLite2-City", 0)})
+	p.answers(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.RawQuery, ".sha256") {
+			io.WriteString(w, sumOf(packed))
+			return
+		}
+		w.Write(packed)
+	})
+	for i := range 4 {
+		if i == 2 {
+			if err := os.Remove(filepath.Join(dir, "fetched.json")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := p.fetcher(t, dir, nil).Once(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file := r.Files[0]; file.Type != "GeoLite2-City" || file.Built.Unix() != 1_700_000_000 || file.Bytes == 0 || file.New != (i == 0) {
+			t.Errorf("fetch %d: %+v", i, file)
+		}
+	}
+}
+
 // TestWhatIsNotFitStaysOut: in each case the error says what to do, and the
 // directory holds what it held.
 func TestWhatIsNotFitStaysOut(t *testing.T) {
@@ -115,6 +199,7 @@ func TestWhatIsNotFitStaysOut(t *testing.T) {
 		"a bomb beside it":     {publish: archive(entry{"GeoLite2-City.mmdb", wide}, entry{"x", make([]byte, 3<<20)}), reason: "damaged", want: "more than 2097152 octets"},
 		"a thousand files":     {publish: archive(make([]entry, 1000)...), reason: "damaged", want: "outside"},
 		"too much moves":       {publish: archive(entry{"GeoLite2-City.mmdb", database(t, "GeoLite2-City", 8)}), reason: "moved", want: "50.0% of the known IPv4 addresses would move, and 20% may"},
+		"too much IPv6 moves":  {publish: archive(entry{"GeoLite2-City.mmdb", databaseOfBoth(t, "GeoLite2-City", 0, 8, 0)}), reason: "moved", want: "100.0% of the known IPv6 prefixes would move, and 20% may"},
 		"a page":               {answer: text(200, nil, "<!DOCTYPE html><title>Oops</title>"), reason: "damaged", want: `begins with "<!DOCTYPE html>`},
 		"401":                  {answer: text(401, nil, "Invalid license key"), want: "check the account's id and the licence key"},
 		"403":                  {answer: text(403, nil, ""), want: "may not have this edition"},

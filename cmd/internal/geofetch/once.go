@@ -98,6 +98,9 @@ func (f *Fetcher) once(ctx context.Context) (Result, error) {
 		if got.data != nil {
 			is[i] = held{record{URL: got.url, ETag: got.etag, LastModified: got.modify, SHA256: sumOf(got.data)}, got.data}
 		}
+		if is[i].same(was[i]) {
+			is[i].record.Database = was[i].record.Database
+		}
 	}
 	r := Result{}
 	if fresh(was, is) {
@@ -114,8 +117,11 @@ func (f *Fetcher) once(ctx context.Context) (Result, error) {
 	return r, nil
 }
 
-// fresh reports whether any database is new.
-func fresh(was, is copies) bool { return !slices.EqualFunc(was, is, held.same) }
+// fresh reports whether any database is new, or none of those that were
+// looked at before.
+func fresh(was, is copies) bool {
+	return !slices.EqualFunc(was, is, held.same) || slices.ContainsFunc(is, func(h held) bool { return h.record.Type == "" })
+}
 
 // judge refuses new databases that are not fit for use, and notes what the
 // others are.
@@ -129,7 +135,7 @@ func (f *Fetcher) judge(was, is copies) (Result, error) {
 		if e.networks {
 			about = next.About().Networks
 		}
-		if about.Type != e.kind {
+		if !e.is(about.Type) {
 			return Result{}, refuse("edition", fmt.Errorf("edition %s: the file is a %q, and %q was asked for", e.name, about.Type, e.kind))
 		}
 		is[i].record.Database = about
@@ -142,10 +148,15 @@ func (f *Fetcher) judge(was, is copies) (Result, error) {
 	if f.cfg.Force {
 		return r, nil
 	}
-	if moved := r.Difference.V4.Share(); moved > f.cfg.MaxMove {
-		return Result{}, refuse("moved", fmt.Errorf("%.1f%% of the known IPv4 addresses would move, and %v may: look at what moved, then force it if it is right", 100*float64(moved), f.cfg.MaxMove))
+	return r, errors.Join(f.moved("IPv4 addresses", r.Difference.V4), f.moved("IPv6 prefixes", r.Difference.V6), shrunk(last, next))
+}
+
+// moved refuses tables by which too much of a family is elsewhere.
+func (f *Fetcher) moved(what string, m locate.Moved) error {
+	if m.Share() <= f.cfg.MaxMove {
+		return nil
 	}
-	return r, shrunk(last, next)
+	return refuse("moved", fmt.Errorf("%.1f%% of the known %s would move, and %v may: look at what moved, then force it if it is right", 100*float64(m.Share()), what, f.cfg.MaxMove))
 }
 
 // far is the distance in kilometres from which on a client has moved: less

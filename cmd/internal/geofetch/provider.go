@@ -25,6 +25,13 @@ type edition struct {
 	networks bool   // it knows networks, not places
 }
 
+// is reports whether a database of some type is the edition. Some makers say
+// as well whose layout it has: "DBIP-ASN-Lite (compat=GeoLite2-ASN)".
+func (e edition) is(kind string) bool {
+	name, layout, _ := strings.Cut(kind, " (")
+	return name == e.kind && (layout == "" || strings.HasPrefix(layout, "compat="))
+}
+
 // source is where an edition can be had.
 type source struct {
 	url    string

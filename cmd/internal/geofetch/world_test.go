@@ -26,6 +26,12 @@ import (
 // at moved, the others where they always were.
 func database(t testing.TB, kind string, moved int) []byte {
 	t.Helper()
+	return databaseOfBoth(t, kind, moved, 0, 0)
+}
+
+// databaseOfBoth has blocks of IPv6 as well, the first of them moved.
+func databaseOfBoth(t testing.TB, kind string, moved, ipv6, moved6 int) []byte {
+	t.Helper()
 	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 24, Description: map[string]string{"en": "a test"}, BuildEpoch: int64(1_700_000_000 + moved)})
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +47,16 @@ func database(t testing.TB, kind string, moved int) []byte {
 			v = mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(64500 + i + moved)}
 		}
 		if err := w.Insert(block, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range ipv6 {
+		_, block, _ := net.ParseCIDR(fmt.Sprintf("2a0%x::/16", i))
+		lon := float64(10 * i)
+		if i < moved6 {
+			lon -= 170
+		}
+		if err := w.Insert(block, mmdbtype.Map{"location": mmdbtype.Map{"latitude": mmdbtype.Float64(20), "longitude": mmdbtype.Float64(lon)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
