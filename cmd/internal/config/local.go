@@ -28,7 +28,8 @@ type Local struct {
 // Fetch says where newer geographic databases come from.
 type Fetch struct {
 	// Provider is "dbip" or "maxmind"; empty fetches nothing. What is fetched
-	// takes the place of the coarse database where Geo and ASN are empty.
+	// takes the place of the coarse database, so that Geo must be empty, and
+	// that of ASN where it is empty.
 	Provider string
 	// Account and KeyFile are MaxMind's: the account's id, and the file that
 	// holds the licence key.
@@ -54,6 +55,9 @@ func ParseLocal(name string, src []byte) (Local, []Problem) {
 	d := &decoder{src: s, places: map[string]span{}, whole: whole}
 	d.fields(spot{}, root, local(&l))
 	l.Fetch.missing(d)
+	if l.Geo != "" && l.Fetch.Provider != "" {
+		d.fault(spot{path: "geo"}, d.place("geo"), "keep one of them", "geo and [fetch] both say where places come from")
+	}
 	if len(s.found) > 0 {
 		return Local{}, s.problems()
 	}

@@ -24,7 +24,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 }
 
 func TestLocalFaults(t *testing.T) {
-	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n"))
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n"))
 	var all strings.Builder
 	for _, p := range problems {
 		all.WriteString(p.Error() + "\n")
@@ -34,7 +34,8 @@ func TestLocalFaults(t *testing.T) {
 		"node.toml:2:11: map_key is not the key of a network",
 		"node.toml:3:13: wireguard 0 is out of range",
 		`node.toml:4:1: unknown key "role"`,
-		"node.toml:5:1: fetch: there is no licence_key_file",
+		"node.toml:5:7: geo and [fetch] both say where places come from",
+		"node.toml:6:1: fetch: there is no licence_key_file",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)
