@@ -38,7 +38,7 @@ type edge struct {
 // everybody.
 type site struct {
 	place landfall.Place
-	may   float64 // part of the traffic that measurement may bring here in this epoch
+	may   parts // what measurement may bring here in this epoch
 }
 
 // entry is what is known of one prefix.

@@ -121,9 +121,7 @@ func trueFirst(a, b bool) int {
 // grant sends clients where they are claimed, or else where they would go if
 // the places that draw too much had said nothing.
 func (s *survey) grant(c claim) {
-	r := s.rows[c.row]
-	// Clients of whom no query was seen come by way of some resolver.
-	weight := max(r.weight, s.total/float64(len(s.rows))/100)
+	r := &s.rows[c.row]
 	var distrusted []uint16
 	for {
 		s.look(r.key, r.entry, distrusted)
@@ -131,10 +129,10 @@ func (s *survey) grant(c claim) {
 			s.wait(r.entry)
 		}
 		d := s.draws()
-		full, ok := s.full(d, weight)
+		full, ok := s.full(d, r)
 		if !ok || slices.Contains(distrusted, full) {
 			for _, to := range d {
-				s.drawn[to.site] += to.part * weight
+				s.drawn[to.site].add(to.part, r.parts)
 			}
 			if d[0].part > 0 {
 				s.led += r.weight
@@ -151,9 +149,9 @@ func (s *survey) grant(c claim) {
 }
 
 // full is a site that would draw more than it may.
-func (s *survey) full(d draws, weight float64) (site uint16, ok bool) {
+func (s *survey) full(d draws, r *row) (site uint16, ok bool) {
 	for _, to := range d {
-		if to.part > 0 && s.drawn[to.site]+to.part*weight > s.book.sites[to.site].may*s.total {
+		if to.part > 0 && s.drawn[to.site].beyond(s.book.sites[to.site].may, to.part, r.parts) {
 			return to.site, true
 		}
 	}
@@ -164,7 +162,9 @@ func (s *survey) full(d draws, weight float64) (site uint16, ok bool) {
 func (s *survey) allow() {
 	for i := range s.book.sites {
 		if site := &s.book.sites[i]; s.first {
-			site.may = min(site.may+float64(s.book.cfg.Step), float64(s.book.cfg.Cap))
+			for m := range site.may {
+				site.may[m] = min(site.may[m]+float64(s.book.cfg.Step), float64(s.book.cfg.Cap))
+			}
 		}
 	}
 }
@@ -174,7 +174,9 @@ func (s *survey) allow() {
 func (s *survey) spend() {
 	for i := range s.book.sites {
 		if site := &s.book.sites[i]; !s.withheld[i] {
-			site.may = min(site.may, part(s.drawn[i], s.total))
+			for m := range site.may {
+				site.may[m] = min(site.may[m], s.drawn[i][m])
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 // When estimates are believed, and for how long.
 const (
 	enoughWindows = 3    // samples of different windows
+	window        = 10   // seconds: of several samples in one, the first stands
 	enoughCount   = 8    // connections behind them
 	history       = 8    // epochs that an estimate looks back on
 	maxCount      = 1000 // connections that one sample may stand for
@@ -39,7 +40,7 @@ type cell struct {
 	last    uint32          // time of the last sample; 0: there was none
 	rumour  uint32          // what was said without having been asked
 	tried   uint32          // last epoch on trial
-	doubted bool            // in the last view: it was not believed
+	vouched bool            // in the last view: see survey.vouch
 }
 
 // add takes a sample of an edge that answers led to.
@@ -50,6 +51,10 @@ func (c *cell) add(epoch uint32, rtt uint32, count uint32, when uint32) {
 	if epoch > c.epoch {
 		c.turn(epoch)
 	}
+	c.count = float32(c.counted(when)) + float32(count)
+	if c.last != 0 && when/window <= c.last/window {
+		return
+	}
 	switch {
 	case c.seen == 0 || rtt < c.low[0]:
 		c.low[1], c.low[0] = c.low[0], rtt
@@ -58,8 +63,7 @@ func (c *cell) add(epoch uint32, rtt uint32, count uint32, when uint32) {
 	}
 	c.seen = plus(c.seen, 1)
 	c.windows = plus(c.windows, 1)
-	c.count = float32(c.counted(when)) + float32(count)
-	c.last = max(c.last, when)
+	c.last = when
 }
 
 // turn ends an epoch.

@@ -56,16 +56,39 @@ func TestEstimatesNeedSamplesEnough(t *testing.T) {
 	var few, thin, enough cell
 	for i := range uint32(enoughWindows) {
 		if i > 0 {
-			few.add(now/300, ms(40), 100, now)
+			few.add(now/300, ms(40), 100, now+window*(i-enoughWindows))
 		}
-		thin.add(now/300, ms(40), 1, now)
-		enough.add(now/300, ms(40), 3, now)
+		thin.add(now/300, ms(40), 1, now+window*(i-enoughWindows))
+		enough.add(now/300, ms(40), 3, now+window*(i-enoughWindows))
 	}
+	now -= window // the last of them
 	if few.fresh(now) || thin.fresh(now) || !enough.fresh(now) {
 		t.Errorf("two windows: %v, three connections: %v, enough of both: %v", few.fresh(now), thin.fresh(now), enough.fresh(now))
 	}
 	if later := now + uint32(staleAfter/time.Second); !enough.fresh(later) || enough.fresh(later+1) {
 		t.Error("an estimate is not stale after a day")
+	}
+}
+
+// One report may hold any number of samples; what it says of one moment is one
+// window, and does not stand for an epoch.
+func TestSamplesOfOneMomentAreOneWindow(t *testing.T) {
+	now := uint32(1_800_000_000)
+	var c cell
+	for range 10 * enoughWindows {
+		c.add(now/300, ms(40), 100, now)
+	}
+	if c.fresh(now) {
+		t.Errorf("%d windows of one moment", c.windows)
+	}
+	for i := range uint32(2) {
+		c.add(now/300, ms(40), 100, now+window*(i+1))
+	}
+	for range enoughWindows {
+		c.add(now/300, ms(1), 100, now+window*3)
+	}
+	if got := c.estimate(); !c.fresh(now) || got != 40*time.Millisecond {
+		t.Errorf("%v after one moment of 1 ms among four windows", got)
 	}
 }
 

@@ -60,14 +60,14 @@ func (s *survey) choose() {
 		return cmp.Or(trueFirst(!a.known, !b.known), cmp.Compare(b.gain, a.gain), cmp.Compare(a.draw, b.draw), cmp.Compare(a.row, b.row))
 	})
 	share := max(float64(s.book.cfg.Explore), 0)
-	prefixes, traffic := int(share*float64(living)), share*s.total
+	prefixes, traffic, most := int(share*float64(living)), share*s.total, even(float64(s.book.cfg.Cap))
 	for _, t := range trials {
-		w, site := s.rows[t.row].weight, s.book.edges[t.edge].site
-		if prefixes == 0 || w > traffic || s.drawn[site]+w > float64(s.book.cfg.Cap)*s.total {
+		r, site := &s.rows[t.row], s.book.edges[t.edge].site
+		if prefixes == 0 || r.weight > traffic || s.drawn[site].beyond(most, 1, r.parts) {
 			continue
 		}
-		prefixes, traffic = prefixes-1, traffic-w
-		s.drawn[site] += w
+		prefixes, traffic = prefixes-1, traffic-r.weight
+		s.drawn[site].add(1, r.parts)
 		s.try(t)
 	}
 }

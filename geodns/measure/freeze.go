@@ -20,7 +20,7 @@ type survey struct {
 	rows             []row             // all entries, in the order of keys
 	total            float64           // of their weights
 	sight            sight             // of the entry that is looked at
-	drawn            []float64         // by site: traffic that measurement brings there
+	drawn            []parts           // by site: what measurement brings there
 	led              float64           // traffic that is led elsewhere than by geography
 	withheld         []bool            // by site: whether it claims more than it may draw
 }
@@ -30,6 +30,7 @@ type row struct {
 	key    key
 	entry  *entry
 	weight float64
+	parts  parts
 }
 
 // Freeze decides what holds from now on, and who is tried until the epoch
@@ -52,7 +53,7 @@ func (b *Book) Freeze(w World) *View {
 
 func (b *Book) survey(w World) *survey {
 	now := b.cfg.Now()
-	s := &survey{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), drawn: make([]float64, len(b.sites)), withheld: make([]bool, len(b.sites))}
+	s := &survey{book: b, world: w, epoch: b.epoch(now), now: seconds32(now), drawn: make([]parts, len(b.sites)), withheld: make([]bool, len(b.sites))}
 	s.first = s.epoch != b.frozen
 	for _, from := range b.sites {
 		var fastest, typical []time.Duration
@@ -84,7 +85,7 @@ func (s *survey) tidy() {
 	}
 	s.rows = make([]row, 0, len(s.book.entries))
 	for k, e := range s.book.entries {
-		s.rows = append(s.rows, row{k, e, 1})
+		s.rows = append(s.rows, row{key: k, entry: e, weight: 1})
 	}
 	slices.SortFunc(s.rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
 	for i := range s.rows {
@@ -98,6 +99,7 @@ func (s *survey) tidy() {
 			s.rows[i].weight, s.total = 1, s.total+1
 		}
 	}
+	weigh(s.rows)
 }
 
 // find is the cell of an edge, nil if there is none.
@@ -161,7 +163,7 @@ func (s *survey) estimates(out []Estimate, e *entry) []Estimate {
 	for i := range e.cells {
 		c := &e.cells[i]
 		if rtt := c.estimate(); rtt > 0 && s.book.edges[c.edge].active {
-			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now) && !c.doubted})
+			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now) && c.vouched})
 		}
 	}
 	slices.SortFunc(out[from:], func(a, b Estimate) int { return cmp.Compare(a.Edge, b.Edge) })

@@ -47,9 +47,10 @@ func start(t *testing.T, c Config, guess ...landfall.NodeID) *story {
 // say reports a round trip, in milliseconds, from each of some edges, in
 // windows enough and by connections enough.
 func (s *story) say(rtt map[landfall.NodeID]int) {
-	for range enoughWindows {
+	for i := range enoughWindows {
+		when := s.now.Add(time.Duration(i+1-enoughWindows) * window * time.Second)
 		for id, ms := range rtt {
-			s.book.Add(id, []landfall.Sample{{Prefix: s.of, RTT: time.Duration(ms) * time.Millisecond, Count: enoughCount, When: s.now}})
+			s.book.Add(id, []landfall.Sample{{Prefix: s.of, RTT: time.Duration(ms) * time.Millisecond, Count: enoughCount, When: when}})
 		}
 	}
 }

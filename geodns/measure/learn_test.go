@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"landfall"
 )
 
 const epochsOfDay = int(24 * time.Hour / DefaultEpoch)
@@ -167,6 +169,41 @@ func TestDoubtedEstimatesAreNotFresh(t *testing.T) {
 		if e.Fresh != (e.Edge == "fra") {
 			t.Errorf("%+v, though clients at 20 ms from fra are not at 1 ms from syd", e)
 		}
+	}
+}
+
+// Others go by an estimate that has an edge nearer than geography does only
+// once the edge leads the prefix, by leave of the cap.
+func TestClaimsAreNotFreshUntilGranted(t *testing.T) {
+	fresh := func(s *story, edge landfall.NodeID) bool {
+		for _, e := range s.verdict().Estimates {
+			if e.Edge == edge {
+				return e.Fresh
+			}
+		}
+		t.Errorf("nothing of %s", edge)
+		return false
+	}
+	said := said{"fra": 90, "nyc": 40} // geography: 20 and 50
+	s := start(t, all(), "fra", "nyc", "syd")
+	for epoch := range patience + 1 {
+		s.epochs(1, said)
+		if granted := epoch+1 >= patience; fresh(s, "nyc") != granted || !fresh(s, "fra") {
+			t.Errorf("epoch %d: nyc %v, fra %v", epoch, fresh(s, "nyc"), fresh(s, "fra"))
+		}
+	}
+	s = start(t, Config{Cap: 1e-3, Explore: -1}, "fra", "nyc", "syd")
+	if s.epochs(10, said); fresh(s, "nyc") || !fresh(s, "fra") {
+		t.Error("a claim that is withheld counts")
+	}
+	said["fra"], said["nyc"] = 43, 40
+	s = start(t, all(), "fra", "nyc", "syd")
+	if s.epochs(10, said); fresh(s, "nyc") {
+		t.Error("nyc is too little nearer to take the lead, and would take it of all resolvers")
+	}
+	said["nyc"] = 50
+	if s.epochs(10, said); !fresh(s, "nyc") {
+		t.Error("nyc is as far as geography has it, and is not heard")
 	}
 }
 

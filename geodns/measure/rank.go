@@ -65,12 +65,27 @@ func (s *survey) adopt(row int) {
 			e.order = append(e.order, v.edges[rank])
 		}
 	}
+	s.vouch(e)
+	s.host(row)
+}
+
+// vouch says which estimates others than the prefix itself may go by. One that
+// has an edge nearer than geography does is a claim, and counts if the lead was
+// granted to that edge: who asks through a resolver goes where the clients of
+// many prefixes are near, and each of these would draw what it was not given.
+func (s *survey) vouch(e *entry) {
+	v := &s.sight
+	for i := range e.cells {
+		e.cells[i].vouched = false
+	}
+	lead := s.draws()[0]
 	for rank, edge := range v.edges {
-		if c := e.find(edge); c != nil {
-			c.doubted = v.doubted[rank]
+		if c := e.find(edge); c != nil && !v.doubted[rank] {
+			granted := lead.part > 0 && lead.site == s.site(rank)
+			guess := v.guess[rank].RTT
+			c.vouched = granted || guess > 0 && c.estimate() >= guess
 		}
 	}
-	s.host(row)
 }
 
 // mates reports whether two edges stand at one place, and none is worse than

@@ -19,7 +19,7 @@ import (
 // between, numbers are unsigned varints of encoding/binary; tables are their
 // length and their rows.
 const (
-	version = "landfall round trips 1\n"
+	version = "landfall round trips 2\n"
 	maxFile = 1 << 29
 )
 
@@ -61,7 +61,8 @@ func (b *Book) encode() []byte {
 	}
 	w.numbers(uint64(len(b.sites)))
 	for _, s := range b.sites {
-		w.floats(s.place.Lat, s.place.Lon, s.may)
+		w.floats(s.place.Lat, s.place.Lon)
+		w.floats(s.may[:]...)
 	}
 	w.numbers(uint64(len(b.entries)))
 	for k, e := range b.entries {
@@ -210,9 +211,12 @@ func (b *Book) read(r *reader) {
 		}
 		b.edge(id)
 	}
-	for range min(r.length(24), math.MaxUint16-2) {
-		place := landfall.Place{Lat: r.float(90), Lon: r.float(180)}
-		b.sites = append(b.sites, site{place: place, may: r.float(1)})
+	for range min(r.length(16+8*measures), math.MaxUint16-2) {
+		s := site{place: landfall.Place{Lat: r.float(90), Lon: r.float(180)}}
+		for m := range s.may {
+			s.may[m] = r.float(1)
+		}
+		b.sites = append(b.sites, s)
 	}
 	r.edges, r.sites = uint64(len(b.edges)), uint64(len(b.sites))
 	for range r.length(10) {

@@ -39,7 +39,12 @@ type Estimate struct {
 	RTT   time.Duration
 	Count float64       // connections behind it, older ones counting less
 	Age   time.Duration // since the last sample, at the time of the View
-	Fresh bool          // recent, of samples enough, and believed
+	// Fresh: it is recent, of samples enough, and may be gone by for others than
+	// the clients of the prefix alone: those who ask through one resolver, or
+	// are sent on by an edge that is full. It has the edge no nearer than
+	// geography does, or else the edge leads the prefix by leave of the cap. A
+	// claim that waits, is withheld or was not looked at is never Fresh.
+	Fresh bool
 }
 
 // Of is the View of some verdicts, for tests and comparisons: the last of
