@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -278,13 +279,45 @@ func (w *work) table() *prefix.Table {
 	if !w.divided {
 		return w.units.Relabel(func(class uint32) uint32 { return w.byClass[class] })
 	}
-	leaves := make([]prefix.Leaf, 0, len(w.pieces))
-	for i, p := range w.pieces {
-		if p.prefix.IsValid() {
-			leaves = append(leaves, prefix.Leaf{Prefix: p.prefix, Label: w.told[i]})
+	return prefix.Ordered(func(yield func(netip.Prefix, uint32) bool) {
+		for i := range w.inOrder() {
+			if !yield(w.pieces[i].prefix, w.told[i]) {
+				return
+			}
+		}
+	})
+}
+
+// inOrder are the pieces that have a prefix, in the order of these. Whatever
+// becomes of a unit keeps its place; the rest of it is behind the solo classes.
+func (w *work) inOrder() iter.Seq[int] {
+	units := len(w.Prepared.pieces)
+	var parts []int
+	for i := units + len(w.solo); i < len(w.pieces); i++ {
+		if w.pieces[i].prefix.IsValid() {
+			parts = append(parts, i)
 		}
 	}
-	return prefix.Build(leaves)
+	slices.SortFunc(parts, func(a, b int) int { return w.pieces[a].prefix.Compare(w.pieces[b].prefix) })
+	return func(yield func(int) bool) {
+		rest := parts
+		for i := range units {
+			for len(rest) > 0 && w.pieces[rest[0]].prefix.Addr().Less(w.pieces[i].prefix.Addr()) {
+				if !yield(rest[0]) {
+					return
+				}
+				rest = rest[1:]
+			}
+			if !yield(i) {
+				return
+			}
+		}
+		for _, i := range rest {
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // alone is the pick of the nth solo class.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
 
 	"landfall/geodns/budget"
@@ -14,12 +15,7 @@ func (w *work) reduce() (table *prefix.Table, moved float64) {
 	w.divide()
 	w.best = slices.Clone(w.told)
 	r := reduction{work: w, index: map[[2]uint32]uint32{}, used: w.used()}
-	for i, p := range w.pieces {
-		if p.prefix.IsValid() {
-			r.order = append(r.order, i)
-		}
-	}
-	slices.SortFunc(r.order, func(a, b int) int { return w.pieces[a].prefix.Compare(w.pieces[b].prefix) })
+	r.order = slices.AppendSeq(make([]int, 0, len(w.pieces)), w.inOrder())
 	leaves, weights := make([]prefix.Leaf, 0, len(r.order)), make([]float64, 0, len(r.order))
 	for _, i := range r.order {
 		leaves = append(leaves, prefix.Leaf{Prefix: w.pieces[i].prefix, Label: r.class(w.pieces[i].class, w.told[i])})
@@ -30,7 +26,13 @@ func (w *work) reduce() (table *prefix.Table, moved float64) {
 		return w.table(), 0
 	}
 	r.tell(m.Leaves)
-	return prefix.Build(m.Leaves), m.Moved
+	return prefix.Ordered(func(yield func(netip.Prefix, uint32) bool) {
+		for _, l := range m.Leaves {
+			if !yield(l.Prefix, l.Label) {
+				return
+			}
+		}
+	}), m.Moved
 }
 
 // used are the picks that are told to anybody.
