@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 // maxEntries is how many files a provider's archive may have.
@@ -29,15 +30,16 @@ func unpack(to io.Writer, from *bufio.Reader, packed string, limit int64) error 
 		_, err = io.Copy(to, all)
 		return err
 	}
-	if err := extract(to, tar.NewReader(all), packed); err != nil {
+	if err := extract(to, tar.NewReader(all), packed, limit); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, all)
 	return err
 }
 
-// extract writes one file of an archive.
-func extract(to io.Writer, t *tar.Reader, packed string) error {
+// extract writes one file of an archive. One with holes, which take no room in
+// the archive, is refused: no provider makes such.
+func extract(to io.Writer, t *tar.Reader, packed string, limit int64) error {
 	found := false
 	for range maxEntries {
 		h, err := t.Next()
@@ -54,13 +56,25 @@ func extract(to io.Writer, t *tar.Reader, packed string) error {
 			continue
 		case found:
 			return fmt.Errorf("the archive holds %s twice", packed)
+		case sparse(h):
+			return fmt.Errorf("the archive holds %s with holes in it", packed)
 		}
 		found = true
-		if _, err := io.Copy(to, t); err != nil {
+		if _, err := io.Copy(to, &bounded{from: t, left: limit, limit: limit}); err != nil {
 			return fmt.Errorf("the archive is damaged: %w", err)
 		}
 	}
 	return fmt.Errorf("the archive has more than %d files", maxEntries)
+}
+
+// sparse reports whether a file has holes (PAX extensions of GNU tar).
+func sparse(h *tar.Header) bool {
+	for name := range h.PAXRecords {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // bounded reads up to a limit; more is an error.
