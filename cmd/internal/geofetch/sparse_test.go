@@ -33,7 +33,9 @@ func TestHolesAreNotUnpacked(t *testing.T) {
 		archive.Write(append(data, make([]byte, -len(data)&511)...))
 	}
 	entry("PaxHeaders/x", 'x', pax.Bytes())
-	entry("GNUSparseFile.0/GeoLite2-City.mmdb", '0', append(fmt.Appendf(nil, "1\n%d\n0\n", size), make([]byte, 490)...))
+	sparseMap := make([]byte, 512)
+	copy(sparseMap, fmt.Sprintf("1\n%d\n0\n", size))
+	entry("GNUSparseFile.0/GeoLite2-City.mmdb", '0', sparseMap)
 	archive.Write(make([]byte, 1024))
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
