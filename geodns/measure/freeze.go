@@ -163,7 +163,7 @@ func (s *survey) estimates(out []Estimate, e *entry) []Estimate {
 	for i := range e.cells {
 		c := &e.cells[i]
 		if rtt := c.estimate(); rtt > 0 && s.book.edges[c.edge].active {
-			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now) && c.vouched})
+			out = append(out, Estimate{s.book.edges[c.edge].id, rtt, c.counted(s.now), seconds(c.last, s.now), c.fresh(s.now), c.fresh(s.now) && c.vouched})
 		}
 	}
 	slices.SortFunc(out[from:], func(a, b Estimate) int { return cmp.Compare(a.Edge, b.Edge) })

@@ -164,10 +164,11 @@ func TestFollowsTheNetwork(t *testing.T) {
 // What is not believed is not passed on as if it were.
 func TestDoubtedEstimatesAreNotFresh(t *testing.T) {
 	s := start(t, all(), "fra", "nyc", "syd")
-	s.epochs(5, said{"fra": 20, "syd": 1})
+	s.epochs(5, said{"fra": 90, "nyc": 40})
+	s.epochs(1, said{"fra": 90, "nyc": 40, "syd": 1})
 	for _, e := range s.verdict().Estimates {
-		if e.Fresh != (e.Edge == "fra") {
-			t.Errorf("%+v, though clients at 20 ms from fra are not at 1 ms from syd", e)
+		if !e.Enough || e.Fresh != (e.Edge != "syd") {
+			t.Errorf("%+v, though clients at 40 ms from nyc are not at 1 ms from syd", e)
 		}
 	}
 }
@@ -178,6 +179,9 @@ func TestClaimsAreNotFreshUntilGranted(t *testing.T) {
 	fresh := func(s *story, edge landfall.NodeID) bool {
 		for _, e := range s.verdict().Estimates {
 			if e.Edge == edge {
+				if !e.Enough {
+					t.Errorf("%+v is not enough", e)
+				}
 				return e.Fresh
 			}
 		}
@@ -188,13 +192,13 @@ func TestClaimsAreNotFreshUntilGranted(t *testing.T) {
 	s := start(t, all(), "fra", "nyc", "syd")
 	for epoch := range patience + 1 {
 		s.epochs(1, said)
-		if granted := epoch+1 >= patience; fresh(s, "nyc") != granted || !fresh(s, "fra") {
+		if granted := epoch+1 >= patience; fresh(s, "nyc") != granted || fresh(s, "fra") != granted {
 			t.Errorf("epoch %d: nyc %v, fra %v", epoch, fresh(s, "nyc"), fresh(s, "fra"))
 		}
 	}
 	s = start(t, Config{Cap: 1e-3, Explore: -1}, "fra", "nyc", "syd")
-	if s.epochs(10, said); fresh(s, "nyc") || !fresh(s, "fra") {
-		t.Error("a claim that is withheld counts")
+	if s.epochs(10, said); fresh(s, "nyc") || fresh(s, "fra") {
+		t.Error("a claim that is withheld counts, or makes its rival far")
 	}
 	said["fra"], said["nyc"] = 43, 40
 	s = start(t, all(), "fra", "nyc", "syd")

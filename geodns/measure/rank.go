@@ -69,21 +69,25 @@ func (s *survey) adopt(row int) {
 	s.host(row)
 }
 
-// vouch says which estimates others than the prefix itself may go by. One that
-// has an edge nearer than geography does is a claim, and counts if the lead was
-// granted to that edge: who asks through a resolver goes where the clients of
-// many prefixes are near, and each of these would draw what it was not given.
+// vouch says which estimates others than the prefix itself may go by. Who asks
+// through a resolver goes where the clients of many prefixes are near, so that
+// each estimate moves more than its prefix, and must move nobody whom the cap
+// has not granted: an edge is nearer than geography has it only where the lead
+// was granted to it, and a leader by geography alone is no further.
 func (s *survey) vouch(e *entry) {
 	v := &s.sight
 	for i := range e.cells {
 		e.cells[i].vouched = false
 	}
-	lead := s.draws()[0]
+	granted, leader := s.draws()[0].part > 0, s.site(v.order[0])
 	for rank, edge := range v.edges {
-		if c := e.find(edge); c != nil && !v.doubted[rank] {
-			granted := lead.part > 0 && lead.site == s.site(rank)
-			guess := v.guess[rank].RTT
-			c.vouched = granted || guess > 0 && c.estimate() >= guess
+		c, guess := e.find(edge), v.guess[rank].RTT
+		switch {
+		case c == nil || v.doubted[rank]:
+		case s.site(rank) == leader:
+			c.vouched = granted
+		default:
+			c.vouched = guess > 0 && c.estimate() >= guess
 		}
 	}
 }

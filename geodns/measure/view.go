@@ -39,11 +39,13 @@ type Estimate struct {
 	RTT   time.Duration
 	Count float64       // connections behind it, older ones counting less
 	Age   time.Duration // since the last sample, at the time of the View
-	// Fresh: it is recent, of samples enough, and may be gone by for others than
-	// the clients of the prefix alone: those who ask through one resolver, or
-	// are sent on by an edge that is full. It has the edge no nearer than
-	// geography does, or else the edge leads the prefix by leave of the cap. A
-	// claim that waits, is withheld or was not looked at is never Fresh.
+
+	Enough bool // recent, and of samples enough: the order of the prefix goes by it
+	// Fresh estimates may be gone by in place of geography for more than that
+	// order: for those who ask through one resolver, or are sent on by an edge
+	// that is full. They are Enough, and of the edge that leads the prefix by
+	// leave of the cap, or have another edge no nearer than geography does. A
+	// claim that waits, is withheld or was not looked at is not Fresh.
 	Fresh bool
 }
 
