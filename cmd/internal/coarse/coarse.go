@@ -23,7 +23,7 @@ func File(dir string) (string, error) {
 	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
 		return name, err
 	}
-	b, err := database()
+	b, err := Database()
 	if err != nil {
 		return "", err
 	}
@@ -64,10 +64,10 @@ func registries() []registry {
 	}
 }
 
-// database writes the registries as a database in MaxMind's format.
-func database() ([]byte, error) {
+// Database is what File writes: the registries, in MaxMind's format.
+func Database() ([]byte, error) {
 	tree, err := mmdbwriter.New(mmdbwriter.Options{
-		DatabaseType: "GeoLite2-City", // names the record's layout, which readers go by
+		DatabaseType: "Landfall-Coarse-City", // City is the record's layout, which readers go by
 		Description:  map[string]string{"en": "Landfall's coarse map: one point for each regional registry. No MaxMind data."},
 		Languages:    []string{"en"},
 		RecordSize:   24,

@@ -6,6 +6,7 @@
 //	reach.go                       what one node can try against another; reached.go judges it
 //	clock.go mesh.go mtu.go        what lies between the nodes
 //	disk.go machine.go state.go    the machine itself
+//	geography.go                   where it thinks that users are
 //	upstreams.go certificates.go authority.go  what the network stands on
 //
 // Each check is a thin probe and a pure judgement. A doctor changes nothing:

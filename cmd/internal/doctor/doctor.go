@@ -44,6 +44,9 @@ type Config struct {
 	Certificates []admin.Certificate
 	Complete     bool
 
+	// Geography is how the node knows where addresses are.
+	Geography *Geography
+
 	// Proc is the file system of the kernel; nil means /proc.
 	Proc fs.FS
 	// Now tells the time; nil means time.Now.
@@ -79,6 +82,7 @@ func checks() []check {
 		{"limits", (*patient).limits},
 		{"kernel", (*patient).kernel},
 		{"clock", (*patient).clocks},
+		{"geography", (*patient).geography},
 		{"mesh", (*patient).mesh},
 		{"mtu", (*patient).mtu},
 		{"reach", (*patient).reached},

@@ -37,6 +37,21 @@ func TestJudgeClocks(t *testing.T) {
 	}
 }
 
+func TestJudgeGeography(t *testing.T) {
+	for when, tt := range map[string]struct {
+		g    Geography
+		want []string
+	}{
+		"a city database": {Geography{Type: "GeoLite2-City"}, []string{"ok addresses are placed by a GeoLite2-City"}},
+		"a new server":    {Geography{Coarse: true}, []string{`warn addresses are placed on continents only | in /state/node.toml: geo = "/var/lib/GeoIP/GeoLite2-City.mmdb", or [fetch]`}},
+		"a slip of the pen": {Geography{Coarse: true, Missing: []string{"/geo.mmdb"}}, []string{
+			"warn the database /geo.mmdb is not in use | ls -l /geo.mmdb", "warn addresses are placed on continents only"}},
+		"no networks": {Geography{Type: "GeoLite2-City", Missing: []string{"/asn.mmdb"}}, []string{"warn the database /asn.mmdb is not in use"}},
+	} {
+		expect(t, when, judgeGeography("/state", tt.g), tt.want...)
+	}
+}
+
 func TestJudgeMesh(t *testing.T) {
 	m := testMap()
 	path := func(loss float64, alive bool) []admin.Path {

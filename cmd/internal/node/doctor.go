@@ -106,6 +106,10 @@ func (n *Node) patient(ctx context.Context, resolvers []netip.AddrPort) doctor.C
 		Map: n.Map(), Self: n.cfg.Self, Dir: n.cfg.State.Dir, Resolvers: resolvers,
 		Overview: n.Overview, Reports: n.reports,
 	}
+	if n.atlas != nil {
+		places := n.atlas.Table().About().Places
+		c.Geography = &doctor.Geography{Type: places.Type, Coarse: places.Coarse(), Missing: n.atlas.Missing()}
+	}
 	if n.cfg.Home != nil {
 		c.Certificates, _ = operator{n}.Certificates(ctx)
 		c.Complete = true

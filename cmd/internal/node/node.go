@@ -53,10 +53,12 @@ type Config struct {
 	// Changed hears of each map that is applied, before the parts do; nil is
 	// nobody.
 	Changed func(*landfall.Map)
-	// Geo are the files of the geographic databases; edges and name servers
-	// need that of places. Coarse is used as long as they are not there.
-	Geo, Coarse locate.Sources
-	Log         *slog.Logger // nil: no log
+	// Geo are the files of the geographic databases, which edges and name
+	// servers need, and Awaited those of them that are fetched. Coarse is a
+	// database for as long as that of places cannot be used; see AtlasConfig.
+	Geo, Awaited locate.Sources
+	Coarse       []byte
+	Log          *slog.Logger // nil: no log
 }
 
 // Node is one server of the network.
@@ -110,7 +112,7 @@ func (n *Node) build() (err error) {
 		return err
 	}
 	if n.isEdge() || n.isDNS() {
-		if n.atlas, err = OpenAtlas(AtlasConfig{Sources: n.cfg.Geo, Fallback: n.cfg.Coarse, Log: n.log}); err != nil {
+		if n.atlas, err = OpenAtlas(AtlasConfig{Sources: n.cfg.Geo, Awaited: n.cfg.Awaited, Coarse: n.cfg.Coarse, Log: n.log}); err != nil {
 			return err
 		}
 		n.admin.Register("locate", func() any { return n.atlas.Stats() })

@@ -1,22 +1,24 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/geofetch"
+	"landfall/cmd/internal/node"
 	"landfall/geodns/locate"
 )
 
 // geoDir is where fetched databases are, in the state directory.
 const geoDir = "geo"
 
-// fetcher is what keeps databases fresh; nil if node.toml names no provider,
-// or databases of the operator's own.
+// fetcher is what keeps databases fresh; nil if node.toml names no provider.
 func fetcher(cfg Config, local config.Local) (*geofetch.Fetcher, error) {
-	if local.Fetch.Provider == "" || local.Geo != "" {
+	if local.Fetch.Provider == "" {
 		return nil, nil
 	}
 	dir := filepath.Join(cfg.Dir, geoDir)
@@ -29,15 +31,30 @@ func fetcher(cfg Config, local config.Local) (*geofetch.Fetcher, error) {
 	})
 }
 
-// sources are the databases that node.toml asks for: the operator's own files,
-// or those that are fetched.
-func (s *server) sources() locate.Sources {
+// geography tells a node its databases: the operator's own files, those that
+// are fetched, or a coarse one in the state directory. Another coarse one, in
+// memory, is there whatever happens to files.
+func (s *server) geography(cfg *node.Config) (err error) {
+	cfg.Geo = locate.Sources{Places: s.local.Geo, Networks: s.local.ASN}
 	if s.fetcher != nil {
-		out := s.fetcher.Sources()
-		if s.local.ASN != "" {
-			out.Networks = s.local.ASN
-		}
-		return out
+		cfg.Awaited = s.fetcher.Sources()
+		cfg.Geo.Places = cmp.Or(s.local.Geo, cfg.Awaited.Places)
+		cfg.Geo.Networks = cmp.Or(s.local.ASN, cfg.Awaited.Networks)
 	}
-	return locate.Sources{Places: s.local.Geo, Networks: s.local.ASN}
+	if cfg.Geo.Places == "" {
+		if cfg.Geo.Places, err = coarse.File(s.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	cfg.Coarse, err = coarse.Database()
+	return err
+}
+
+// checkGeo refuses a geographic database that could not be used.
+func checkGeo(path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := locate.Open(locate.Sources{Places: path}, nil)
+	return err
 }

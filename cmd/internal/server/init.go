@@ -35,7 +35,7 @@ type Founding struct {
 // Init founds a network and returns its first map. Killed at any moment, it
 // leaves what was there before or the whole network, and can be called again.
 func Init(ctx context.Context, f Founding) (*landfall.Map, error) {
-	if err := f.vacant(); err != nil {
+	if err := errors.Join(f.vacant(), checkGeo(f.Geo)); err != nil {
 		return nil, err
 	}
 	advertised, bound, err := settle(f.Addresses, outward())

@@ -31,6 +31,9 @@ type Joining struct {
 // token: who is that node already is told so by the control. What the control
 // refuses is a *join.Failure.
 func Join(ctx context.Context, j Joining) (m *landfall.Map, self landfall.Node, err error) {
+	if err := checkGeo(j.Geo); err != nil { // while the token is good still
+		return nil, self, err
+	}
 	if err := os.MkdirAll(j.Dir, 0o700); err != nil {
 		return nil, self, fmt.Errorf("state directory: %w: choose another place with --dir", err)
 	}

@@ -13,7 +13,6 @@ import (
 
 	"landfall"
 	"landfall/cmd/internal/admin"
-	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/geofetch"
 	"landfall/cmd/internal/node"
@@ -232,11 +231,8 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 // on, or closed; home is to be closed when the node has ended, and nil outside
 // the home region.
 func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
-	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Geo, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.sources(), s.cfg.Log
-	cfg.Coarse.Places, err = coarse.File(s.cfg.Dir)
-	if cfg.Geo.Places == "" {
-		cfg.Geo.Places = cfg.Coarse.Places
-	}
+	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.cfg.Log
+	err = s.geography(&cfg)
 	if err == nil && self.Has(landfall.RoleOrigin) {
 		home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log)
 		cfg.Home = home
