@@ -15,9 +15,11 @@ const (
 	wait = time.Minute
 	// places is how many tokens wait at most.
 	places = 1 << 15
-	// pace is how many tokens a second one network of resolvers may ask for:
-	// enough to know it by, and too few to take the places of others.
+	// pace is how many tokens a second one network of resolvers may ask for,
+	// and span all those of an IPv4 /16 or an IPv6 /32 together: enough to know
+	// them by, and too few to take the places of others.
 	pace = 16
+	span = 64
 )
 
 // questions are tokens that wait for their fetch, in a table of fixed size.
@@ -26,6 +28,7 @@ type questions struct {
 	seed  maphash.Seed
 	begun time.Time
 	limit *limit.Table
+	spans *limit.Table
 	slots [places]atomic.Pointer[question]
 }
 
@@ -39,7 +42,7 @@ type question struct {
 
 func newQuestions(now time.Time) *questions {
 	seed := maphash.MakeSeed()
-	return &questions{seed: seed, begun: now, limit: limit.New(pace, seed)}
+	return &questions{seed: seed, begun: now, limit: limit.New(pace, seed), spans: limit.New(span, seed)}
 }
 
 func (q *questions) place(token string) (uint64, *atomic.Pointer[question]) {
@@ -51,7 +54,7 @@ func (q *questions) place(token string) (uint64, *atomic.Pointer[question]) {
 // asks for A, AAAA and HTTPS, and a token counts once.
 func (q *questions) note(token string, resolver netip.Addr, told landfall.NodeID, now time.Time) fate {
 	at := now.Sub(q.begun)
-	if !q.limit.Take(resolver, limit.Data, at) {
+	if !q.limit.Take(resolver, limit.Data, at) || !q.spans.Take(first(resolver), limit.Data, at) {
 		return flood
 	}
 	h, slot := q.place(token)
@@ -60,6 +63,15 @@ func (q *questions) note(token string, resolver netip.Addr, told landfall.NodeID
 	}
 	slot.Store(&question{token: h, resolver: resolver, told: told, at: at})
 	return counted
+}
+
+// first is the first address of the span that holds one.
+func first(a netip.Addr) netip.Addr {
+	bits := 32
+	if a.Is4() {
+		bits = 16
+	}
+	return netip.PrefixFrom(a, bits).Masked().Addr()
 }
 
 // spend is the resolver that asked for a token, once.

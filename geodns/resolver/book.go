@@ -1,9 +1,13 @@
 package resolver
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +32,7 @@ const (
 // is new takes the place of the least known with a chance of 1 in so many
 // fetches as that one has.
 type Book struct {
+	secret [32]byte // decides which edge a token names
 	asked  *questions
 	fates  [fates]atomic.Uint64
 	noted  atomic.Uint64
@@ -41,7 +46,28 @@ type Book struct {
 
 // New makes a Book that knows nothing.
 func New() *Book {
-	return &Book{asked: newQuestions(time.Now()), known: map[netip.Addr]*picture{}}
+	b := &Book{asked: newQuestions(time.Now()), known: map[netip.Addr]*picture{}}
+	rand.Read(b.secret[:]) // never fails
+	return b
+}
+
+// Edge is whom to name in the answer for a token: one edge, and each as often
+// as the others, wherever the client is. The fetches of a resolver's clients
+// then come to all edges alike, and none can shape the picture alone. It hangs
+// on a secret of the Book, so that nobody can find tokens that name an edge of
+// his choice; another name server may name another edge, and joins only what
+// it was asked itself. No edges: the empty name. A nil Book has no secret.
+func (b *Book) Edge(token string, edges []landfall.NodeID) landfall.NodeID {
+	if len(edges) == 0 {
+		return ""
+	}
+	keyed := make([]byte, 0, len(b.secret)+maxToken)
+	if b != nil {
+		keyed = append(keyed, b.secret[:]...)
+	}
+	sum := sha256.Sum256(append(keyed, token...))
+	sorted := slices.Sorted(slices.Values(edges))
+	return sorted[binary.BigEndian.Uint64(sum[:])%uint64(len(sorted))]
 }
 
 // Asked notes that a resolver was answered a question for a token. If the

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,25 +58,38 @@ func TestTokenIsTheLabelBeforeSeen(t *testing.T) {
 	}
 }
 
+// Each edge is named as often as the others, in whatever order they are said,
+// and by each name server in a way of its own.
 func TestEdgesAreNamedAlike(t *testing.T) {
+	b, elsewhere := New(), New()
 	edges := []landfall.NodeID{"sin1", "fra1", "nyc1"}
 	other := []landfall.NodeID{"nyc1", "sin1", "fra1"}
-	count := map[landfall.NodeID]int{}
+	count, same := map[landfall.NodeID]int{}, 0
 	for i := range 9000 {
 		token := fmt.Sprintf("%016x", i)
-		e := Edge(token, edges)
-		if e != Edge(token, other) {
+		e := b.Edge(token, edges)
+		if e != b.Edge(token, other) {
 			t.Fatal("the order of edges matters")
 		}
 		count[e]++
+		if e == elsewhere.Edge(token, edges) {
+			same++
+		}
+	}
+	if same < 2700 || same > 3300 {
+		t.Errorf("another name server names the same edge for %d of 9000 tokens: who runs one knows them all", same)
 	}
 	for _, e := range edges {
 		if n := count[e]; n < 2700 || n > 3300 {
 			t.Errorf("%s is named %d times of 9000", e, n)
 		}
 	}
-	if e := Edge("0123456789abcdef", nil); e != "" {
+	if e := b.Edge("0123456789abcdef", nil); e != "" {
 		t.Errorf("%s is named of no edges", e)
+	}
+	var none *Book
+	if e := none.Edge("0123456789abcdef", edges); !slices.Contains(edges, e) {
+		t.Errorf("without a Book %q is named", e)
 	}
 }
 

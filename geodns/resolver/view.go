@@ -4,7 +4,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"time"
 )
 
 // View says which clients stand behind which resolvers, frozen. A nil View is
@@ -24,16 +23,6 @@ type Resolver struct {
 type Share struct {
 	Prefix netip.Prefix // a landfall.ClientPrefix
 	Weight float64      // from 0 to 1
-}
-
-// Cost is the mean round trip of a resolver's clients to an edge, of which rtt
-// says how far it is from each network.
-func (r Resolver) Cost(rtt func(netip.Prefix) time.Duration) time.Duration {
-	sum := 0.0
-	for _, c := range r.Clients {
-		sum += c.Weight * float64(rtt(c.Prefix))
-	}
-	return time.Duration(sum)
 }
 
 // Of is the View of some resolvers, for tests and figures: weights count
