@@ -19,13 +19,14 @@ const (
 	seldom = time.Second
 	// settle is how fast the requests of an edge are believed to change. One
 	// that dies is counted for Fresh after that, while its clients already
-	// come to others: as these are believed slowly, the sum hardly moves.
+	// come to others: as these are believed slowly, the sum hardly moves. One
+	// that comes or comes back begins at nothing, so that no report moves
+	// clients at once; but what is said in the first Fresh is all there is to
+	// go by.
 	settle = time.Minute
 	// step is what the demand has to change by to count as another, and the
 	// ratio of two demands that are next to each other.
 	step = 1.1
-	// swagger is how many times its ceiling an edge can say to serve.
-	swagger = 2
 )
 
 // Config is what a Book is made of.
@@ -48,6 +49,7 @@ type Book struct {
 	m       *landfall.Map
 	came    map[landfall.NodeID]time.Time // the last report, read or not
 	said    map[landfall.NodeID]said
+	begun   time.Time // the first report was read
 	demand  float64
 	reports uint64
 	refused map[string]uint64
@@ -133,10 +135,17 @@ func (b *Book) note(from landfall.NodeID, requests float64, d Dropped, now time.
 		return // a newer map came in between
 	}
 	if ceiling, limited := b.m.EffectiveCeiling(n); limited {
-		requests = min(requests, swagger*float64(ceiling))
+		requests = min(requests, float64(ceiling))
 	}
-	if last, ok := b.said[from]; ok && now.Sub(last.when) < Fresh {
+	if b.begun.IsZero() {
+		b.begun = now
+	}
+	last, ok := b.said[from]
+	switch {
+	case ok && now.Sub(last.when) < Fresh:
 		requests += (last.requests - requests) * math.Exp(-now.Sub(last.when).Seconds()/settle.Seconds())
+	case ok || now.Sub(b.begun) >= Fresh:
+		requests = 0 // it was not there, and is believed by and by
 	}
 	b.said[from] = said{now, requests}
 }

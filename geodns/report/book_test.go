@@ -231,10 +231,42 @@ func TestEdgeCannotSayToServeTheWorld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newMesh(t, network(100, "fra1", "liar"))
 		w.serve(map[landfall.NodeID]float64{"fra1": 50, "liar": 1e8})
-		if d := w.demand(); !near(d, 250) {
-			t.Errorf("%g, want the 50 of fra1 and twice the ceiling of the other", d)
+		if d := w.demand(); !near(d, 150) {
+			t.Errorf("%g, want the 50 of fra1 and the ceiling of the other", d)
 		}
 	})
+}
+
+// An edge that comes, or was silent, is believed by and by.
+func TestOneReportMovesNothing(t *testing.T) {
+	for name, before := range map[string][]float64{"never there": nil, "there before": {20, 20, 20, 20, 20, 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newMesh(t, network(1000, "fra1", "nyc1"))
+			tick := func(others ...float64) {
+				w.serve(map[landfall.NodeID]float64{"fra1": 500})
+				for _, n := range others {
+					w.serve(map[landfall.NodeID]float64{"nyc1": n})
+				}
+				time.Sleep(10 * time.Second)
+			}
+			for _, n := range before {
+				tick(n)
+			}
+			for range 7 {
+				tick()
+			}
+			tick(1e8)
+			if d := w.demand(); !near(d, 500) {
+				t.Errorf("%s: %g after one report, want the 500 of the other edge", name, d)
+			}
+			for range 30 {
+				tick(1e8)
+			}
+			if d := w.demand(); !near(d, 1500) {
+				t.Errorf("%s: %g after five minutes, want 500 and the ceiling", name, d)
+			}
+		})
+	}
 }
 
 func TestNobodyHasToListen(t *testing.T) {
