@@ -1,24 +1,20 @@
 package measure
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"landfall"
+	"landfall/geodns/keep/keeptest"
 )
 
 func tempRoot(t testing.TB) *os.Root {
@@ -160,23 +156,21 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// A process that keeps what it learns again and again is killed at random
-// moments: what is on disk is always one whole state, and none older than it
-// said.
 func TestKilledProcessLeavesAWholeFile(t *testing.T) {
-	if dir := os.Getenv("MEASURE_TEST_DIR"); dir != "" {
-		saveForEver(dir)
+	now := time.Unix(1_500_000_000, 0)
+	learning, err := New(Config{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
-	rounds := 10
-	if os.Getenv("LANDFALL_SOAK") != "" {
-		rounds = 300
-	}
-	dir := tempRoot(t)
-	for range rounds {
-		said := killedRound(t, dir.Name())
+	m := testMap()
+	learning.SetMap(m)
+	first := learning.epoch(now)
+	keeptest.Kill(t, func(dir *os.Root, state int) error { // an epoch after the one before
+		now = now.Add(DefaultEpoch)
+		learning.Add("fra", crowd(2000, now))
+		learning.Freeze(World{Map: m, Prior: Nearest(m, fixed{})})
+		return learning.Save(dir, "it")
+	}, func(dir *os.Root, said int) {
 		b, err := New(Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -184,71 +178,8 @@ func TestKilledProcessLeavesAWholeFile(t *testing.T) {
 		if err := b.Load(dir, "it"); err != nil {
 			t.Fatal(err)
 		}
-		if state := int(b.frozen - b.epoch(time.Unix(1_500_000_000, 0))); state < said || len(b.entries) != 2000 {
+		if state := int(b.frozen - first); state < said || len(b.entries) != 2000 {
 			t.Fatalf("%d prefixes in state %d; state %d was said to be kept", len(b.entries), state, said)
 		}
-	}
-}
-
-// saveForEver keeps state after state, each an epoch later.
-func saveForEver(path string) {
-	now := time.Unix(1_500_000_000, 0)
-	dir, err := os.OpenRoot(path)
-	if err == nil {
-		err = saveStates(dir, &now)
-	}
-	fmt.Println(err)
-	os.Exit(1)
-}
-
-func saveStates(dir *os.Root, now *time.Time) error {
-	b, err := New(Config{Now: func() time.Time { return *now }})
-	if err != nil {
-		return err
-	}
-	m := testMap()
-	b.SetMap(m)
-	for i := 1; ; i++ {
-		*now = now.Add(DefaultEpoch)
-		b.Add("fra", crowd(2000, *now))
-		b.Freeze(World{Map: m, Prior: Nearest(m, fixed{})})
-		if err := b.Save(dir, "it"); err != nil {
-			return err
-		}
-		fmt.Println("KEPT", i)
-	}
-}
-
-// killedRound kills a process that keeps states, some time after the first,
-// and returns the last that it said to have kept.
-func killedRound(t *testing.T, dir string) (said int) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLeavesAWholeFile$")
-	cmd.Env = append(os.Environ(), "MEASURE_TEST_DIR="+dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	kill := func() { cmd.Process.Kill() }
-	defer time.AfterFunc(time.Minute, kill).Stop() // should it never speak
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		n, ok := strings.CutPrefix(lines.Text(), "KEPT ")
-		if !ok {
-			t.Fatalf("the process says %q", lines.Text())
-		}
-		if said == 0 {
-			defer time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, kill).Stop()
-		}
-		if said, err = strconv.Atoi(n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if said == 0 {
-		t.Fatal("the process kept nothing")
-	}
-	return said
+	})
 }

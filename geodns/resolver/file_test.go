@@ -1,20 +1,18 @@
 package resolver
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"landfall/geodns/keep/keeptest"
 )
 
 var epoch = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
@@ -167,22 +165,10 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A process that keeps what it knows again and again is killed at random
-// moments: what is on disk is one whole state, and none older than it said.
 func TestKilledProcessLeavesAWholeFile(t *testing.T) {
-	if dir := os.Getenv("RESOLVER_TEST_DIR"); dir != "" {
-		saveForEver(dir)
-	}
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
-	rounds := 10
-	if os.Getenv("LANDFALL_SOAK") != "" {
-		rounds = 300
-	}
-	dir := root(t)
-	for range rounds {
-		said := killedRound(t, dir.Name())
+	keeptest.Kill(t, func(dir *os.Root, state int) error {
+		return learnt(200, float64(state)).Save(dir, "resolvers", epoch)
+	}, func(dir *os.Root, said int) {
 		b := New()
 		if err := b.Load(dir, "resolvers", epoch); err != nil {
 			t.Fatal(err)
@@ -196,51 +182,5 @@ func TestKilledProcessLeavesAWholeFile(t *testing.T) {
 				t.Fatalf("%s is of state %g; state %d was said to be kept", r.Addr, state, said)
 			}
 		}
-	}
-}
-
-// saveForEver keeps state after state.
-func saveForEver(path string) {
-	dir, err := os.OpenRoot(path)
-	for i := 1; err == nil; i++ {
-		if err = learnt(200, float64(i)).Save(dir, "resolvers", epoch); err == nil {
-			fmt.Println("KEPT", i)
-		}
-	}
-	fmt.Println(err)
-	os.Exit(1)
-}
-
-// killedRound kills a process that keeps states, some time after the first,
-// and returns the last that it said to have kept.
-func killedRound(t *testing.T, dir string) (said int) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLeavesAWholeFile$")
-	cmd.Env = append(os.Environ(), "RESOLVER_TEST_DIR="+dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	kill := func() { cmd.Process.Kill() }
-	defer time.AfterFunc(time.Minute, kill).Stop() // should it never speak
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		n, ok := strings.CutPrefix(lines.Text(), "KEPT ")
-		if !ok {
-			t.Fatalf("the process says %q", lines.Text())
-		}
-		if said == 0 {
-			defer time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, kill).Stop()
-		}
-		if said, err = strconv.Atoi(n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if said == 0 {
-		t.Fatal("the process kept nothing")
-	}
-	return said
+	})
 }
