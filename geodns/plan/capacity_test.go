@@ -51,6 +51,32 @@ func (w *world) heavyTailed() *traffic.View {
 	return traffic.Of(counts)
 }
 
+// scattered is a world whose edges are anywhere and serve four fifths of what
+// they can together, though some can hardly serve anybody.
+func scattered(seed uint64) (Input, *world) {
+	w := &world{r: rand.New(rand.NewPCG(seed, 9)), rows: map[netip.Prefix]landfall.Location{}, m: eight()}
+	anywhere := func() landfall.Place {
+		return landfall.Place{Lat: -50 + 110*w.r.Float64(), Lon: -180 + 360*w.r.Float64()}
+	}
+	for range 100 + w.r.IntN(200) {
+		p, _ := netip.AddrFrom4([4]byte{byte(1 + w.r.IntN(200)), byte(w.r.Uint32()), byte(w.r.Uint32())}).Prefix(12 + w.r.IntN(13))
+		w.rows[p] = landfall.Location{Known: true, Place: anywhere()}
+	}
+	w.m.Steering.Answers = 1 + w.r.IntN(3)
+	w.m.Regions = nil
+	more, all := w.r.IntN(3), 0
+	for i := range w.m.Nodes {
+		n := &w.m.Nodes[i]
+		n.Region, n.Ceiling = landfall.RegionID(n.ID), 1000+w.r.IntN(20_000)
+		all += n.Ceiling
+		w.m.Regions = append(w.m.Regions, landfall.Region{ID: n.Region, Place: anywhere(), Home: i == 0})
+		for j := range w.r.IntN(1 + more) {
+			n.Advertised = append(n.Advertised, netip.AddrFrom4([4]byte{198, 51, 100, byte(8*j + i)}))
+		}
+	}
+	return Input{Map: w.m, Atlas: w.atlas(), Demand: 0.8 * float64(all)}, w
+}
+
 func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
 	worlds := 40
 	switch {
@@ -59,29 +85,42 @@ func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
 	case testing.Short():
 		worlds = 6
 	}
-	for seed := range uint64(worlds) {
-		in, w := crowded(seed)
-		p := Prepare(in)
-		up := p.Compile(State{Demand: in.Demand})
-		if err := held(up, false); err != nil {
-			t.Fatalf("seed %d, all up: %v", seed, err)
-		}
-		dead := w.m.Nodes[w.r.IntN(8)].ID
-		after := p.Compile(State{Demand: in.Demand, Down: map[landfall.NodeID]bool{dead: true}})
-		if err := held(after, true); err != nil {
-			t.Fatalf("seed %d, %s down: %v", seed, dead, err)
-		}
-		for _, m := range Diff(up, after, Both) {
-			if err := justified(m, dead); err != nil {
-				t.Fatalf("seed %d, %s down: %v: %v", seed, dead, m.Prefix, err)
+	for name, world := range map[string]func(uint64) (Input, *world){"crowded": crowded, "scattered": scattered} {
+		t.Run(name, func(t *testing.T) {
+			moved, shortened := 0.0, 0.0
+			for seed := range uint64(worlds) {
+				in, w := world(seed)
+				p := Prepare(in)
+				up := p.Compile(State{Demand: in.Demand})
+				if err := held(up, false); err != nil {
+					t.Errorf("seed %d, all up: %v", seed, err)
+				}
+				dead := w.m.Nodes[w.r.IntN(8)].ID
+				after := p.Compile(State{Demand: in.Demand, Down: map[landfall.NodeID]bool{dead: true}})
+				if err := held(after, true); err != nil {
+					t.Errorf("seed %d, %s down: %v", seed, dead, err)
+				}
+				for _, m := range Diff(up, after, Both) {
+					if err := justified(m, dead); err != nil {
+						t.Errorf("seed %d, %s down: %v: %v", seed, dead, m.Prefix, err)
+					}
+					moved += m.Share
+					if lost(m, dead) != "" {
+						shortened += m.Share
+					}
+				}
 			}
-		}
+			t.Logf("of those whom a death moves, %.2g lose another edge too", shortened/moved)
+			if shortened > moved/50 {
+				t.Error("that is more than as a last resort")
+			}
+		})
 	}
 }
 
-// held reports an edge that has more than it can serve while another, that does
-// not serve them already, has room for some of its clients, beyond what is too
-// little to look for: if an edge is down, for some of those that were its.
+// held reports an edge that has more than it can serve while another has room
+// for some of its clients, beyond what is too little to look for: if an edge is
+// down, for some of those that it took over.
 func held(p *Plan, down bool) error {
 	w := p.work
 	for e, l := range p.loads {
@@ -90,12 +129,13 @@ func held(p *Plan, down bool) error {
 		}
 		for i, piece := range w.pieces {
 			told := &w.picks[w.told[i]]
-			if piece.weight == 0 || !told.has(e) || down && w.picks[w.based[i]].has(e) {
+			share := told.share(e)
+			if piece.weight == 0 || share == 0 || down && w.picks[w.based[i]].share(e) >= share {
 				continue
 			}
 			for f, room := range p.loads {
-				if share := told.share(e); room.Serves && !told.has(f) && smallest(piece.prefix) && room.Load+piece.weight*share < room.Ceiling*(1-little) {
-					return fmt.Errorf("%s has %g of %g, and %s has room for %v: %g of %g", l.Edge, l.Load, l.Ceiling, room.Edge, piece.prefix, room.Load, room.Ceiling)
+				if need := least(piece) * (1 - told.share(f)); f != e && room.Serves && room.Load+need < room.Ceiling*(1-little) {
+					return fmt.Errorf("%s has %g of %g, and %s has room for some of %v: %g of %g", l.Edge, l.Load, l.Ceiling, room.Edge, piece.prefix, room.Load, room.Ceiling)
 				}
 			}
 		}
@@ -103,8 +143,21 @@ func held(p *Plan, down bool) error {
 	return nil
 }
 
-// justified reports a move in which a living edge loses its slots, or which
-// the dead edge has no part in.
+// least is no less than the lightest part of a piece weighs.
+func least(p piece) float64 {
+	if !p.prefix.IsValid() || smallest(p.prefix) {
+		return p.weight
+	}
+	longest := 48
+	if p.prefix.Addr().Is4() {
+		longest = 24
+	}
+	return p.weight / math.Exp2(float64(longest-p.prefix.Bits()))
+}
+
+// justified reports a move which the dead edge has no part in, or in which a
+// living edge loses its slots, but for clients who are told one edge alone
+// because there is room nowhere else.
 func justified(m Move, dead landfall.NodeID) error {
 	if !slices.Contains(m.From.Edges, dead) {
 		return fmt.Errorf("%v becomes %v", m.From.Edges, m.To.Edges)
@@ -112,12 +165,20 @@ func justified(m Move, dead landfall.NodeID) error {
 	if slices.Contains(m.To.Edges, dead) {
 		return fmt.Errorf("the dead edge is named: %v", m.To.Edges)
 	}
-	for _, e := range m.From.Edges {
-		if e != dead && !slices.Contains(m.To.Edges, e) {
-			return fmt.Errorf("%v becomes %v: %s lost its slots", m.From.Edges, m.To.Edges, e)
-		}
+	if e := lost(m, dead); e != "" && len(m.To.Edges) > 1 {
+		return fmt.Errorf("%v becomes %v: %s lost its slots", m.From.Edges, m.To.Edges, e)
 	}
 	return nil
+}
+
+// lost is a living edge that is not told any more.
+func lost(m Move, dead landfall.NodeID) landfall.NodeID {
+	for _, e := range m.From.Edges {
+		if e != dead && !slices.Contains(m.To.Edges, e) {
+			return e
+		}
+	}
+	return ""
 }
 
 // What a Plan says of loads is what its tables say, added up by /24.

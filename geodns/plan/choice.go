@@ -81,14 +81,28 @@ func (c pick) without(edge int) pick {
 	return c
 }
 
+// slotsOf are those of an edge; none if it is not told.
+func (c *pick) slotsOf(edge int) slots {
+	if i := c.find(edge); i >= 0 {
+		return c.slots[i]
+	}
+	return slots{}
+}
+
+// with is c and slots of an edge that it does not tell.
+func (c pick) with(s slots) pick {
+	if s.size() > 0 {
+		c.slots[c.n] = s
+		c.n++
+	}
+	return c
+}
+
 // share is the part of its clients' demand that goes to an edge.
 func (c *pick) share(edge int) float64 {
-	all, own := 0, 0
+	all, own := 0, int(c.slotsOf(edge).size())
 	for _, s := range c.all() {
 		all += int(s.size())
-		if int(s.edge) == edge {
-			own = int(s.size())
-		}
 	}
 	if own == 0 {
 		return 0

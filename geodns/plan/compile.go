@@ -18,6 +18,7 @@ type work struct {
 	fits     []bool // edges that may be named
 	basis    steer.Basis
 	capacity []float64
+	even     float64 // how many times what they can serve is in capacity, so that overload is alike
 	load     []float64
 	base     []float64 // load if all edges were up
 
@@ -63,12 +64,18 @@ func (p *Prepared) Compile(s State) *Plan {
 // move is kept free everywhere, for it moves without asking. If those that
 // serve cannot serve all, they are to be overloaded alike.
 func (w *work) limit(demand float64, serves func(edge int) bool) {
-	kept := float64(w.in.Map.Steering.Budget)
-	if w.reserve(demand, kept, serves) < 1 {
-		sum := w.reserve(demand, 0, serves)
-		for e := range w.capacity {
-			w.capacity[e] *= max(1/sum, 1)
-		}
+	sum := w.reserve(demand, float64(w.in.Map.Steering.Budget), serves)
+	if sum < 1 {
+		sum = w.reserve(demand, 0, serves)
+	}
+	w.even = max(1/sum, 1)
+	w.stretch(w.even)
+}
+
+// stretch makes what edges can serve so many times as much.
+func (w *work) stretch(by float64) {
+	for e := range w.capacity {
+		w.capacity[e] *= by
 	}
 }
 

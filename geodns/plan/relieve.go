@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -10,9 +11,30 @@ import (
 // of another edge's clients may go there instead and leave room for them; and so
 // on along a path of edges. Only slots that may move do: all of them, or, once
 // edges are down, those that were theirs.
+//
+// If that is not enough answers become shorter: rather one edge that can serve
+// its clients than two of which one cannot. To be told alone costs others their
+// slots, so it is not done only to make overload even.
 func (w *work) relieve() {
-	r := relief{work: w, blocked: map[way]bool{}}
-	for range 4 * len(w.load) * len(w.load) {
+	w.relieveBy(swap)
+	w.relieveBy(drop)
+	w.stretch(1 / w.even)
+	w.relieveBy(alone)
+	w.stretch(w.even)
+}
+
+// manner is how an edge takes load from another.
+type manner uint8
+
+const (
+	swap  manner = iota // by slots of the other
+	drop                // or, if it is told already, by the other's not being told any more
+	alone               // by being told alone
+)
+
+func (w *work) relieveBy(m manner) {
+	r := relief{work: w, manner: m, blocked: map[way]bool{}}
+	for range 4 * len(r.load) * len(r.load) {
 		r.look()
 		path := r.path()
 		if path == nil {
@@ -39,14 +61,16 @@ type way struct {
 // relief is a search for such paths.
 type relief struct {
 	*work
+	manner  manner
 	blocked map[way]bool
 	arcs    map[arc]bool
 }
 
-// moves reports whether an edge's slot among what a piece is told may move.
+// moves reports whether an edge may lose some of what a piece is told: once
+// edges are down, what it took over.
 func (r *relief) moves(i, edge int) bool {
-	told := &r.picks[r.told[i]]
-	return told.has(edge) && (!r.levelled || !r.picks[r.based[i]].has(edge))
+	share := r.picks[r.told[i]].share(edge)
+	return share > 0 && (!r.levelled || share > r.picks[r.based[i]].share(edge))
 }
 
 // look finds all arcs.
@@ -68,7 +92,7 @@ func (r *relief) look() {
 				continue
 			}
 			for to := range r.load {
-				if !r.picks[k.told].has(to) && r.may(to, r.levelled) {
+				if to != int(s.edge) && r.may(to, r.levelled) && (r.manner != swap || !r.picks[k.told].has(to)) {
 					r.arcs[arc{int(s.edge), to}] = true
 				}
 			}
@@ -118,7 +142,8 @@ func (r *relief) between(start, end int) []int {
 }
 
 // push moves load along a path, from its end: each step makes the room for the
-// one before. A step that nothing fits is no way to that end.
+// one before. A step that nothing fits is no way to that end, until there is
+// more room.
 func (r *relief) push(path []int) {
 	end := path[len(path)-1]
 	load := min(r.load[path[0]]-r.capacity[path[0]], r.capacity[end]-r.load[end])
@@ -127,6 +152,7 @@ func (r *relief) push(path []int) {
 			r.blocked[way{arc{path[i], path[i+1]}, end}] = true
 			return
 		}
+		maps.DeleteFunc(r.blocked, func(b way, _ bool) bool { return b.to == path[i] })
 	}
 }
 
@@ -136,9 +162,13 @@ func (r *relief) step(from, to int, load float64) float64 {
 	var crowds []*crowd
 	for _, c := range r.crowds(from) {
 		c.pieces = slices.DeleteFunc(c.pieces, func(i int) bool { return r.pieces[i].weight == 0 || !r.moves(i, from) })
-		if told := r.picks[c.pick]; len(c.pieces) > 0 && !told.has(to) {
-			c.next = r.instead(c, from, to)
-			c.regret = (r.cost(c.class, &c.next) - r.cost(c.class, &told)) / (told.share(from) - c.next.share(from))
+		if len(c.pieces) == 0 {
+			continue
+		}
+		told := r.picks[c.pick]
+		c.next = r.instead(c, from, to)
+		if loss := told.share(from) - c.next.share(from); loss > 0 && c.next.share(to) > told.share(to) {
+			c.regret = (r.cost(c.class, &c.next) - r.cost(c.class, &told)) / loss
 			crowds = append(crowds, c)
 		}
 	}
@@ -155,13 +185,23 @@ func (r *relief) step(from, to int, load float64) float64 {
 	return load - left
 }
 
-// instead is what a crowd is told if one edge takes as many slots of another as
-// it has addresses for.
+// instead is what a crowd is told if one edge takes load of another: as many of
+// its slots as it has addresses for, or what is left if the other has none.
 func (r *relief) instead(c *crowd, from, to int) pick {
-	next := r.picks[c.pick].without(from)
-	r.filler.add(&next, to)
-	if !r.filler.full(&next) {
-		r.filler.add(&next, from)
+	var next pick
+	if r.manner == alone {
+		r.filler.add(&next, to)
+		return next
+	}
+	next = r.picks[c.pick].without(from)
+	if r.levelled {
+		next = next.with(r.picks[c.based].slotsOf(from))
+	}
+	if !next.has(to) {
+		r.filler.add(&next, to)
+		if !r.filler.full(&next) {
+			r.filler.add(&next, from)
+		}
 	}
 	return next.ordered(r.ranks[c.class.rank])
 }

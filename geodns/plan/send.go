@@ -10,8 +10,8 @@ type sending struct {
 	misfits  int
 }
 
-// tries is how many pieces that are too large for what room there is are tried
-// before it counts as none.
+// tries is how often pieces are divided in vain, because no part fits into what
+// room there is, before it counts as none.
 const tries = 32
 
 // give sends a piece, or those parts of it that fit, and returns what stays.
@@ -21,10 +21,10 @@ func (s *sending) give(p piece) (stay []piece) {
 }
 
 func (s *sending) part(p piece) (stay []piece) {
-	if s.left <= 0 || s.misfits >= tries {
+	room, _ := s.room(s.from, s.to)
+	if s.left <= 0 || p.weight > 0 && room <= 0 {
 		return []piece{p}
 	}
-	room, _ := s.room(s.from, s.to)
 	loss := s.from.share(s.edge) - s.to.share(s.edge)
 	need := s.left / loss
 	whole := !p.prefix.IsValid() || smallest(p.prefix)
@@ -34,14 +34,17 @@ func (s *sending) part(p piece) (stay []piece) {
 		s.gone = append(s.gone, p)
 		return nil
 	}
-	if whole {
-		s.misfits++
+	if whole || s.misfits >= tries {
 		return []piece{p}
 	}
-	left, right := s.halves(p)
+	light, heavy := s.halves(p)
+	if light.weight > heavy.weight {
+		light, heavy = heavy, light
+	}
 	before := len(s.gone)
-	stay = append(s.part(left), s.part(right)...)
+	stay = append(s.part(light), s.part(heavy)...)
 	if len(s.gone) == before {
+		s.misfits++
 		return []piece{p}
 	}
 	return stay

@@ -16,11 +16,13 @@ const rounding = 1e-9
 // move those clients last.
 const apart = 10_000
 
-// crowd is pieces of one class that are told the same.
+// crowd is pieces of one class that are told the same, and were before any
+// edge was down.
 type crowd struct {
 	seq    int
 	class  *class
 	pick   uint32
+	based  uint32 // pick were all edges up, once that is known
 	pieces []int
 	closed []bool // edges without room for any of them, by index
 	next   pick   // where they would go
@@ -72,7 +74,7 @@ func (w *work) shed(edge int, all bool) {
 
 // crowds are the pieces that an edge serves.
 func (w *work) crowds(edge int) []*crowd {
-	type key struct{ class, pick uint32 }
+	type key struct{ class, pick, based uint32 }
 	var out []*crowd
 	known := map[key]*crowd{}
 	serves := make([]bool, len(w.picks))
@@ -83,10 +85,13 @@ func (w *work) crowds(edge int) []*crowd {
 		if !serves[w.told[i]] {
 			continue
 		}
-		k := key{p.class, w.told[i]}
+		k := key{class: p.class, pick: w.told[i]}
+		if w.levelled {
+			k.based = w.based[i]
+		}
 		c := known[k]
 		if c == nil {
-			c = &crowd{seq: len(out), class: &w.classes[p.class], pick: w.told[i], closed: make([]bool, len(w.load))}
+			c = &crowd{seq: len(out), class: &w.classes[p.class], pick: k.pick, based: k.based, closed: make([]bool, len(w.load))}
 			known[k] = c
 			out = append(out, c)
 		}
