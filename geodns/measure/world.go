@@ -15,8 +15,10 @@ type World struct {
 	// nor put first. See Nearest.
 	Prior func(netip.Prefix) []Guess
 	// Weight is the traffic of a prefix as the name server counted it, in any
-	// unit; nil: all prefixes weigh the same. What edges say they had is never
-	// taken for it, since an edge may lie.
+	// unit; nil: all prefixes weigh the same. What a resolver asked for clients
+	// that it does not name is theirs, by their parts, and not its own prefix's:
+	// the cap sees nothing else of them. What edges say they had is never taken
+	// for it, since an edge may lie.
 	Weight func(netip.Prefix) float64
 	// Also are edges that clients of a prefix are sent to by answers that were
 	// not made for the prefix, such as those to a resolver that does not say who
