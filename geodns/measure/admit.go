@@ -100,7 +100,7 @@ func measured(p netip.Prefix) bool {
 // note writes a good sample down. It reports whether it counts: whether
 // answers led clients of the prefix to that edge.
 func (b *Book) note(edge uint16, s landfall.Sample) bool {
-	e := b.entry(keyOf(s.Prefix), edge)
+	e := b.entry(keyOf(s.Prefix))
 	c := e.cell(edge)
 	rtt, when := uint32(s.RTT/time.Microsecond), uint32(s.When.Unix())
 	e.live = max(e.live, when)

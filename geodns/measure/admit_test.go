@@ -138,6 +138,31 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// Nor does it when it spoke of the real ones first, and its inventions are later.
+func TestQuickEdgeDoesNotOwnThePrefixes(t *testing.T) {
+	const most = 1000
+	now := time.Unix(1_800_000_000, 0)
+	b, err := New(Config{Prefixes: most, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.SetMap(testMap())
+	real := crowd(100, now)
+	for i, s := range crowd(20*most, now.Add(ahead)) {
+		if i < len(real) {
+			b.Add("syd", real[i:i+1])
+			b.Add("fra", real[i:i+1])
+		} else {
+			b.Add("syd", []landfall.Sample{s})
+		}
+	}
+	for _, s := range real {
+		if _, ok := b.entries[keyOf(s.Prefix)]; !ok {
+			t.Fatalf("%v was driven out", s.Prefix)
+		}
+	}
+}
+
 func TestKeysAreInTheOrderOfPrefixes(t *testing.T) {
 	prefixes := []string{"0.0.0.0/24", "9.255.255.0/24", "192.0.2.0/24", "255.255.255.0/24", "::/48", "2001:db8::/48", "2001:db8:1::/48", "ffff:ffff:ffff::/48"}
 	for i, p := range prefixes {

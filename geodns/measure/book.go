@@ -49,7 +49,6 @@ type entry struct {
 	streak uint8    // and for how many epochs, at most patience
 	trial  uint16   // the edge on trial, plus one; 0: none
 	tried  uint32   // the last epoch with one
-	by     uint16   // the edge that spoke of the prefix first
 	live   uint32   // last sample, in seconds since 1970
 
 	// guests are sites, plus one, that answers lead to; see the constants.

@@ -86,7 +86,7 @@ func (w *writer) floats(f ...float64) {
 }
 
 func (w *writer) entry(k key, e *entry) {
-	w.numbers(uint64(k), uint64(e.by), uint64(e.live), uint64(e.rival), uint64(e.streak), uint64(e.trial), uint64(e.tried))
+	w.numbers(uint64(k), uint64(e.live), uint64(e.rival), uint64(e.streak), uint64(e.trial), uint64(e.tried))
 	for _, g := range e.guests {
 		w.numbers(uint64(g))
 	}
@@ -219,7 +219,7 @@ func (b *Book) read(r *reader) {
 		b.sites = append(b.sites, s)
 	}
 	r.edges, r.sites = uint64(len(b.edges)), uint64(len(b.sites))
-	for range r.length(10) {
+	for range r.length(9) {
 		k := key(r.number(uint64(isV6<<1 - 1)))
 		if k != keyOf(k.prefix()) {
 			r.fail("a prefix that is none")
@@ -244,7 +244,7 @@ func (r *reader) text() string {
 }
 
 func (r *reader) entry() *entry {
-	e := &entry{by: r.index(r.edges), live: r.moment(), rival: uint16(r.number(r.sites)), streak: uint8(r.number(patience))}
+	e := &entry{live: r.moment(), rival: uint16(r.number(r.sites)), streak: uint8(r.number(patience))}
 	e.trial, e.tried = uint16(r.number(r.edges)), r.turn()
 	for i := range e.guests {
 		e.guests[i] = uint16(r.number(r.sites))
