@@ -49,6 +49,8 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 bench: deps ## measure, print a table, assert nothing
 	cd bench && $(GO) run . skeleton ops
+	cd bench && $(GO) run . dns-lookup && $(GO) run . dns-plan && $(GO) run . dns-scopes && $(GO) run . dns-budget && $(GO) run . dns-kill
+	cd bench && $(GO) run . dns-swap && $(GO) run . dns-caching && $(GO) run . dns-simulations
 
 package: ## build the Debian packages for amd64 and arm64 into bin
 	./packaging/build.sh

@@ -136,9 +136,29 @@ func (l *learner) world() measure.World {
 	}
 	if seen := l.traffic.Freeze(); !seen.Empty() {
 		weights := maps.Collect(seen.All())
+		spread(weights, l.learned.Resolvers)
 		w.Weight = func(p netip.Prefix) float64 { return weights[p] }
 	}
 	return w
+}
+
+// spread gives the clients behind resolvers the weight of the questions that
+// these ask for them: who draws clients draws those too.
+func spread(weights map[netip.Prefix]float64, behind *resolver.View) {
+	beside := map[netip.Prefix]float64{} // known resolvers, by network
+	for r := range behind.All() {
+		beside[landfall.ClientPrefix(r.Addr)]++
+	}
+	asked := maps.Clone(weights)
+	for r := range behind.All() {
+		network := landfall.ClientPrefix(r.Addr)
+		for _, c := range r.Clients {
+			weights[c.Prefix] += asked[network] / beside[network] * c.Weight
+		}
+	}
+	for network := range beside {
+		delete(weights, network) // are others'
+	}
 }
 
 // hasRoom tells which edges can serve more than a plan gives them.

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 	"landfall/geodns/locate"
 	"landfall/geodns/plan"
 	"landfall/geodns/report"
+	"landfall/geodns/resolver"
 )
 
 // idle is a listener of a name server that nobody asks by its sockets.
@@ -188,4 +190,22 @@ func TestWhatWasLearntIsKept(t *testing.T) {
 			t.Errorf("of 100 queries %v are known after a restart", n)
 		}
 	})
+}
+
+// The questions of a resolver weigh where its clients are, not where it is.
+func TestClientsBehindResolversHaveTheirWeight(t *testing.T) {
+	carrier, own := netip.MustParseAddr("198.32.0.53"), netip.MustParsePrefix("198.32.7.0/24")
+	a, b := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("198.51.100.0/24")
+	behind := resolver.Of(map[netip.Addr]map[netip.Prefix]float64{carrier: {a: 30, b: 30}})
+	weights := map[netip.Prefix]float64{landfall.ClientPrefix(carrier): 1000, own: 10, a: 1}
+	spread(weights, behind)
+	want := map[netip.Prefix]float64{own: 10, a: 501, b: 500}
+	for p, w := range want {
+		if math.Abs(weights[p]-w) > 0.01 {
+			t.Errorf("%v weighs %v, want %v", p, weights[p], w)
+		}
+	}
+	if len(weights) != len(want) {
+		t.Errorf("weights %v", weights)
+	}
 }
