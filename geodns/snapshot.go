@@ -131,7 +131,7 @@ func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
 // Whoever may bear another's address has to come again by TCP: somebody could
 // speak for a resolver that is not his.
 func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Addr) bool {
-	id := resolver.Edge(token, s.edges)
+	id := s.resolvers.Edge(token, s.edges)
 	a := s.zone.Edge(id)
 	set := zone.Set{Type: r.q.rrtype, TTL: seenTTL}
 	switch r.q.rrtype {

@@ -40,8 +40,3 @@ func WellFormed(token string) bool {
 	}
 	return true
 }
-
-// Edge is Book.Edge without a secret.
-func Edge(token string, edges []landfall.NodeID) landfall.NodeID {
-	return (*Book)(nil).Edge(token, edges)
-}
