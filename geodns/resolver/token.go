@@ -1,7 +1,5 @@
 package resolver
 
-import "landfall"
-
 // Label is the label below the domain under which tokens are asked for.
 const Label = "seen"
 
