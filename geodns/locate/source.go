@@ -1,8 +1,11 @@
 package locate
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"syscall"
 )
 
 // Sources are the files that a Table is made of.
@@ -29,7 +32,7 @@ func (s Sources) list() []source {
 }
 
 func (s source) read() ([]byte, error) {
-	data, err := os.ReadFile(s.path)
+	data, err := readFile(s.path)
 	switch {
 	case err == nil:
 		return data, nil
@@ -38,6 +41,32 @@ func (s source) read() ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("geo database: put a City or Country database there: %w", err)
 	}
+}
+
+// maxFile is how large a database may be: several times the largest there is.
+const maxFile = 4 << 30
+
+// readFile reads a regular file. What is none, such as a pipe, could have us
+// wait for ever.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s has %d octets, and %d are the most", path, info.Size(), int64(maxFile))
+	}
+	data := make([]byte, 0, info.Size()+bytes.MinRead)
+	b := bytes.NewBuffer(data)
+	_, err = b.ReadFrom(io.LimitReader(f, maxFile))
+	return b.Bytes(), err
 }
 
 // into is t with what the file says in place of another.
