@@ -24,6 +24,7 @@ func BenchmarkCompile(b *testing.B) {
 		{"free", Input{Map: w.m, Atlas: atlas}, 0},
 		{"ceilings not reached", Input{Map: limited, Atlas: atlas}, 2000},
 		{"ceilings reached", Input{Map: limited, Atlas: atlas}, 6400},
+		{"ceilings too low", Input{Map: limited, Atlas: atlas}, 9000},
 		{"budget", Input{Map: thrifty, Atlas: atlas}, 0},
 	} {
 		p := Prepare(c.in)

@@ -78,18 +78,22 @@ func scattered(seed uint64) (Input, *world) {
 }
 
 func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
-	worlds := 40
-	switch {
-	case soak():
-		worlds = 10_000
-	case testing.Short():
-		worlds = 6
-	}
-	for name, world := range map[string]func(uint64) (Input, *world){"crowded": crowded, "scattered": scattered} {
-		t.Run(name, func(t *testing.T) {
+	for _, kind := range []struct {
+		name              string
+		world             func(uint64) (Input, *world)
+		short, worlds, of uint64
+	}{{"crowded", crowded, 3, 16, 1000}, {"scattered", scattered, 20, 100, 10_000}} {
+		worlds := kind.worlds
+		switch {
+		case soak():
+			worlds = kind.of
+		case testing.Short():
+			worlds = kind.short
+		}
+		t.Run(kind.name, func(t *testing.T) {
 			moved, shortened := 0.0, 0.0
-			for seed := range uint64(worlds) {
-				in, w := world(seed)
+			for seed := range worlds {
+				in, w := kind.world(seed)
 				p := Prepare(in)
 				up := p.Compile(State{Demand: in.Demand})
 				if err := held(up, false); err != nil {

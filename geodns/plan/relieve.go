@@ -35,6 +35,9 @@ const (
 func (w *work) relieveBy(m manner) {
 	r := relief{work: w, manner: m, blocked: map[way]bool{}}
 	for range 4 * len(r.load) * len(r.load) {
+		if !r.overloaded() {
+			return
+		}
 		r.look()
 		path := r.path()
 		if path == nil {
