@@ -3,6 +3,8 @@ package plan
 import (
 	"slices"
 
+	"landfall"
+	"landfall/geodns/measure"
 	"landfall/geodns/resolver"
 	"landfall/geodns/steer"
 )
@@ -10,9 +12,10 @@ import (
 // listen makes a class of each resolver whose clients are known, and one of
 // nobody: of clients who do not say where they are.
 func (p *Prepared) listen() {
+	drawn := map[landfall.RegionID]float64{}
 	for r := range p.in.Resolvers.All() {
 		p.resolvers = append(p.resolvers, r)
-		p.solo = append(p.solo, p.add(p.behind(r)))
+		p.solo = append(p.solo, p.add(p.behind(r, drawn)))
 	}
 	p.solo = append(p.solo, p.add(p.class(traits{})))
 }
@@ -24,26 +27,47 @@ func (p *Prepared) add(c class) uint32 {
 
 // behind is the class of a resolver. Its clients come from many places: edges
 // are ranked by the mean of the clients' round trips, under the preference that
-// most of them have; where the resolver itself stands has no say.
-func (p *Prepared) behind(r resolver.Resolver) class {
-	mean := make([]float64, p.ranker.Len())
+// most of them have; where the resolver itself stands has no say. A few clients
+// that are said to be very near one edge move all the others, so that what is
+// drawn to a region by measurement, beyond what geography gives it, is bounded
+// here as well: where it would be too much, geography decides.
+func (p *Prepared) behind(r resolver.Resolver, drawn map[landfall.RegionID]float64) class {
+	measured, predicted := make([]float64, p.ranker.Len()), make([]float64, p.ranker.Len())
 	votes := map[int32]float64{}
 	for _, share := range r.Clients {
 		i, _ := p.units.Lookup(share.Prefix.Addr())
 		c := &p.classes[i]
 		votes[c.prefer] += share.Weight
-		for e := range mean {
-			mean[e] += share.Weight * p.rtt(c, e)
+		for e := range measured {
+			measured[e] += share.Weight * p.rtt(c, e)
+			predicted[e] += share.Weight * p.predicted(c, e)
 		}
 	}
-	c := class{row: int32(len(p.rows)), lead: none, prefer: elected(votes), weight: p.weigher.resolver(r.Addr)}
+	c := class{lead: none, prefer: elected(votes), weight: p.weigher.resolver(r.Addr)}
+	mean, order := measured, p.listed(r, c.prefer, measured)
+	if geography := p.listed(r, c.prefer, predicted); len(order) > 0 {
+		to := p.ranker.Edge(order[0]).Region
+		switch {
+		case to == p.ranker.Edge(geography[0]).Region:
+		case drawn[to]+c.weight > float64(measure.DefaultCap):
+			mean, order = predicted, geography
+		default:
+			drawn[to] += c.weight
+		}
+	}
+	c.row = int32(len(p.rows))
 	p.rows = append(p.rows, mean)
-	view := steer.View{Known: true, Distances: mean, Preference: int(c.prefer)}
+	c.rank = p.intern(order)
+	return c
+}
+
+// listed are the edges by their mean round trip to a resolver's clients.
+func (p *Prepared) listed(r resolver.Resolver, prefer int32, mean []float64) []int {
+	view := steer.View{Known: true, Distances: mean, Preference: int(prefer)}
 	if len(p.draws) > 0 {
 		view.Draw = p.ranker.Draw(steer.SpreadPrefix(r.Addr, r.Addr.BitLen()), p.in.Epoch)
 	}
-	c.rank = p.intern(p.ranker.Rank(view))
-	return c
+	return slices.Clone(p.ranker.Rank(view))
 }
 
 // elected is the preference with most votes, of equals the first in the map.

@@ -168,6 +168,11 @@ func (p *Prepared) rtt(c *class, edge int) float64 {
 	if c.row >= 0 {
 		return p.rows[c.row][edge]
 	}
+	return p.predicted(c, edge)
+}
+
+// predicted is the same as geography has it.
+func (p *Prepared) predicted(c *class, edge int) float64 {
 	return milliseconds(steer.Predict(p.distances(c.place)[edge]))
 }
 

@@ -82,7 +82,8 @@ type Estimate struct {
 	Milliseconds float64         `json:"ms"`
 	Connections  float64         `json:"connections"`
 	AgeSeconds   float64         `json:"age_s"`
-	Fresh        bool            `json:"fresh"` // recent and of samples enough to be believed
+	Enough       bool            `json:"enough"` // recent, and of samples enough
+	Fresh        bool            `json:"fresh"`  // and what clients behind resolvers are steered by, too
 }
 
 // Edge is one edge as some clients see it.
@@ -170,7 +171,7 @@ func (out *Explanation) sources(x plan.Explanation) {
 	if v := x.Verdict; v != nil {
 		out.Measured = &Measured{Prefix: v.Prefix.String(), Order: v.Order, Explore: v.Explore}
 		for _, e := range v.Estimates {
-			out.Measured.Edges = append(out.Measured.Edges, Estimate{e.Edge, milliseconds(e.RTT), e.Count, e.Age.Seconds(), e.Fresh})
+			out.Measured.Edges = append(out.Measured.Edges, Estimate{e.Edge, milliseconds(e.RTT), e.Count, e.Age.Seconds(), e.Enough, e.Fresh})
 		}
 	}
 }

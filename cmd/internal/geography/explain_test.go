@@ -51,8 +51,8 @@ func world() plan.Input {
 		Measured: measure.Of(9, measure.Verdict{
 			Prefix: netip.MustParsePrefix("30.1.2.0/24"), Order: []landfall.NodeID{"sin1"}, Explore: "sin1",
 			Estimates: []measure.Estimate{
-				{Edge: "fra1", RTT: 80 * time.Millisecond, Count: 12, Age: time.Minute, Fresh: true},
-				{Edge: "sin1", RTT: 30 * time.Millisecond, Count: 40, Age: 90 * time.Second, Fresh: true},
+				{Edge: "fra1", RTT: 80 * time.Millisecond, Count: 12, Age: time.Minute, Enough: true, Fresh: true},
+				{Edge: "sin1", RTT: 30 * time.Millisecond, Count: 40, Age: 90 * time.Second, Enough: true, Fresh: true},
 				{Edge: "nyc1", RTT: 90 * time.Millisecond, Count: 1, Age: 30 * time.Hour},
 			},
 		}),

@@ -93,8 +93,11 @@ func (w *page) measured(m *Measured) {
 			what = "measured"
 		}
 		state := ""
-		if !e.Fresh {
+		switch {
+		case !e.Enough:
 			state = ": too old or too little to count"
+		case !e.Fresh:
+			state = ": not granted, geography's figure stands"
 		}
 		w.line(what, "%s %.1f ms, %.0f connections, the last %v ago%s", e.Edge, e.Milliseconds, e.Connections, seconds(e.AgeSeconds), state)
 	}

@@ -157,7 +157,9 @@ func spread(weights map[netip.Prefix]float64, behind *resolver.View) {
 		}
 	}
 	for network := range beside {
-		delete(weights, network) // are others'
+		if weights[network] -= asked[network]; weights[network] <= 0 {
+			delete(weights, network)
+		}
 	}
 }
 
