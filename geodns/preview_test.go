@@ -13,9 +13,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What a preview says is what happens: every IPv4 /24 is asked for before and
-// after a map, and exactly those that were said to move have moved, from and to
-// what was said.
+// What a preview says is what happens: IPv4 /24s are asked for before and after
+// a map (one in 61, and all of them in make soak), and exactly those that were
+// said to move have moved, from and to what was said.
 func TestWhatIsPreviewedHappens(t *testing.T) {
 	step := uint32(61) // of /24s, prime to all that is round
 	if os.Getenv("LANDFALL_SOAK") != "" {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 
@@ -190,14 +191,19 @@ func pairs(slack float64) func(country) budget.Class {
 	}
 }
 
-// TestHalfAPerCentSavesNineOfTenPrefixes holds the world beside what is
+// TestThreeRegionsNeedATenthForHalfAPerCent holds the world beside what is
 // published for a real table of 178,050 leaves and three regions: 63,696
-// prefixes, and with an error of 0.1 % 12,440, of 0.5 % 5,483.
-func TestHalfAPerCentSavesNineOfTenPrefixes(t *testing.T) {
+// prefixes, and with an error of 0.1 % 12,440, of 0.5 % 5,483. Nothing bounds
+// here how much farther anybody goes; worse_by does, and leaves less to save.
+func TestThreeRegionsNeedATenthForHalfAPerCent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a table of full size")
 	}
-	for seed := range uint64(3) {
+	worlds := uint64(1)
+	if os.Getenv("LANDFALL_SOAK") != "" {
+		worlds = 3
+	}
+	for seed := range worlds {
 		w := newWorld(seed)
 		p := w.problem(regions)
 		exact := len(p.reduce(t, 0).Leaves)

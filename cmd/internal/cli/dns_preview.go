@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"landfall"
@@ -48,14 +49,9 @@ files.`,
 				return err
 			}
 			if asJSON {
-				err = printJSON(env.Stdout, p)
-			} else {
-				err = p.Write(env.Stdout)
+				return errors.Join(printJSON(env.Stdout, p), limit.refuse(p))
 			}
-			if err != nil {
-				return err
-			}
-			return limit.refuse(p)
+			return errors.Join(p.Write(env.Stdout), limit.refuse(p))
 		},
 	}
 }
