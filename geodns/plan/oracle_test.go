@@ -13,8 +13,8 @@ import (
 
 // An oracle knows what every address should be told, by asking geodns/steer
 // about each place there is, and holds that against a Plan. It knows no
-// prefix.Table: it paints the rows of the world over all /24s of IPv4 and over
-// the stretches of IPv6 between borders, the narrow over the wide.
+// prefix.Table: it paints the rows of the world over the stretches between
+// borders, the narrow over the wide.
 type oracle struct {
 	w      *world
 	plan   *Plan
@@ -100,95 +100,58 @@ func (o *oracle) locate(loc landfall.Location) uint16 {
 	return uint16(i)
 }
 
-// mixed stands for a prefix that has more than one label.
-const mixed = 0xffff
-
-// pyramid has for every IPv4 prefix up to /24 its label, or mixed.
-type pyramid [25][]uint16
-
-func newPyramid(bottom []uint16) *pyramid {
-	p := &pyramid{24: bottom}
-	for bits := 23; bits >= 0; bits-- {
-		below := p[bits+1]
-		p[bits] = make([]uint16, 1<<bits)
-		for i := range p[bits] {
-			if p[bits][i] = below[2*i]; below[2*i] != below[2*i+1] {
-				p[bits][i] = mixed
-			}
-		}
-	}
-	return p
+// blocks are the stretches of IPv4, by /24s.
+type blocks struct {
+	*stretches
+	of    []int32 // the stretch of each /24
+	start []int32 // the /24 each begins with, and the end
 }
 
-// widest is the length of the widest prefix of one label around a /24.
-func (p *pyramid) widest(i int) int {
-	bits := 24
-	for bits > 0 && p[bits-1][i>>(24-bits+1)] != mixed {
-		bits--
-	}
-	return bits
-}
-
-// places paints the locations of all /24s.
-func (o *oracle) places() *pyramid {
-	bottom := make([]uint16, 1<<24)
-	for _, p := range o.w.sorted() {
-		if p.Addr().Is4() {
-			a := p.Addr().As4()
-			from := int(a[0])<<16 | int(a[1])<<8 | int(a[2])
-			loc := o.locate(o.w.rows[p])
-			for i := range 1 << (24 - p.Bits()) {
-				bottom[from+i] = loc
-			}
+func newBlocks(s *stretches) *blocks {
+	b := &blocks{stretches: s, of: make([]int32, 0, 1<<24)}
+	for i, from := range s.from {
+		if from.Is4() {
+			a := from.As4()
+			b.start = append(b.start, int32(a[0])<<16|int32(a[1])<<8|int32(a[2]))
+			b.fill(int32(i) - 1)
 		}
 	}
-	return newPyramid(bottom)
+	b.start = append(b.start, 1<<24)
+	b.fill(int32(len(b.start)) - 2)
+	return b
 }
 
-// draws finds the draw of every /24.
-func (o *oracle) draws(places *pyramid) []steer.Draw {
-	out := make([]steer.Draw, 1<<24)
-	for i := 0; i < 1<<24; {
-		leaf := places.widest(i)
-		p := steer.SpreadPrefix(net24(i), leaf)
-		n := 1 << (24 - max(leaf, p.Bits()))
-		draw := o.ranker.Draw(p, 0)
-		for range n {
-			out[i] = draw
-			i++
-		}
+// fill makes what is before the last start a stretch.
+func (b *blocks) fill(stretch int32) {
+	n := len(b.of)
+	b.of = b.of[:b.start[len(b.start)-1]]
+	for i := range b.of[n:] {
+		b.of[n+i] = stretch
 	}
-	return out
+}
+
+// uniform reports whether all of the prefix of a /24 is told the same.
+func (b *blocks) uniform(i, bits int) bool {
+	first := i >> (24 - bits) << (24 - bits)
+	next := b.same[b.of[first]]
+	return int(b.start[next]) >= first+1<<(24-bits)
 }
 
 func net24(i int) netip.Addr { return netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i)}) }
 
-// truth is what all /24s should be told.
-func (o *oracle) truth(places *pyramid, draws []steer.Draw) *pyramid {
-	bottom := make([]uint16, 1<<24)
-	key, name := toldKey{loc: mixed}, uint16(0)
-	for i := range bottom {
-		if next := (toldKey{places[24][i], draws[i]}); next != key {
-			key, name = next, o.tell(next.loc, next.draw)
-		}
-		bottom[i] = name
-	}
-	return newPyramid(bottom)
-}
-
 // verify holds every /24, or every nth, against the truth: the answer is right,
 // no address in its scope would get another, and of the next wider prefix some
 // would.
-func (o *oracle) verify(t *testing.T, truth *pyramid, every int) {
+func (o *oracle) verify(t *testing.T, b *blocks, every int) {
 	t.Helper()
 	names, faults := o.answers(), 0
 	for i := rand.IntN(every); i < 1<<24; i += every {
 		choice, bits := o.plan.Lookup(A, net24(i))
-		want := truth[24][i]
-		sound := bits <= 24 && truth[bits][i>>(24-bits)] == want
-		minimal := bits == 0 || truth[bits-1][i>>(24-bits+1)] == mixed
-		if names[choice] != want || !sound || !minimal {
-			t.Errorf("%v: told %v, scope /%d, want /%d (right %v, sound %v, minimal %v)", net24(i), o.plan.Choice(choice).Edges, bits, truth.widest(i), names[choice] == want, sound, minimal)
+		right := names[choice] == b.told[b.of[i]]
+		sound := bits <= 24 && b.uniform(i, bits)
+		minimal := bits == 0 || !b.uniform(i, bits-1)
+		if !right || !sound || !minimal {
+			t.Errorf("%v: told %v, scope /%d (right %v, sound %v, minimal %v)", net24(i), o.plan.Choice(choice).Edges, bits, right, sound, minimal)
 			if faults++; faults > 5 {
 				t.FailNow()
 			}
@@ -197,17 +160,21 @@ func (o *oracle) verify(t *testing.T, truth *pyramid, every int) {
 }
 
 func TestScopesOfIPv4AreExact(t *testing.T) {
-	every, few, blocks := 1, 97, 135
-	if testing.Short() {
-		every, few, blocks = 97, 9973, 20
+	every, few, networks := 1, 97, 30
+	switch {
+	case soak():
+		networks = 135
+	case testing.Short():
+		every, few, networks = 97, 9973, 10
 	}
 	w := newWorld(1, 300)
-	w.populate(blocks, 20, 0.9)
+	w.populate(networks, 5, 0.9)
 	w.m.Preferences = []landfall.Preference{{Country: "BB", Regions: []landfall.RegionID{"gru", "nyc"}}}
 	prepared := Prepare(Input{Map: w.m, Atlas: w.atlas()})
 	o := newOracle(w, nil, nil)
-	places := o.places()
-	draws := o.draws(places)
+	places := o.cut()
+	draws := o.draw(places)
+	b := newBlocks(places)
 	for _, state := range states() {
 		if state != 0 && !soak() {
 			every = few
@@ -215,7 +182,8 @@ func TestScopesOfIPv4AreExact(t *testing.T) {
 		down := w.down(state)
 		next := newOracle(w, prepared.Compile(State{Down: down}), down)
 		next.locs = o.locs
-		next.verify(t, next.truth(places, draws), every)
+		b.stretches = next.label(places, draws)
+		next.verify(t, b, every)
 	}
 }
 
