@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// View is how many queries came from each of some prefixes, frozen: weights,
-// of which only the ratio means something. A nil View is empty.
+// View is how many queries came from each of some prefixes, frozen. The more
+// there are in all, the more their ratio is believed. A nil View is empty.
 type View struct {
 	entries []entry // in order of prefixes, each once, weights above 0
 	total   float64
