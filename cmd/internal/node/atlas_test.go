@@ -59,13 +59,13 @@ func TestAtlasSurvivesWhatIsInPlaceOfADatabase(t *testing.T) {
 				}
 				heard := 0
 				a.Follow(func(*locate.Table) { heard++ })
-				ctx, stop := context.WithCancel(t.Context())
-				done := make(chan error)
-				go func() { done <- a.Run(ctx) }()
 				_ = os.Remove(path) // or it was never there
 				if err := os.Rename(whole, path); err != nil {
 					t.Fatal(err)
 				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- a.Run(ctx) }()
 				time.Sleep(2 * locate.DefaultInterval)
 				synctest.Wait()
 				if got := country(a); got != "US" || heard != 1 || len(a.Missing()) != 0 {
