@@ -45,14 +45,26 @@ func (s *Server) publish() {
 		in := s.in
 		if in.zone == nil || now != nil && now.in.changes == in.changes {
 			if made {
-				s.current.Store(now)
 				s.took = time.Since(began)
+				s.tellLoad(s.current.Swap(now), now)
 			}
 			s.mu.Unlock()
 			return
 		}
 		s.mu.Unlock()
 		now = s.snapshot(in, now) // and what changed meanwhile is made of this
+	}
+}
+
+// tellLoad logs when clients begin, or cease, to ask for more than all edges can
+// serve.
+func (s *Server) tellLoad(before, now *snapshot) {
+	was, is := before != nil && before.plan.Overloaded(), now.plan.Overloaded()
+	switch {
+	case is && !was:
+		s.log.Warn("clients ask for more than all edges together can serve", "requests", now.plan.Demand())
+	case was && !is:
+		s.log.Warn("edges can serve all that clients ask for again", "requests", now.plan.Demand())
 	}
 }
 

@@ -36,6 +36,7 @@ type Stats struct {
 	Load      map[string]float64 `metric:"edge_load" label:"edge" help:"Share of the demand that falls to an edge, by the plan."`
 	Ceiling   map[string]float64 `metric:"edge_ceiling" label:"edge" help:"The most that an edge can serve, as a share of the demand, where that is known."`
 	Demand    float64            `metric:"demand" help:"Requests a second of all clients that the plan counts with; 0 is unknown."`
+	Overload  int64              `metric:"overloaded" help:"1 while all clients ask for more than all edges together can serve."`
 	LeftOut   int64              `metric:"records_left_out" help:"Records of the map that could not be served."`
 }
 
@@ -136,6 +137,9 @@ func (s *Server) Stats() Stats {
 // planned are the figures of a plan.
 func (out *Stats) planned(p *plan.Plan) {
 	out.Moved, out.Demand = p.Moved(), p.Demand()
+	if p.Overloaded() {
+		out.Overload = 1
+	}
 	out.Prefixes = map[string]int64{}
 	for _, k := range []plan.Kind{plan.A, plan.AAAA, plan.Both} {
 		v4, v6 := p.Len(k)

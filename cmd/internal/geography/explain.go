@@ -39,6 +39,7 @@ type Explanation struct {
 	Basis      string    `json:"basis"`                // which edges may be named
 	Spread     string    `json:"spread,omitempty"`     // the prefix that draws among edges at one place
 	Demand     float64   `json:"demand,omitempty"`     // requests a second of all clients; 0 is unknown
+	Overloaded bool      `json:"overloaded,omitempty"` // that is more than all edges together can serve
 	Edges      []Edge    `json:"edges"`
 
 	Ranked  []landfall.NodeID `json:"ranked"` // by rank alone, were all edges up
@@ -133,7 +134,7 @@ func Explain(m *landfall.Map, p *plan.Plan, q Question, reason func(landfall.Nod
 			Known: x.Location.Known, Place: x.Location.Place, City: x.Location.City, Country: x.Location.Country,
 			Continent: x.Location.Continent, ASN: x.Location.ASN, Organization: x.Organization,
 		},
-		Demand: p.Demand(), Ranked: x.Best.Edges, Base: x.Base.Edges, Exact: x.Exact.Edges, Named: x.Choice.Edges,
+		Demand: p.Demand(), Overloaded: p.Overloaded(), Ranked: x.Best.Edges, Base: x.Base.Edges, Exact: x.Exact.Edges, Named: x.Choice.Edges,
 		Answer: told(kind, x.Choice), Seconds: m.Steering.EffectiveTTL().Seconds(),
 	}
 	for text, prefix := range map[*string]netip.Prefix{&out.Scope: x.Scope, &out.Spread: x.Spread, &out.Location.Prefix: x.Located} {

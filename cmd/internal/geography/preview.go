@@ -21,8 +21,9 @@ type Preview struct {
 	Prefixes int             `json:"prefixes"` // that move
 	Flows    []Flow          `json:"flows"`    // the largest first
 	Moves    []Move          `json:"moves,omitempty"`
-	Demand   float64         `json:"demand"`         // requests a second; 0 is unknown
-	Idle     bool            `json:"idle,omitempty"` // there are ceilings, and no demand to hold against them
+	Demand   float64         `json:"demand"`               // requests a second; 0 is unknown
+	Idle     bool            `json:"idle,omitempty"`       // there are ceilings, and no demand to hold against them
+	Over     bool            `json:"overloaded,omitempty"` // all clients ask for more than all edges could serve then
 	Before   Totals          `json:"before"`
 	After    Totals          `json:"after"`
 }
@@ -59,7 +60,7 @@ func Compare(now, next *landfall.Map, before, after *plan.Plan, kind plan.Kind, 
 	moves := plan.Diff(before, after, kind)
 	out := Preview{
 		Serial: now.Serial, Type: kind.String(), Weighted: weighted, Moved: plan.Moved(moves), Prefixes: len(moves),
-		Demand: after.Demand(), Idle: after.Demand() == 0 && ceilings(next),
+		Demand: after.Demand(), Idle: after.Demand() == 0 && ceilings(next), Over: after.Overloaded(),
 		Before: totals(before, kind), After: totals(after, kind),
 	}
 	for _, f := range plan.Flows(moves) {
@@ -124,6 +125,9 @@ func (p Preview) Write(out io.Writer) error {
 	w.text("\ndistinct prefixes: %d -> %d\n\n%s", p.Before.Prefixes, p.After.Prefixes, p.loads())
 	if p.Idle {
 		w.text("\nThe demand is not known: ceilings have no effect now, and will move clients when it is.\n")
+	}
+	if p.Over {
+		w.text("\nAll clients ask for more than all edges could serve: each would get as much too much.\n")
 	}
 	_, err := io.WriteString(out, w.b.String())
 	return err

@@ -25,7 +25,11 @@ func (e Explanation) Write(out io.Writer) error {
 		w.line("spread", "edges at one place are drawn for %s", e.Spread)
 	}
 	if e.Demand > 0 {
-		w.line("demand", "%.0f requests a second", e.Demand)
+		more := ""
+		if e.Overloaded {
+			more = ", more than all edges together can serve: each gets as much too much"
+		}
+		w.line("demand", "%.0f requests a second%s", e.Demand, more)
 	}
 	w.text("\n%s\n", e.table())
 	w.stages(e)
