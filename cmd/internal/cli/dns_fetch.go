@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,6 +60,11 @@ deleted: Landfall keeps none, and so should your backups.`,
 				return Usagef("%v", err)
 			}
 			r, err := fetcher.Once(ctx)
+			if refused, ok := errors.AsType[*geofetch.RefusedError](err); ok && refused.Difference != nil {
+				p := &printer{out: env.Stdout}
+				printDifference(p, *refused.Difference)
+				return errors.Join(err, p.err)
+			}
 			if err != nil {
 				return err
 			}

@@ -35,6 +35,9 @@ type File struct {
 type RefusedError struct {
 	Reason string // for metrics: damaged, sum, form, edition, moved or shrank
 	Err    error
+	// Difference is what would have moved, if that is the reason; nil
+	// otherwise.
+	Difference *locate.Difference
 }
 
 func (e *RefusedError) Error() string { return e.Err.Error() }
@@ -43,7 +46,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // passing reports whether another fetch may well be better.
 func (e *RefusedError) passing() bool { return e.Reason == "damaged" || e.Reason == "sum" }
 
-func refuse(reason string, err error) error { return &RefusedError{reason, err} }
+func refuse(reason string, err error) error { return &RefusedError{Reason: reason, Err: err} }
 
 // Once asks the provider for what is newer than the files in the directory,
 // and replaces them by it. After an error all files are as they were.
@@ -128,7 +131,7 @@ func fresh(was, is copies) bool {
 func (f *Fetcher) judge(was, is copies) (Result, error) {
 	next, err := f.load(is)
 	if err != nil {
-		return Result{}, refuse("form", err)
+		return Result{}, refuse("form", fmt.Errorf("what %s sent: %w", f.cfg.Provider, err))
 	}
 	for i, e := range f.editions {
 		about := next.About().Places
@@ -148,15 +151,17 @@ func (f *Fetcher) judge(was, is copies) (Result, error) {
 	if f.cfg.Force {
 		return r, nil
 	}
-	return r, errors.Join(f.moved("IPv4 addresses", r.Difference.V4), f.moved("IPv6 prefixes", r.Difference.V6), shrunk(last, next))
+	d := &r.Difference
+	return r, errors.Join(f.moved(d, "IPv4 addresses", d.V4), f.moved(d, "IPv6 prefixes", d.V6), shrunk(last, next))
 }
 
 // moved refuses tables by which too much of a family is elsewhere.
-func (f *Fetcher) moved(what string, m locate.Moved) error {
+func (f *Fetcher) moved(d *locate.Difference, what string, m locate.Moved) error {
 	if m.Share() <= f.cfg.MaxMove {
 		return nil
 	}
-	return refuse("moved", fmt.Errorf("%.1f%% of the known %s would move, and %v may: look at what moved, then force it if it is right", 100*float64(m.Share()), what, f.cfg.MaxMove))
+	err := fmt.Errorf("%.1f%% of the known %s would move, and %v may: look at what moved, then force it if it is right", 100*float64(m.Share()), what, f.cfg.MaxMove)
+	return &RefusedError{Reason: "moved", Err: err, Difference: d}
 }
 
 // far is the distance in kilometres from which on a client has moved: less
