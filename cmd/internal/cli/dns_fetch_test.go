@@ -83,9 +83,13 @@ func TestDNSFetchTellsWhatMoved(t *testing.T) {
 			t.Errorf("second:\n%s\nwithout %q", out.String(), want)
 		}
 	}
+	out.Reset()
 	body = cityIn(t, "AT", "GB")
 	if err := fetchInto(t, &env, args...); err == nil || !strings.Contains(err.Error(), "99.6% of the known IPv4 addresses would move") {
 		t.Errorf("most of the world moved: %v", err)
+	}
+	if !strings.Contains(out.String(), "DE (1,2) -> AT (1,2)") {
+		t.Errorf("what would have moved is not shown:\n%s", out)
 	}
 	if err := fetchInto(t, &env, append(args, "--force")...); err != nil {
 		t.Error(err)
