@@ -93,7 +93,7 @@ type measure func(ctx context.Context, o options, table, progress io.Writer) err
 
 // build makes a binary as releases are made, in dir.
 func build(ctx context.Context, root, dir string) (string, error) {
-	bin, err := filepath.Abs(filepath.Join(dir, "landfall"))
+	bin, err := filepath.Abs(filepath.Join(dir, "program"))
 	if err != nil {
 		return "", err
 	}
