@@ -52,7 +52,7 @@ func (s *Server) publish() {
 			return
 		}
 		s.mu.Unlock()
-		now = s.snapshot(in, now) // and what changed meanwhile is made of this
+		aside(func() { now = s.snapshot(in, now) }) // and what changed meanwhile is made of this
 	}
 }
 

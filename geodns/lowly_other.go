@@ -1,0 +1,6 @@
+//go:build !linux
+
+package geodns
+
+// aside runs f.
+func aside(f func()) { f() }
