@@ -71,6 +71,9 @@ func TestLearnsTheWorld(t *testing.T) {
 // An edge that says it is near everybody draws no more of the traffic to
 // itself than it may, and gets there slowly.
 func TestLiarDrawsLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a world of full size")
+	}
 	prefixes, epochs := some()
 	for name, lie := range map[string]func(*client) time.Duration{
 		"a millisecond": func(*client) time.Duration { return time.Millisecond },

@@ -220,6 +220,9 @@ func addWeights(p *Plan, at netip.Prefix, sums map[landfall.NodeID]float64) {
 // The same input gives the same tables, in whatever order the map lists what
 // is in it: name servers need not talk to agree.
 func TestAllNameServersAgree(t *testing.T) {
+	if testing.Short() {
+		t.Skip("worlds of full size")
+	}
 	for seed := range uint64(2) {
 		in, w := crowded(seed)
 		in.Measured, _ = w.measured(30)

@@ -160,6 +160,9 @@ func (o *oracle) verify(t *testing.T, b *blocks, every int) {
 }
 
 func TestScopesOfIPv4AreExact(t *testing.T) {
+	if testing.Short() {
+		t.Skip("all of IPv4")
+	}
 	every, few, networks := 1, 97, 30
 	switch {
 	case soak():
