@@ -2,12 +2,9 @@ package geodns
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"slices"
 	"sync"
 	"time"
 )
@@ -66,34 +63,6 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 	}
 }
 
-func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if s.broken(ctx, "accept", err) {
-				return
-			}
-			continue
-		}
-		client, gaveWay := s.conns.add(conn)
-		if client == nil {
-			conn.Close()
-			continue
-		}
-		if gaveWay {
-			if n := s.count.evicted.Add(1); s.crowded.due() {
-				s.log.Warn("tcp connection closed for a new one", "times", n, "remote", client.client)
-			}
-		}
-		running.Go(func() {
-			defer s.conns.remove(client)
-			s.serveConn(client)
-		})
-	}
-}
-
 // broken judges an error of a socket: it reports whether that is for good, and
 // waits a little if it is not, since whatever is short (memory, file numbers)
 // is not there again at once.
@@ -109,34 +78,5 @@ func (s *Server) broken(ctx context.Context, deed string, err error) bool {
 		return true
 	case <-time.After(pause):
 		return false
-	}
-}
-
-// serveConn answers the queries of one connection in their order (RFC 7766,
-// 6.2.1). What gets silence by UDP ends the connection: it is not DNS.
-func (s *Server) serveConn(conn *tcpConn) {
-	in, out := make([]byte, 512), make([]byte, 0, 512)
-	for conn.SetDeadline(time.Now().Add(s.conns.patience())) == nil {
-		if _, err := io.ReadFull(conn, in[:2]); err != nil {
-			return
-		}
-		size := int(binary.BigEndian.Uint16(in))
-		in = slices.Grow(in[:0], size)[:max(size, 2)]
-		req := in[:size]
-		if _, err := io.ReadFull(conn, req); err != nil {
-			return
-		}
-		s.conns.asked(conn)
-		out = append(out[:0], 0, 0)
-		msg := s.respond(req, conn.client, true, out[2:])
-		if len(msg) == 0 {
-			return
-		}
-		// One write for both (RFC 7766, 8).
-		out = append(out[:0], byte(len(msg)>>8), byte(len(msg)))
-		out = append(out, msg...)
-		if _, err := conn.Write(out); err != nil {
-			return
-		}
 	}
 }
