@@ -7,23 +7,27 @@ import (
 	"slices"
 )
 
-// How many leaves of each length have a place: see doc.go. The first is /8.
-var lengths4 = [...]int{
-	16, 12, 30, 92, 263, 500, 990, 1700, 13000, // to /16
-	1100, 1900, 3900, 5600, 6000, 8600, 7500, 24000, // to /24
-	6000, 9000, 12000, 15000, 22000, 12000, 8000, 19000, // to /32
+// routes is how many prefixes of each length, the first /8, a router had:
+// rule_count in app/test/test_lpm_perf.c of DPDK, its three classes together.
+var routes = [...]int{
+	200, 37, 55, 97, 381, 775, 2104, 3712, 69319, // to /16
+	12983, 23667, 69068, 62354, 48531, 72355, 85427, 583898, // to /24
+	2654, 5650, 6467, 7127, 12936, 5999, 13, 982, // to /32
 }
 
+// scale makes of these routes as many leaves as the database had.
+const scale = 178_050. / 1_076_791
+
 // To a hundred leaves longer than /8 come so many in space that nobody knows.
-const unknownLeaves = 4
+const unknownLeaves = 3
 
 // How alike neighbours are: the share of halves, at /32, that another country
 // has than the whole; of these, the share on any continent; and the share of
 // the other halves that are in a city near that of the whole.
 const (
-	otherCountry   = 0.8
-	otherContinent = 0.09
-	otherCity      = 0.15
+	otherCountry   = 0.5
+	otherContinent = 0.2
+	otherCity      = 0.1
 )
 
 // nowhere is the city of addresses that nobody knows.
@@ -43,17 +47,21 @@ type splitter struct {
 	leaves []Leaf
 }
 
-// plan4 says how many leaves of each length nobody knows, so that after each
-// level exactly as many blocks are left to be split as the next one needs.
-func plan4() (unknown [len(lengths4)]int) {
+// plan4 says how many leaves of each length have a place and how many nobody
+// knows, so that after each level exactly as many blocks are left to be split
+// as the next one needs.
+func plan4() (known, unknown [len(routes)]int) {
 	needed := 0 // blocks that the next level needs
-	for i := len(lengths4) - 1; i > 0; i-- {
-		unknown[i] = lengths4[i] * unknownLeaves / 100
-		unknown[i] += (lengths4[i] + unknown[i] + needed) % 2
-		needed = (lengths4[i] + unknown[i] + needed) / 2
+	for i := len(routes) - 1; i >= 0; i-- {
+		known[i] = int(scale*float64(routes[i]) + 0.5)
+		unknown[i] = known[i] * unknownLeaves / 100
+		unknown[i] += (known[i] + unknown[i] + needed) % 2
+		if i > 0 {
+			needed = (known[i] + unknown[i] + needed) / 2
+		}
 	}
-	unknown[0] = max(0, len(unicast())-lengths4[0]-needed)
-	return unknown
+	unknown[0] = len(unicast()) - known[0] - needed
+	return known, unknown
 }
 
 // unicast are the first octets that the public may have (IANA IPv4 Address
@@ -69,19 +77,16 @@ func unicast() []uint32 {
 }
 
 func (s *splitter) run() {
-	unknown := plan4()
+	known, unknown := plan4()
 	var blocks []block
 	for _, octet := range unicast() {
 		c := s.earth.drawCountry(s.rand, "")
 		blocks = append(blocks, block{addr: octet << 24, city: s.earth.drawCity(s.rand, c), torn: s.rand.NormFloat64()})
 	}
-	for i, known := range lengths4 {
+	for i := range routes {
 		slices.SortStableFunc(blocks, func(a, b block) int { return cmp.Compare(a.torn, b.torn) })
-		leaves := min(known+unknown[i], len(blocks))
-		if i == len(lengths4)-1 {
-			leaves = len(blocks)
-		}
-		s.settle(blocks[:leaves], 8+i, min(unknown[i], leaves))
+		leaves := known[i] + unknown[i]
+		s.settle(blocks[:leaves], 8+i, unknown[i])
 		blocks = s.split(blocks[leaves:], i)
 	}
 	slices.SortFunc(s.leaves, func(a, b Leaf) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
@@ -112,12 +117,8 @@ func (s *splitter) split(blocks []block, level int) []block {
 	return out
 }
 
-// small grows from 0 at /8 to 1 at /32, late: most of what lies elsewhere than
-// all around it is tiny.
-func small(level int) float64 {
-	x := float64(level+1) / float64(len(lengths4)-1)
-	return x * x
-}
+// small grows evenly from 0 at /8 to 1 at /32.
+func small(level int) float64 { return float64(level+1) / float64(len(routes)-1) }
 
 // change lets a half differ from the whole, the likelier the smaller it is.
 func (s *splitter) change(b *block, rate float64) {

@@ -142,17 +142,6 @@ func (w *World) Truth() (edge Truth, kept []uint32) {
 	return edge, kept
 }
 
-// Least is the smallest number of prefixes with which nobody is told another
-// edge than his nearest.
-func (w *World) Least() int {
-	oracle, n := NewOracle(w, w.Nearest, w.Nearest(Nowhere())), 0
-	for a := netip.IPv4Unspecified(); a.IsValid(); n++ {
-		_, bits := oracle.Ask(a)
-		a = Last(netip.PrefixFrom(a, bits)).Next()
-	}
-	return n
-}
-
 func index24(a netip.Addr) int {
 	b := a.As4()
 	return int(b[0])<<16 | int(b[1])<<8 | int(b[2])
@@ -160,18 +149,20 @@ func index24(a netip.Addr) int {
 
 // Census counts a world, to hold beside the database it imitates.
 type Census struct {
-	Leaves, Countries, Continents int // prefixes with a place; ranges of addresses of one country, of one continent
-	Regions, RegionRanges         int // the smallest set of prefixes and of ranges for three regions
-	Leaves6                       int
+	Leaves, Countries, Continents int     // prefixes with a place; ranges of addresses of one country, of one continent
+	Regions, RegionRanges         int     // the smallest set of prefixes and of ranges for three regions
+	Joined                        int     // the same prefixes, if what nobody knows may join a neighbour
+	Leaves6, Parts6               int     // prefixes, and those of them inside another
+	Bits6                         float64 // their average length
 	Known                         float64 // the share of unicast IPv4 that has a place
 }
 
 // Census counts.
 func (w *World) Census() Census {
-	c := Census{Leaves6: len(w.IPv6)}
+	c := census6(w.IPv6)
 	regions := map[string]int{"": 0, "EU": 1, "AF": 1, "NA": 2, "SA": 2, "AS": 3, "OC": 3}
 	var last landfall.Location
-	var tree []regionLeaf
+	var tree, joined []regionLeaf
 	all, known := 0.0, 0.0
 	for i, l := range w.IPv4 {
 		loc := w.Location(l)
@@ -190,16 +181,31 @@ func (w *World) Census() Census {
 			c.RegionRanges++
 		}
 		last = loc
-		tree = join(tree, regionLeaf{l.Prefix, regions[loc.Continent]})
+		tree = join(tree, regionLeaf{l.Prefix, regions[loc.Continent]}, false)
+		joined = join(joined, regionLeaf{l.Prefix, regions[loc.Continent]}, true)
 	}
-	c.Known, c.Regions = known/all, len(tree)
+	c.Known, c.Regions, c.Joined = known/all, len(tree), len(joined)
+	return c
+}
+
+// census6 counts IPv6.
+func census6(leaves []Leaf) Census {
+	c, around := Census{Leaves6: len(leaves)}, netip.Prefix{}
+	for _, l := range leaves {
+		c.Bits6 += float64(l.Prefix.Bits()) / float64(len(leaves))
+		if around.IsValid() && around.Contains(l.Prefix.Addr()) {
+			c.Parts6++
+			continue
+		}
+		around = l.Prefix
+	}
 	return c
 }
 
 // String is a line for a table.
 func (c Census) String() string {
-	return fmt.Sprintf("%d leaves, %d ranges by country, %d by continent, %d prefixes and %d ranges for 3 regions, %d IPv6, %.0f %% known",
-		c.Leaves, c.Countries, c.Continents, c.Regions, c.RegionRanges, c.Leaves6, 100*c.Known)
+	return fmt.Sprintf("%d leaves, %d ranges by country, %d by continent, %d prefixes (joined %d) and %d ranges for 3 regions, %.1f %% known; IPv6: %d, %.1f %% parts, average /%.1f",
+		c.Leaves, c.Countries, c.Continents, c.Regions, c.Joined, c.RegionRanges, 100*c.Known, c.Leaves6, 100*float64(c.Parts6)/float64(c.Leaves6), c.Bits6)
 }
 
 type regionLeaf struct {
@@ -207,15 +213,17 @@ type regionLeaf struct {
 	region int
 }
 
-// join appends a leaf, and joins siblings that are the same.
-func join(out []regionLeaf, l regionLeaf) []regionLeaf {
+// join appends a leaf, and joins siblings that are the same; if free, also
+// what nobody knows, region 0, with whatever is beside it.
+func join(out []regionLeaf, l regionLeaf, free bool) []regionLeaf {
 	for n := len(out); n > 0 && l.prefix.Bits() > 0; n-- {
 		last := out[n-1]
 		parent, err := last.prefix.Addr().Prefix(l.prefix.Bits() - 1)
-		if err != nil || last.region != l.region || last.prefix.Bits() != l.prefix.Bits() || !parent.Contains(l.prefix.Addr()) {
+		if err != nil || last.prefix.Bits() != l.prefix.Bits() || !parent.Contains(l.prefix.Addr()) ||
+			last.region != l.region && !(free && last.region*l.region == 0) {
 			break
 		}
-		l.prefix, out = parent, out[:n-1]
+		l, out = regionLeaf{parent, max(last.region, l.region)}, out[:n-1]
 	}
 	return append(out, l)
 }
