@@ -15,8 +15,8 @@ const maxChain = 8
 
 // respond answers one message; an empty answer is silence. The answer is
 // built in buf, which is grown if need be and must not overlap req.
-func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte) (out []byte) {
-	s.count.query(tcp)
+func (s *Server) respond(req []byte, client netip.AddrPort, via transport, buf []byte) (out []byte) {
+	s.count.query(via)
 	if silent(req) {
 		s.count.silences.Add(1)
 		return buf[:0]
@@ -28,12 +28,12 @@ func (s *Server) respond(req []byte, client netip.AddrPort, tcp bool, buf []byte
 	}()
 	q, rcode := parse(req)
 	limit := q.opt.limit()
-	if tcp {
+	if via != viaUDP {
 		limit = dns.MaxMsgSize - 1
 	}
-	a := s.identify(&q.opt, client.Addr(), tcp)
+	a := s.identify(&q.opt, client.Addr(), via)
 	r := newReply(buf, req, &q, limit, &a.own)
-	r.proven = a.proven
+	r.proven, r.via = a.proven, via
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(q.question) == 0:

@@ -157,7 +157,7 @@ func TestNameServersAgree(t *testing.T) {
 					t.Fatal(err)
 				}
 				from := netip.MustParseAddrPort("203.0.113.1:5353")
-				if a, b := one.respond(req, from, true, nil), two.respond(req, from, true, nil); !bytes.Equal(a, b) {
+				if a, b := one.respond(req, from, viaTCP, nil), two.respond(req, from, viaTCP, nil); !bytes.Equal(a, b) {
 					t.Errorf("%s %s for %s:\n%x\n%x", name, dns.Type(rrtype), subnet, a, b)
 				}
 			}

@@ -3,6 +3,7 @@ package geodns
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"landfall/geodns/cookie"
 
@@ -21,12 +22,16 @@ type opt struct {
 	nsid    bool    // asks for our name (RFC 5001)
 	subnet  *subnet // nil without one
 	cookie  []byte  // the data of a cookie option (RFC 7873, 4); nil without one
+
+	keepalive bool // asks how long a connection may be idle (RFC 7828)
+	padding   bool // is padded, and wants to hear answers that are (RFC 7830)
 }
 
 // extras are what we tell of ourselves to those who ask.
 type extras struct {
-	nsid   []byte
-	cookie [cookie.FullSize]byte
+	nsid      []byte
+	cookie    [cookie.FullSize]byte
+	keepalive time.Duration // how long the connection may be idle; 0: not asked for
 }
 
 // subnet is a client subnet option (RFC 7871, 6).
@@ -68,6 +73,10 @@ func (o *opt) option(code uint16, data []byte) (ok bool) {
 	switch code {
 	case dns.EDNS0NSID:
 		o.nsid = true
+	case dns.EDNS0TCPKEEPALIVE:
+		o.keepalive = true
+	case dns.EDNS0PADDING:
+		o.padding = true
 	case dns.EDNS0SUBNET:
 		if o.subnet != nil {
 			return false
@@ -155,6 +164,10 @@ func (o *opt) appendOPT(b []byte, rcode int, scope uint8, own *extras) []byte {
 	}
 	if o.cookie != nil {
 		b = appendOption(b, dns.EDNS0COOKIE, own.cookie[:])
+	}
+	if own.keepalive > 0 { // RFC 7828, 3.1
+		tenths := uint16(own.keepalive / (100 * time.Millisecond))
+		b = appendOption(b, dns.EDNS0TCPKEEPALIVE, binary.BigEndian.AppendUint16(nil, tenths))
 	}
 	binary.BigEndian.PutUint16(b[size:], uint16(len(b)-size-2))
 	return b

@@ -32,7 +32,7 @@ func FuzzRespond(f *testing.F) {
 	s := newServer(f, func(m *landfall.Map) { m.Steering.Answers = 2 })
 	f.Fuzz(func(t *testing.T, req []byte, tcp bool) {
 		given := bytes.Clone(req)
-		out := s.respond(req, netip.MustParseAddrPort("10.2.0.1:4242"), tcp, make([]byte, 0, 64))
+		out := s.respond(req, netip.MustParseAddrPort("10.2.0.1:4242"), by(tcp), make([]byte, 0, 64))
 		if !bytes.Equal(req, given) {
 			t.Fatalf("the query was written to")
 		}

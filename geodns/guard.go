@@ -28,11 +28,14 @@ type asker struct {
 
 // identify finds out whether the address of a query is the asker's, and makes
 // the cookie that will prove it next time (RFC 7873, 5.2).
-func (s *Server) identify(o *opt, addr netip.Addr, tcp bool) asker {
-	a := asker{addr: addr, when: time.Now(), proven: tcp, cookie: o.cookie, own: extras{nsid: s.nsid}}
+func (s *Server) identify(o *opt, addr netip.Addr, via transport) asker {
+	a := asker{addr: addr, when: time.Now(), proven: via != viaUDP, cookie: o.cookie, own: extras{nsid: s.nsid}}
+	if o.keepalive && (via == viaTCP || via == viaTLS) {
+		a.own.keepalive = s.conns.patience()
+	}
 	if a.cookie != nil {
 		a.valid = s.secret.Valid(a.cookie, addr, a.when)
-		a.proven = tcp || a.valid
+		a.proven = via != viaUDP || a.valid
 		s.count.cookie(a.valid)
 		s.secret.Append(a.own.cookie[:0], a.cookie, addr, a.when)
 	}

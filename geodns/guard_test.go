@@ -63,7 +63,7 @@ func try(t *testing.T, s *Server, m *dns.Msg, from string, tcp bool) *dns.Msg {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), tcp, nil)
+	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), by(tcp), nil)
 	if len(out) == 0 {
 		return nil
 	}
@@ -85,7 +85,7 @@ func TestFloodIsNotAmplified(t *testing.T) {
 		sent, got, whole, cut, dropped := 0, 0, 0, 0, 0
 		for i := range 30_000 { // in one second
 			client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 53)
-			out := s.respond(req, client, false, nil)
+			out := s.respond(req, client, viaUDP, nil)
 			sent, got = sent+len(req), got+len(out)
 			switch {
 			case len(out) == 0:
@@ -206,7 +206,7 @@ func TestCookieIsReturned(t *testing.T) {
 
 func TestEmptyCookieIsMalformed(t *testing.T) {
 	s := guarded(t, 0)
-	out := s.respond(wire(withOPT, "00 0029 1000 00000000 0004 000a0000"), netip.MustParseAddrPort("10.1.0.1:53"), false, nil)
+	out := s.respond(wire(withOPT, "00 0029 1000 00000000 0004 000a0000"), netip.MustParseAddrPort("10.1.0.1:53"), viaUDP, nil)
 	checkAnswer(t, wire(withOPT, ""), out, dns.RcodeFormatError, true)
 }
 
@@ -277,7 +277,7 @@ func TestLimitedAnswerFitsTheQuery(t *testing.T) {
 		}
 		var out []byte
 		for len(out) == 0 {
-			out = s.respond(req, netip.MustParseAddrPort("203.0.113.1:53"), false, nil)
+			out = s.respond(req, netip.MustParseAddrPort("203.0.113.1:53"), viaUDP, nil)
 		}
 		if len(out) > len(req) {
 			t.Errorf("%d bytes for a query of %d", len(out), len(req))

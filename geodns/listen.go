@@ -54,7 +54,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 			}
 			continue
 		}
-		if out = s.respond(in[:n], unmap(client), false, out); len(out) == 0 {
+		if out = s.respond(in[:n], unmap(client), viaUDP, out); len(out) == 0 {
 			continue
 		}
 		if _, err := conn.WriteToUDPAddrPort(out, client); err != nil {

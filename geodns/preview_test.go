@@ -73,7 +73,7 @@ func everyAnswer(t *testing.T, s *Server, step uint32) []netip.Addr {
 	for i := uint32(0); i < 1<<24; i += step {
 		a := nth24(i).As4()
 		copy(req[subnet:], a[:3])
-		buf = s.respond(req, client, false, buf)
+		buf = s.respond(req, client, viaUDP, buf)
 		out = append(out, firstA(t, buf, len("\x04chat\x08landfall\x04test\x00")))
 	}
 	return out

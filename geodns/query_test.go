@@ -101,7 +101,7 @@ func TestMalformedQueries(t *testing.T) {
 	s := newServer(t, nil)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out := s.respond(tt.msg, netip.MustParseAddrPort("10.1.0.1:53"), false, nil)
+			out := s.respond(tt.msg, netip.MustParseAddrPort("10.1.0.1:53"), viaUDP, nil)
 			if tt.rcode < 0 {
 				if len(out) != 0 {
 					t.Fatalf("got %x, want silence", out)
@@ -215,7 +215,7 @@ func TestAnswersThatDoNotFitAreCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := s.respond(req, netip.MustParseAddrPort("10.1.0.1:53"), tt.tcp, nil)
+		out := s.respond(req, netip.MustParseAddrPort("10.1.0.1:53"), by(tt.tcp), nil)
 		var got dns.Msg
 		if err := got.Unpack(out); err != nil {
 			t.Fatal(err)

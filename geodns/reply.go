@@ -29,6 +29,7 @@ type reply struct {
 	truncated     bool
 	scope         uint8 // of the client subnet; 0: the answer is the same for all
 
+	via    transport  // what the query came by
 	proven bool       // the address of the asker is no lie
 	whom   netip.Addr // the client that edges were chosen for, to be counted; invalid: nobody
 }
@@ -97,7 +98,11 @@ func (r *reply) finish(rcode int) []byte {
 	r.b[3] = byte(rcode & 0xf) // no RA: we do not recurse
 	if r.q.opt.present {
 		r.b[11]++
+		start := len(r.b)
 		r.b = r.q.opt.appendOPT(r.b, rcode, r.scope, r.own)
+		if r.q.opt.padding && r.via.encrypted() {
+			r.b = pad(r.b, start)
+		}
 	}
 	return r.b
 }

@@ -42,7 +42,7 @@ type Stats struct {
 
 // counters are written by all listeners.
 type counters struct {
-	transport [2]atomic.Uint64 // UDP, TCP
+	transport [transports]atomic.Uint64
 	rcodes    [dns.RcodeBadCookie + 1]atomic.Uint64
 	cookies   [2]atomic.Uint64 // new, valid
 	limited   atomic.Uint64
@@ -55,13 +55,7 @@ type counters struct {
 	evicted   atomic.Uint64
 }
 
-func (c *counters) query(tcp bool) {
-	if tcp {
-		c.transport[1].Add(1)
-	} else {
-		c.transport[0].Add(1)
-	}
-}
+func (c *counters) query(via transport) { c.transport[via].Add(1) }
 
 func (c *counters) cookie(valid bool) {
 	if valid {
@@ -91,7 +85,7 @@ func (c *counters) edge(id landfall.NodeID) *atomic.Uint64 {
 func (s *Server) Stats() Stats {
 	c := &s.count
 	out := Stats{
-		Queries:   map[string]uint64{"udp": c.transport[0].Load(), "tcp": c.transport[1].Load()},
+		Queries:   map[string]uint64{},
 		Answers:   map[string]uint64{},
 		Named:     map[string]uint64{},
 		Cookies:   map[string]uint64{"new": c.cookies[0].Load(), "valid": c.cookies[1].Load()},
@@ -103,6 +97,9 @@ func (s *Server) Stats() Stats {
 		IOErrors:  c.ioErrors.Load(),
 		Evicted:   c.evicted.Load(),
 		Conns:     int64(s.conns.open()),
+	}
+	for i := range c.transport {
+		out.Queries[transport(i).String()] = c.transport[i].Load()
 	}
 	for i := range c.rcodes {
 		if n := c.rcodes[i].Load(); n > 0 {

@@ -80,7 +80,7 @@ func BenchmarkRespond(b *testing.B) {
 			client, buf := netip.MustParseAddrPort("10.1.0.1:53"), make([]byte, 0, udpSize)
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = s.respond(req, client, false, buf)
+				buf = s.respond(req, client, viaUDP, buf)
 			}
 		})
 	}

@@ -54,7 +54,7 @@ func (s *Server) serveConn(conn *tcpConn) {
 		}
 		s.conns.asked(conn)
 		out = append(out[:0], 0, 0)
-		msg := s.respond(req, conn.client, true, out[2:])
+		msg := s.respond(req, conn.client, viaTCP, out[2:])
 		if len(msg) == 0 {
 			return
 		}

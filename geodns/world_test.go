@@ -116,7 +116,7 @@ func askBy(t testing.TB, s *Server, m *dns.Msg, from string, tcp bool) *dns.Msg 
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), tcp, nil)
+	out := s.respond(req, netip.AddrPortFrom(netip.MustParseAddr(from), 5353), by(tcp), nil)
 	answer := new(dns.Msg)
 	if err := answer.Unpack(out); err != nil {
 		t.Fatalf("answer to %v: %v", m.Question, err)
@@ -125,6 +125,14 @@ func askBy(t testing.TB, s *Server, m *dns.Msg, from string, tcp bool) *dns.Msg 
 		t.Fatalf("answer to %d: id %d, QR %v", m.Id, answer.Id, answer.Response)
 	}
 	return answer
+}
+
+// by is what a test's question comes by.
+func by(tcp bool) transport {
+	if tcp {
+		return viaTCP
+	}
+	return viaUDP
 }
 
 func question(name string, rrtype uint16) *dns.Msg {
