@@ -39,6 +39,7 @@ func dnsBudget(ctx context.Context, o options, table, progress io.Writer) error 
 		{name: "8 edges, however much worse", worse: landfall.MaxWorseBy},
 		{name: "3 edges, however much worse", edges: three, worse: landfall.MaxWorseBy},
 	}
+	made := newProfile()
 	err := o.eachWorld(progress, func(s peers.Site) error {
 		a, err := locate.Open(locate.Sources{Places: s.Database}, nil)
 		if err != nil {
@@ -51,6 +52,8 @@ func dnsBudget(ctx context.Context, o options, table, progress io.Writer) error 
 			fmt.Fprintf(progress, "world %d: %s\n", s.World.Seed, r.name)
 			r.measure(s.World, a)
 		}
+		fmt.Fprintf(progress, "world %d: profile\n", s.World.Seed)
+		made.measure(s.World, a)
 		return nil
 	})
 	if err != nil {
@@ -69,6 +72,7 @@ func dnsBudget(ctx context.Context, o options, table, progress io.Writer) error 
 		row(&b, "  moved, by weight", r.moved, "%", 3, "at most 0.5 %")
 		row(&b, "  moved, of placed IPv4", r.second, "%", 3, "")
 	}
+	made.write(&b)
 	_, err = table.Write(b.Bytes())
 	return err
 }
