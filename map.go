@@ -22,7 +22,8 @@ type Map struct {
 	Regions  []Region  `json:"regions"`           // exactly one is Home
 	Nodes    []Node    `json:"nodes"`             // every node that is invited or has joined, and is not gone for good
 	Services []Service `json:"services"`          // what edges answer for, by host
-	Records  []Record  `json:"records,omitempty"` // further DNS records of the zone
+	Records  []Record  `json:"records,omitempty"` // further DNS records of the zones
+	Zones    []Zone    `json:"zones,omitempty"`   // what we are authoritative for beside the domain, and more records for that
 	Steering Steering  `json:"steering,omitzero"` // how names are answered
 	Health   Health    `json:"health,omitzero"`   // how edges are probed
 	Ports    Ports     `json:"ports,omitzero"`    // where the public listens, if not on the usual ports
@@ -95,6 +96,10 @@ func (m *Map) Clone() *Map {
 	c.Regions = slices.Clone(m.Regions)
 	c.Services = slices.Clone(m.Services)
 	c.Records = slices.Clone(m.Records)
+	c.Zones = slices.Clone(m.Zones)
+	for i, z := range c.Zones {
+		c.Zones[i].Records = slices.Clone(z.Records)
+	}
 	c.Overrides = slices.Clone(m.Overrides)
 	c.Preferences = slices.Clone(m.Preferences)
 	for i, p := range c.Preferences {

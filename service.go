@@ -1,7 +1,5 @@
 package landfall
 
-import "time"
-
 // Kind says how an edge carries a service.
 type Kind string
 
@@ -48,14 +46,6 @@ func (s Service) EffectiveProxy() Proxy {
 		return ProxyV2
 	}
 	return s.Proxy
-}
-
-// Record is a DNS record of the zone that is not steered.
-type Record struct {
-	Name string        `json:"name"`         // fully qualified, lower case, no final dot
-	Type string        `json:"type"`         // such as "MX"
-	Data string        `json:"data"`         // in master file form (RFC 1035, 5.1)
-	TTL  time.Duration `json:"ttl,omitzero"` // 0 means an hour
 }
 
 // MeshService names what a node offers to its peers inside the mesh.

@@ -2,7 +2,6 @@ package geodns
 
 import (
 	"net/netip"
-	"runtime/debug"
 
 	"landfall/geodns/resolver"
 	"landfall/geodns/zone"
@@ -13,54 +12,6 @@ import (
 // maxChain bounds the CNAME records followed for one query.
 const maxChain = 8
 
-// respond answers one message; an empty answer is silence. The answer is
-// built in buf, which is grown if need be and must not overlap req.
-func (s *Server) respond(req []byte, client netip.AddrPort, via transport, buf []byte) (out []byte) {
-	s.count.query(via)
-	if silent(req) {
-		s.count.silences.Add(1)
-		return buf[:0]
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			out = s.fail(req, buf, p)
-		}
-	}()
-	q, rcode := parse(req)
-	limit := q.opt.limit()
-	if via != viaUDP {
-		limit = dns.MaxMsgSize - 1
-	}
-	a := s.identify(&q.opt, client.Addr(), via)
-	r := newReply(buf, req, &q, limit, &a.own)
-	r.proven, r.via = a.proven, via
-	switch {
-	case rcode != dns.RcodeSuccess:
-	case len(q.question) == 0:
-		rcode = a.cookieOnly()
-	default:
-		rcode = s.answer(&r, client.Addr())
-	}
-	rcode, silent := s.restrain(&r, &a, rcode)
-	if silent {
-		return buf[:0]
-	}
-	s.count.answer(rcode, &r)
-	s.weigh(&r, &a)
-	return r.finish(rcode)
-}
-
-// fail answers a query that we could not bear. The log hears of the first, the
-// second, the fourth, the eighth…: a query that harms us comes again.
-func (s *Server) fail(req, buf []byte, cause any) []byte {
-	if n := s.count.panics.Add(1); n&(n-1) == 0 {
-		s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
-	}
-	r := newReply(buf, req, &query{}, dns.MinMsgSize, &extras{})
-	s.count.answer(dns.RcodeServerFailure, &r)
-	return r.finish(dns.RcodeServerFailure)
-}
-
 // answer fills a reply to a well-formed query.
 func (s *Server) answer(r *reply, client netip.Addr) (rcode int) {
 	snap := s.current.Load()
@@ -70,10 +21,11 @@ func (s *Server) answer(r *reply, client netip.Addr) (rcode int) {
 	if rcode := badType(r.q.rrtype); rcode != dns.RcodeSuccess {
 		return rcode
 	}
-	if r.q.class != dns.ClassINET || !r.q.name.Within(snap.zone.Apex) {
+	z := snap.zones.Of(r.q.name)
+	if r.q.class != dns.ClassINET || z == nil {
 		return dns.RcodeRefused
 	}
-	r.apex = snap.zone.Apex
+	r.apex = z.Apex
 	return snap.resolve(r, client)
 }
 
@@ -92,15 +44,17 @@ func badType(rrtype uint16) (rcode int) {
 	return dns.RcodeSuccess
 }
 
-// resolve follows the algorithm of RFC 1034, 4.3.2 through the zone.
+// resolve follows the algorithm of RFC 1034, 4.3.2 through the zones.
 func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 	r.authoritative = true
 	name := r.q.name
 	for range maxChain {
-		m := s.zone.Find(name)
-		switch {
-		case m.Kind == zone.Outside: // where a CNAME led
+		z := s.zones.For(name, r.q.rrtype)
+		if z == nil { // where a CNAME led
 			return dns.RcodeSuccess
+		}
+		m := z.Find(name)
+		switch {
 		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):
 			r.authoritative = false
 			r.empty()
@@ -108,8 +62,16 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		case m.Kind == zone.Missing && s.unseen(r, name, client):
 			return dns.RcodeSuccess
 		case m.Kind == zone.Missing:
-			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+			r.set(sectionAuthority, z.Apex, z.SOA())
 			return dns.RcodeNameError
+		case m.Kind == zone.Redirected:
+			if name = r.redirect(m, name); name == "" {
+				return dns.RcodeYXDomain
+			}
+			if r.q.rrtype == dns.TypeCNAME {
+				return dns.RcodeSuccess
+			}
+			continue
 		case m.Kind == zone.Delegated && (m.Node == nil || r.q.rrtype != dns.TypeDS):
 			r.authoritative = name != r.q.name
 			r.refer(m.Cut)
@@ -120,7 +82,7 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		}
 		cname, ok := m.Node.Set(dns.TypeCNAME)
 		if !ok {
-			r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+			r.set(sectionAuthority, z.Apex, z.SOA())
 			return dns.RcodeSuccess
 		}
 		r.set(sectionAnswer, name, cname)
@@ -129,12 +91,26 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 	return dns.RcodeSuccess
 }
 
+// redirect answers for a name below a DNAME record, and returns the name to go
+// on with; empty if that would be too long (RFC 6672, 3.2).
+func (r *reply) redirect(m zone.Match, name zone.Name) zone.Name {
+	dname, _ := m.Node.Set(dns.TypeDNAME)
+	r.set(sectionAnswer, m.Encloser, dname)
+	cname, ok := m.Redirect(name)
+	if !ok {
+		return ""
+	}
+	r.set(sectionAnswer, name, cname)
+	return zone.Lower(cname.Data[0])
+}
+
 // unseen answers for names that are not in the zone, and of which each is
 // asked for once; false for others.
 func (s *snapshot) unseen(r *reply, name zone.Name, client netip.Addr) bool {
-	token, ok := resolver.Token(name, s.zone.Apex)
+	domain := s.zones.Domain()
+	token, ok := resolver.Token(name, domain.Apex)
 	if ok && !s.seen(r, name, token, client) {
-		r.set(sectionAuthority, s.zone.Apex, s.zone.SOA())
+		r.set(sectionAuthority, domain.Apex, domain.SOA())
 	}
 	return ok
 }

@@ -143,7 +143,7 @@ func TestNameServersAgree(t *testing.T) {
 		s.SetHealth(map[landfall.NodeID]bool{"nyc1": true})
 		s.SetChallenges(map[string][]string{"_acme-challenge.chat.landfall.test": {"b", "a"}, "_acme-challenge.www.example.com.landfall.test": {"c"}})
 	}
-	names := one.in.zone.Names()
+	names := one.in.zones.Domain().Names()
 	if len(names) < 15 {
 		t.Fatalf("only %d names", len(names))
 	}

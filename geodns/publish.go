@@ -10,8 +10,8 @@ import (
 // inputs are all that snapshots are made of.
 type inputs struct {
 	plan.Input
-	zone     *zone.Zone
-	informed bool // the challenges in zone are what the issuer wants now
+	zones    *zone.Zones
+	informed bool // the challenges in zones are what the issuer wants now
 
 	changes  uint64 // of any of this
 	prepared uint64 // the change that was the last of what plan.Prepare reads
@@ -43,7 +43,7 @@ func (s *Server) publish() {
 	for made := false; ; made = true {
 		s.mu.Lock()
 		in := s.in
-		if in.zone == nil || now != nil && now.in.changes == in.changes {
+		if in.zones == nil || now != nil && now.in.changes == in.changes {
 			if made {
 				s.took = time.Since(began)
 				s.tellLoad(s.current.Swap(now), now)
@@ -71,7 +71,7 @@ func (s *Server) tellLoad(before, now *snapshot) {
 // snapshot makes one of inputs, and of what still holds of the one before.
 func (s *Server) snapshot(in inputs, before *snapshot) *snapshot {
 	next := &snapshot{
-		in: in, zone: in.zone, resolvers: s.resolvers, counter: s.count.edge, uninformed: !in.informed,
+		in: in, zones: in.zones, resolvers: s.resolvers, counter: s.count.edge, uninformed: !in.informed,
 	}
 	switch {
 	case before != nil && before.in.planned == in.planned:

@@ -21,7 +21,7 @@ const (
 type reply struct {
 	b     []byte
 	q     *query
-	apex  zone.Name // names of the zone are compressed against it
+	apex  zone.Name // of the zone that is asked; its names are compressed against it
 	own   *extras
 	limit int // of the message, less what the OPT record needs
 
@@ -32,6 +32,7 @@ type reply struct {
 	via    transport  // what the query came by
 	proven bool       // the address of the asker is no lie
 	whom   netip.Addr // the client that edges were chosen for, to be counted; invalid: nobody
+	named  *named     // the edge that comes first in the answer, to be counted; nil: none
 }
 
 // newReply starts an answer in buf with the header and the question.
@@ -75,6 +76,10 @@ func (r *reply) set(section int, owner zone.Name, s zone.Set) {
 func (r *reply) owner(name zone.Name) {
 	if name == r.q.name {
 		r.b = append(r.b, 0xc0, headerSize)
+		return
+	}
+	if !name.Within(r.apex) { // where an alias led, or above
+		r.b = append(r.b, name...)
 		return
 	}
 	r.b = append(r.b, name[:len(name)-len(r.apex)]...)

@@ -67,6 +67,7 @@ type Server struct {
 	log    *slog.Logger
 	count  counters
 	conns  conns
+	spare  atomic.Pointer[core] // for what comes by itself; nil while it is in use
 
 	failing  seldom // a socket fails
 	crowded  seldom // connections give way
@@ -110,6 +111,7 @@ func New(c Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.count.cores = make([]figures, 1+len(s.udp))
 	return s, nil
 }
 
@@ -229,7 +231,7 @@ func (s *Server) rebuild(m *landfall.Map) {
 	if z == nil {
 		return
 	}
-	s.in.zone = z
+	s.in.zones = z
 	if m != s.in.Map {
 		s.in.Map = m
 		s.in.upset()

@@ -2,7 +2,6 @@ package geodns
 
 import (
 	"net/netip"
-	"sync/atomic"
 
 	"landfall"
 	"landfall/geodns/plan"
@@ -16,7 +15,7 @@ import (
 // change and swapped as a whole, so that an answer never mixes two maps.
 type snapshot struct {
 	in       inputs
-	zone     *zone.Zone
+	zones    *zone.Zones
 	prepared *plan.Prepared
 	plan     *plan.Plan
 	choices  []choice          // by the plan's numbers
@@ -24,7 +23,7 @@ type snapshot struct {
 	v4, v6   bool              // whether any edge has such an address
 
 	resolvers *resolver.Book // nil: nobody learns
-	counter   func(landfall.NodeID) *atomic.Uint64
+	counter   func(landfall.NodeID) *named
 
 	uninformed bool // nobody can tell which challenges there are
 }
@@ -32,7 +31,7 @@ type snapshot struct {
 // choice is one of the plan's as answers carry it.
 type choice struct {
 	zone.Addresses
-	named *atomic.Uint64 // answers in which its first edge came first; nil if it has none
+	named *named // its first edge; nil if it has none
 }
 
 // settle makes of a plan what answers are made of.
@@ -42,8 +41,8 @@ func (s *snapshot) settle(from *plan.Prepared, p *plan.Plan) {
 		s.choices = append(s.choices, s.choice(p.Choice(uint32(i))))
 	}
 	for n := range s.in.Map.Having(landfall.RoleEdge) {
-		s.v4 = s.v4 || len(s.zone.Edge(n.ID).V4) > 0
-		s.v6 = s.v6 || len(s.zone.Edge(n.ID).V6) > 0
+		s.v4 = s.v4 || len(s.zones.Edge(n.ID).V4) > 0
+		s.v6 = s.v6 || len(s.zones.Edge(n.ID).V6) > 0
 	}
 	for _, l := range p.Loads() {
 		if l.Serves {
@@ -97,8 +96,8 @@ func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.S
 // client that gives no address away gets what a client at an unknown place
 // gets, and that is the same for all of its kind (RFC 7871, 7.1.2).
 func (s *snapshot) choose(r *reply, kind plan.Kind, from netip.Addr) (i uint32, scope uint8) {
-	subnet := r.q.opt.subnet
-	if subnet == nil {
+	subnet := &r.q.opt.subnet
+	if !subnet.present() {
 		r.whom = from
 		return s.plan.LookupResolver(kind, from), 0
 	}
@@ -111,9 +110,7 @@ func (s *snapshot) choose(r *reply, kind plan.Kind, from netip.Addr) (i uint32, 
 
 // set is what an answer of the type asked for tells of a choice.
 func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
-	if c.named != nil {
-		c.named.Add(1)
-	}
+	r.named = c.named
 	set := zone.Set{Type: r.q.rrtype, TTL: n.TTL}
 	switch r.q.rrtype {
 	case dns.TypeA:
@@ -132,7 +129,7 @@ func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
 // speak for a resolver that is not his.
 func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Addr) bool {
 	id := s.resolvers.Edge(token, s.edges)
-	a := s.zone.Edge(id)
+	a := s.zones.Edge(id)
 	set := zone.Set{Type: r.q.rrtype, TTL: seenTTL}
 	switch r.q.rrtype {
 	case dns.TypeA:
@@ -147,7 +144,7 @@ func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Add
 		r.truncated = true
 		return true
 	}
-	if s.resolvers != nil && r.q.opt.subnet == nil {
+	if s.resolvers != nil && !r.q.opt.subnet.present() {
 		s.resolvers.Asked(token, client, id)
 	}
 	r.set(sectionAnswer, name, set)

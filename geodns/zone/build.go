@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,46 +33,110 @@ const maxName = 255
 // mailbox is where the SOA record says that the zone's keepers read mail.
 const mailbox = "hostmaster."
 
-const typeSOA = dns.TypeSOA
+const (
+	typeSOA = dns.TypeSOA
+	typeDS  = dns.TypeDS
+)
 
-// Build makes the zone of a map, with TXT records for challenges by name. The
-// faults are records and challenges that had to be left out; the Zone is good
-// without them, so that one bad record never holds a map up. It is nil only
-// if the map's domain is not a name.
-func Build(m *landfall.Map, challenges map[string][]string) (*Zone, []landfall.Fault) {
-	apex, err := ParseName(m.Domain)
-	if err != nil || len(apex) == 1 || len(apex)+len(mailbox) > maxName {
-		return nil, []landfall.Fault{{
-			Path: "domain", Msg: fmt.Sprintf("%q is not a domain name, or too long for names below it", m.Domain),
-			Cure: `give the zone to answer for, such as domain = "edge.example.com"`,
-		}}
-	}
-	b := builder{m: m, zone: &Zone{Apex: apex, nodes: map[Name]*Node{}, edges: map[landfall.NodeID]Addresses{}}}
-	b.authority()
-	b.services()
-	b.records()
-	b.challenges(challenges)
-	b.fillGaps()
-	b.cuts()
-	return b.zone, b.faults
-}
-
+// builder makes zones of a map.
 type builder struct {
 	m      *landfall.Map
-	zone   *Zone
+	zones  *Zones
+	drafts map[Name]*draft // by apex
 	faults []landfall.Fault
+
+	entries   []entry
+	addressed map[Name]bool // names that have, or will have, addresses
+	targets   map[Name]bool // of NS records
+}
+
+// draft is a zone in the making.
+type draft struct {
+	*Zone
+	soa  *dns.SOA // of its file; nil makes one
+	ns   bool     // its file lists its name servers
+	file bool     // it has one
+
+	held map[Name]Name // names that cannot be delegated, and which of ours is there or below
+	over map[Name]Name // names that cannot be redirected, and which of ours is below
+	ends map[Name]bool // where its authority ends: delegations and redirections
+}
+
+func newBuilder(m *landfall.Map) *builder {
+	return &builder{
+		m: m, drafts: map[Name]*draft{}, addressed: map[Name]bool{}, targets: map[Name]bool{},
+		zones: &Zones{byApex: map[Name]*Zone{}, edges: map[landfall.NodeID]Addresses{}},
+	}
 }
 
 func (b *builder) fault(path, cure, format string, args ...any) {
 	b.faults = append(b.faults, landfall.Fault{Path: path, Msg: fmt.Sprintf(format, args...), Cure: cure})
 }
 
+// open begins a zone.
+func (b *builder) open(apex Name) *Zone {
+	d := &draft{
+		Zone: &Zone{Apex: apex, nodes: map[Name]*Node{}},
+		held: map[Name]Name{}, over: map[Name]Name{}, ends: map[Name]bool{},
+	}
+	d.node(apex)
+	b.drafts[apex] = d
+	b.zones.put(d.Zone)
+	return d.Zone
+}
+
+// openZones begins the zones that the map holds beside its domain's.
+func (b *builder) openZones() {
+	for i, z := range b.m.Zones {
+		path := fmt.Sprintf("zone[%d].name", i)
+		apex, err := ParseName(z.Name)
+		if err != nil || len(apex) == 1 || len(apex)+len(mailbox) > maxName || apex[0] == 1 && apex[1] == '*' {
+			b.fault(path, `give the zone's name, such as name = "example.com"`, "%q is not the name of a zone, or too long for names below it", z.Name)
+			continue
+		}
+		if d := b.drafts[apex]; d == nil {
+			b.open(apex)
+		} else if d.file {
+			b.fault(path, "write one [[zone]] with all of its records", "the zone %s is there twice", apex)
+			continue
+		}
+		b.drafts[apex].file = true
+	}
+	for _, z := range b.zones.all {
+		if above := b.zones.Of(z.Apex.parent()); above != nil {
+			b.drafts[above.Apex].ends[z.Apex] = true
+			b.drafts[above.Apex].hold(z.Apex.parent(), z.Apex)
+		}
+	}
+}
+
+// in is the zone that a name belongs to; nil if there is none.
+func (b *builder) in(name Name) *draft {
+	if z := b.zones.Of(name); z != nil {
+		return b.drafts[z.Apex]
+	}
+	return nil
+}
+
+// hold notes that a name, and those above it, are not to be given away for the
+// sake of what.
+func (d *draft) hold(name, what Name) {
+	for ; len(name) >= len(d.Apex); name = name.parent() {
+		if _, ok := d.held[name]; !ok {
+			d.held[name] = what
+		}
+		if _, ok := d.over[name]; !ok && name != what {
+			d.over[name] = what
+		}
+	}
+}
+
 // node finds the node of a name, and makes it if need be.
-func (b *builder) node(name Name) *Node {
-	n := b.zone.nodes[name]
+func (z *Zone) node(name Name) *Node {
+	n := z.nodes[name]
 	if n == nil {
 		n = &Node{}
-		b.zone.nodes[name] = n
+		z.nodes[name] = n
 	}
 	return n
 }
@@ -88,20 +153,16 @@ func (n *Node) add(rrtype uint16, ttl uint32, data ...[]byte) {
 	s := &n.Sets[i]
 	s.TTL = min(s.TTL, ttl)
 	for _, d := range data {
-		if !slices.ContainsFunc(s.Data, func(e []byte) bool { return slices.Equal(d, e) }) {
+		if !slices.ContainsFunc(s.Data, func(e []byte) bool { return bytes.Equal(d, e) }) {
 			s.Data = append(s.Data, d)
 		}
 	}
 }
 
-// authority adds SOA and NS records, and the name servers' addresses. A name
-// server that drains is no longer listed but keeps its address for those who
-// still have its name.
-func (b *builder) authority() {
-	apex := b.node(b.zone.Apex)
-	b.node(b.zone.Apex.child(resolver.Label)) // names below it are made up by pages: RFC 8020 would deny them with it
-	first := b.zone.Apex
-	listed := listed(b.m)
+// servers adds the name servers' addresses. One that drains is no longer
+// listed but keeps its address for those who still have its name.
+func (b *builder) servers() {
+	b.zones.domain.node(b.zones.domain.Apex.child(resolver.Label)) // names below it are made up by pages: RFC 8020 would deny them with it
 	for i, n := range b.m.Nodes {
 		if !n.Joined() || !n.Has(landfall.RoleDNS) {
 			continue
@@ -111,21 +172,56 @@ func (b *builder) authority() {
 			b.fault(fmt.Sprintf("node[%d].id", i), "give the node a shorter name", "name server: %v", err)
 			continue
 		}
-		addrs, node := addressesOf(n), b.node(name)
+		d, addrs := b.in(name), addressesOf(n)
+		node := d.node(name)
 		node.add(dns.TypeA, stableTTL, addrs.V4...)
 		node.add(dns.TypeAAAA, stableTTL, addrs.V6...)
-		if n.EffectiveState() != listed {
-			continue
-		}
-		apex.add(dns.TypeNS, stableTTL, []byte(name))
-		if first == b.zone.Apex {
-			first = name
+		d.hold(name, name)
+		b.addressed[name] = true
+	}
+}
+
+// listedServers are the names of the name servers to list.
+func (b *builder) listedServers() (names []Name) {
+	for _, n := range Servers(b.m) {
+		if name, err := ParseName(ServerName(n.ID, b.m.Domain)); err == nil {
+			names = append(names, name)
 		}
 	}
-	apex.add(dns.TypeSOA, stableTTL, rdata(&dns.SOA{
-		Ns:   dns.Fqdn(first.String()),
-		Mbox: mailbox + dns.Fqdn(b.zone.Apex.String()),
-		// RFC 1982: the lower half counts on where the upper half wraps.
+	return names
+}
+
+// authority adds the SOA and NS records that files do not have.
+func (b *builder) authority() {
+	servers := b.listedServers()
+	for _, z := range b.zones.all {
+		d, apex := b.drafts[z.Apex], z.node(z.Apex)
+		if !d.ns {
+			for _, name := range servers {
+				apex.add(dns.TypeNS, stableTTL, []byte(name))
+			}
+		}
+		apex.add(typeSOA, stableTTL, rdata(b.soa(d, servers)))
+	}
+}
+
+// soa is the SOA record of a zone: its file's, with the map's serial added to
+// the serial there, so that it grows with each map and with each edit; or one
+// with the map's serial (RFC 1982: the lower half counts on where the upper
+// half wraps).
+func (b *builder) soa(d *draft, servers []Name) *dns.SOA {
+	if d.soa != nil {
+		soa := *d.soa
+		soa.Serial += uint32(b.m.Serial)
+		return &soa
+	}
+	first := d.Apex
+	if len(servers) > 0 {
+		first = servers[0]
+	}
+	return &dns.SOA{
+		Ns:      dns.Fqdn(first.String()),
+		Mbox:    mailbox + dns.Fqdn(d.Apex.String()),
 		Serial:  uint32(b.m.Serial),
 		Refresh: soaRefresh,
 		Retry:   soaRetry,
@@ -133,12 +229,12 @@ func (b *builder) authority() {
 		// RFC 2308, 4: a name that is missing now may be a service with the
 		// next map, and an edge may get its first IPv6 address.
 		Minttl: seconds(b.m.Steering.EffectiveTTL()),
-	}))
+	}
 }
 
 func (b *builder) services() {
 	for n := range b.m.Having(landfall.RoleEdge) {
-		b.zone.edges[n.ID] = addressesOf(n)
+		b.zones.edges[n.ID] = addressesOf(n)
 	}
 	for i, s := range b.m.Services {
 		path, host := fmt.Sprintf("service[%d].host", i), s.Host
@@ -146,15 +242,21 @@ func (b *builder) services() {
 			host = landfall.SteeredName(s.Host, b.m.Domain)
 		}
 		name, err := ParseName(host)
+		var d *draft
+		if err == nil {
+			d = b.in(name)
+		}
 		switch {
-		case err != nil || !name.Within(b.zone.Apex):
-			b.fault(path, "name it under "+b.m.Domain, "host %q is not a name of the zone", host)
-		case b.node(name).Steered != nil:
+		case d == nil:
+			b.fault(path, "name it under "+b.m.Domain+" or in a [[zone]]", "host %q is not a name of a zone", host)
+		case d.node(name).Steered != nil:
 			b.fault(path, "one host has one service", "host %q is already a service", host)
-		case !b.node(name).Empty() && name != b.zone.Apex:
+		case !d.node(name).Empty() && name != d.Apex:
 			b.fault(path, "give the service another host", "host %q is a name server", host)
 		default:
-			b.node(name).Steered = newSteered(s, b.m.Steering, b.m.Ports.EffectiveHTTPS())
+			d.node(name).Steered = newSteered(s, b.m.Steering, b.m.Ports.EffectiveHTTPS())
+			d.hold(name, name)
+			b.addressed[name] = true
 		}
 	}
 }
@@ -163,12 +265,12 @@ func (b *builder) challenges(values map[string][]string) {
 	for _, host := range slices.Sorted(maps.Keys(values)) {
 		path := "challenge " + host
 		name, err := ParseName(host)
-		if err != nil || !name.Within(b.zone.Apex) {
-			b.fault(path, "ask for names under "+b.m.Domain, "not a name of the zone")
+		if err != nil || b.in(name) == nil {
+			b.fault(path, "ask for names under "+b.m.Domain+" or in a [[zone]]", "not a name of a zone")
 			continue
 		}
 		for _, v := range values[host] {
-			b.place(path, name, parsed{dns.TypeTXT, challengeTTL * time.Second, rdata(&dns.TXT{Txt: textStrings(v)})})
+			b.place(entry{path, b.in(name), name, parsed{dns.TypeTXT, challengeTTL * time.Second, rdata(&dns.TXT{Txt: textStrings(v)})}})
 		}
 	}
 }

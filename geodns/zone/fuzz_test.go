@@ -21,7 +21,8 @@ func FuzzRecord(f *testing.F) {
 		f.Add(r[0], r[1], r[2])
 	}
 	f.Fuzz(func(t *testing.T, host, rrtype, data string) {
-		z, faults := Build(testMap(landfall.Record{Name: host, Type: rrtype, Data: data}), map[string][]string{host: {data}})
+		zones, faults := Build(testMap(landfall.Record{Name: host, Type: rrtype, Data: data}), map[string][]string{host: {data}})
+		z := zones.Domain()
 		for _, n := range z.Names() {
 			m := z.Find(n)
 			if !n.Within(z.Apex) || m.Kind != Found && m.Kind != Delegated {

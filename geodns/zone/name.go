@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -61,6 +62,32 @@ func (n Name) HasLabel(label string) bool {
 	}
 	return false
 }
+
+// Compare tells whether n comes before o (-1), is o (0) or comes after it (1)
+// in canonical order (RFC 4034, 6.1): by labels, from the root down.
+func (n Name) Compare(o Name) int {
+	var ns, os [128]uint8 // where labels begin
+	i, j := n.labels(&ns), o.labels(&os)
+	for i > 0 && j > 0 {
+		i, j = i-1, j-1
+		if c := cmp.Compare(n.label(ns[i]), o.label(os[j])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(i, j)
+}
+
+// labels notes where labels begin, but for the root's, and returns how many
+// there are.
+func (n Name) labels(at *[128]uint8) (count int) {
+	for i := 0; n[i] != 0; i += 1 + int(n[i]) {
+		at[count] = uint8(i)
+		count++
+	}
+	return count
+}
+
+func (n Name) label(at uint8) Name { return n[at+1:][:n[at]] }
 
 // parent is the name without its first label; the root has none.
 func (n Name) parent() Name { return n[1+int(n[0]):] }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,78 +21,180 @@ type parsed struct {
 	data   []byte
 }
 
-// records adds the static records.
-func (b *builder) records() {
+// entry is a record on its way into a zone.
+type entry struct {
+	path string // in the map
+	zone *draft
+	name Name
+	parsed
+}
+
+// read reads the static records of the map and those of the zones' files, and
+// notes which names have addresses.
+func (b *builder) read() {
 	for i, r := range b.m.Records {
 		path := fmt.Sprintf("record[%d]", i)
 		name, err := ParseName(r.Name)
-		if err != nil || !name.Within(b.zone.Apex) {
-			b.fault(path+".name", "name it under "+b.m.Domain, "%q is not a name of the zone", r.Name)
+		if err != nil || b.in(name) == nil {
+			b.fault(path+".name", "name it under "+b.m.Domain+" or in a [[zone]]", "%q is not a name of a zone", r.Name)
 			continue
 		}
-		p, err := parse(r, b.m.Domain)
-		if err != nil {
-			b.fault(path+".data", "write it as in a master file (RFC 1035, 5.1)", "%s %s: %v", r.Name, r.Type, err)
-			continue
+		b.enter(path, b.in(name), name, r)
+	}
+	seen := map[*draft]bool{}
+	for i, z := range b.m.Zones {
+		apex, err := ParseName(z.Name)
+		d := b.drafts[apex]
+		if err != nil || d == nil || seen[d] {
+			continue // told
 		}
-		b.place(path, name, p)
+		seen[d] = true
+		for j, r := range z.Records {
+			b.readZone(fmt.Sprintf("zone[%d].record[%d]", i, j), d, r)
+		}
 	}
 }
 
-// parse reads a record in master file form; names in it that do not end with
-// a dot are relative to the domain.
-func parse(r landfall.Record, domain string) (parsed, error) {
-	if strings.ContainsAny(r.Type, " \t\r\n;()\"\\$") || strings.ContainsAny(r.Data, "\r\n") {
-		return parsed{}, errors.New("want one type and one line of data")
+// readZone reads a record of a zone's file.
+func (b *builder) readZone(path string, d *draft, r landfall.Record) {
+	name, err := ParseName(r.Name)
+	switch {
+	case err != nil || !name.Within(d.Apex):
+		b.fault(path+".name", "name it under "+d.Apex.String(), "%q is not a name of the zone", r.Name)
+	case name == d.Apex && strings.EqualFold(r.Type, "SOA"):
+		b.readSOA(path, d, r)
+	default:
+		b.enter(path, d, name, r)
 	}
-	text := fmt.Sprintf("@ 3600 IN %s %s\n", strings.ToUpper(r.Type), r.Data)
-	zp := dns.NewZoneParser(strings.NewReader(text), dns.Fqdn(domain), "")
-	rr, ok := zp.Next()
-	if err := zp.Err(); err != nil {
-		return parsed{}, fmt.Errorf("cannot read %q: %w", r.Data, err)
+}
+
+func (b *builder) readSOA(path string, d *draft, r landfall.Record) {
+	rr, err := parse(r, d.Apex)
+	soa, ok := rr.(*dns.SOA)
+	switch {
+	case err != nil || !ok:
+		b.fault(path+".data", masterFile, "SOA: %v", err)
+	case d.soa != nil:
+		b.fault(path, "leave one of them out", "the zone %s has two SOA records (RFC 2181, 6.1)", d.Apex)
+	default:
+		d.soa = soa
 	}
-	if !ok {
-		return parsed{}, fmt.Errorf("there is no record in %q", r.Data)
+}
+
+const masterFile = "write it as in a master file (RFC 1035, 5.1)"
+
+// enter reads a record, to be placed when all are known.
+func (b *builder) enter(path string, d *draft, name Name, r landfall.Record) {
+	rr, err := parse(r, d.Apex)
+	if err != nil {
+		b.fault(path+".data", masterFile, "%s %s: %v", r.Name, r.Type, err)
+		return
 	}
 	p := parsed{rrtype: rr.Header().Rrtype, ttl: cmp.Or(r.TTL, time.Hour), data: rdata(rr)}
 	if p.data == nil {
-		return parsed{}, fmt.Errorf("cannot pack %q", r.Data)
+		b.fault(path+".data", masterFile, "%s %s: cannot pack %q", r.Name, r.Type, r.Data)
+		return
 	}
-	return p, nil
+	switch p.rrtype {
+	case dns.TypeA, dns.TypeAAAA:
+		b.addressed[name] = true
+	case dns.TypeNS:
+		b.targets[Lower(p.data)] = true
+	}
+	b.entries = append(b.entries, entry{path, d, name, p})
+}
+
+// parse reads a record in master file form; names in it that do not end with
+// a dot are relative to the zone's.
+func parse(r landfall.Record, apex Name) (dns.RR, error) {
+	if strings.ContainsAny(r.Type, " \t\r\n;()\"\\$") || strings.ContainsAny(r.Data, "\r\n") {
+		return nil, errors.New("want one type and one line of data")
+	}
+	text := fmt.Sprintf("@ 3600 IN %s %s\n", strings.ToUpper(r.Type), r.Data)
+	zp := dns.NewZoneParser(strings.NewReader(text), dns.Fqdn(apex.String()), "")
+	rr, ok := zp.Next()
+	if err := zp.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", r.Data, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("there is no record in %q", r.Data)
+	}
+	return rr, nil
+}
+
+// records places what was read: first what ends the zone's authority, from the
+// top down, since what lies below depends on it.
+func (b *builder) records() {
+	for _, d := range b.drafts {
+		for apex := range d.ends { // a zone of ours, so far
+			d.node(apex)
+		}
+	}
+	ending, rest := []entry{}, []entry{}
+	for _, e := range b.entries {
+		if e.rrtype == dns.TypeNS && e.name != e.zone.Apex || e.rrtype == dns.TypeDNAME {
+			ending = append(ending, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	slices.SortStableFunc(ending, func(x, y entry) int { return x.name.Compare(y.name) })
+	for _, e := range ending {
+		if b.place(e) {
+			e.zone.ends[e.name] = true
+		}
+	}
+	for _, e := range rest {
+		if b.place(e) && e.rrtype == dns.TypeNS {
+			e.zone.ns = true
+		}
+	}
+	b.entries = nil
 }
 
 // place adds a record where nothing speaks against it.
-func (b *builder) place(path string, name Name, p parsed) {
-	if why, cure := b.refuse(name, p); why != "" {
-		b.fault(path, cure, "%s %s: %s", name, dns.Type(p.rrtype), why)
-		return
+func (b *builder) place(e entry) bool {
+	if why, cure := b.refuse(e); why != "" {
+		b.fault(e.path, cure, "%s %s: %s", e.name, dns.Type(e.rrtype), why)
+		return false
 	}
-	b.node(name).add(p.rrtype, seconds(p.ttl), p.data)
+	e.zone.node(e.name).add(e.rrtype, seconds(e.ttl), e.data)
+	return true
 }
 
 // refuse says why a record cannot be part of the zone, and the cure.
-func (b *builder) refuse(name Name, p parsed) (why, cure string) {
-	switch p.rrtype {
+func (b *builder) refuse(e entry) (why, cure string) {
+	switch e.rrtype {
 	case dns.TypeSOA:
-		return "the zone makes its own", "leave it out"
+		if e.name == e.zone.Apex {
+			return "the zone makes its own", "leave it out"
+		}
+		return "only the top of a zone has one", "leave it out"
 	case dns.TypeNS:
-		return b.refuseNS(name)
+		if why, cure := b.refuseNS(e); why != "" {
+			return why, cure
+		}
 	case dns.TypeDNAME:
-		return "names are not redirected by the tree", "write a CNAME record for each name"
-	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY:
-		return "records of a signed zone, which this is not", "leave it out"
+		if why, cure := e.zone.refuseDNAME(e.name); why != "" {
+			return why, cure
+		}
+	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeCDS, dns.TypeCDNSKEY:
+		return "the zone's keys and signatures are made here", "leave it out"
 	}
-	if p.rrtype == 0 || p.rrtype == dns.TypeOPT || p.rrtype >= 128 && p.rrtype <= 255 {
+	if e.rrtype == 0 || e.rrtype == dns.TypeOPT || e.rrtype == dns.TypeNXNAME || e.rrtype >= 128 && e.rrtype <= 255 {
 		return "not a type for data (RFC 6895, 3.1)", "leave it out"
 	}
-	node := b.zone.nodes[name]
+	if why, cure := b.refuseBelow(e); why != "" {
+		return why, cure
+	}
+	node := e.zone.nodes[e.name]
 	if node == nil {
 		node = &Node{}
 	}
-	if set, _ := node.Set(p.rrtype); set.size()+12+len(p.data) > maxSet {
+	if set, _ := node.Set(e.rrtype); set.size()+12+len(e.data) > maxSet {
 		return "the records of this name and type fill a message", "spread them over several names"
 	}
-	return node.conflict(p)
+	return node.conflict(e.parsed)
 }
 
 // conflict says why a record cannot stand beside what is there, and the cure.
@@ -100,26 +203,15 @@ func (n *Node) conflict(p parsed) (why, cure string) {
 	if n.Steered != nil && address {
 		return "the name is a service, whose addresses are the edges'", "leave it out, or take the service away"
 	}
-	cname, alias := n.Set(dns.TypeCNAME)
-	same := alias && p.rrtype == dns.TypeCNAME && bytes.Equal(cname.Data[0], p.data)
-	if !n.Empty() && (alias || p.rrtype == dns.TypeCNAME) && !same {
-		return "a name with a CNAME record has no other (RFC 2181, 10.1)", "leave one of them out"
-	}
-	return "", ""
-}
-
-// refuseNS keeps delegations away from what the zone itself answers for.
-func (b *builder) refuseNS(name Name) (why, cure string) {
-	if name == b.zone.Apex {
-		return "the name servers are the nodes with the role dns", "leave it out, or add a node"
-	}
-	if strings.HasPrefix(string(name), "\x01*") {
-		return "a wildcard cannot be delegated (RFC 4592, 4.2)", "write one for each name"
-	}
-	for other, n := range b.zone.nodes {
-		if (n.Steered != nil || other.Within(b.zone.Apex.child("ns"))) && other.Within(name) {
-			return fmt.Sprintf("it would give %s away", other), "delegate another name"
+	for _, one := range []uint16{dns.TypeCNAME, dns.TypeDNAME} { // RFC 6672, 2.4
+		set, there := n.Set(one)
+		if there && p.rrtype == one && !bytes.Equal(set.Data[0], p.data) {
+			return fmt.Sprintf("a name has one %s record (RFC 2181, 10.1)", dns.Type(one)), "leave one of them out"
 		}
+	}
+	_, alias := n.Set(dns.TypeCNAME)
+	if p.rrtype != dns.TypeCNAME && alias || p.rrtype == dns.TypeCNAME && !alias && !n.Empty() {
+		return "a name with a CNAME record has no other (RFC 2181, 10.1)", "leave one of them out"
 	}
 	return "", ""
 }

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"landfall"
+	"github.com/miekg/dns"
 )
 
 // Zone is the data of one zone.
@@ -12,7 +12,7 @@ type Zone struct {
 	Apex Name // the name of the zone itself
 
 	nodes map[Name]*Node
-	edges map[landfall.NodeID]Addresses
+	names []Name // of nodes, in canonical order
 }
 
 // Node is what the zone knows about one name. A name that only has others
@@ -22,7 +22,8 @@ type Node struct {
 	Steered *Steered // not nil where edges are named: the name of a service
 	Glue    []Glue   // addresses of the name servers, where there is an NS set
 
-	cut *Cut // the delegation that the name is part of
+	cut       *Cut // the delegation that the name is part of
+	redirects bool // has a DNAME record
 }
 
 // Set is a set of records of one name and type (RFC 2181, 5).
@@ -30,6 +31,7 @@ type Set struct {
 	Type uint16
 	TTL  uint32
 	Data [][]byte // RDATA, uncompressed
+	Sigs [][]byte // RDATA of the RRSIG records over it; nil in an unsigned zone
 }
 
 // Cut is a delegation (RFC 1034, 4.2.1).
@@ -50,10 +52,11 @@ type Kind uint8
 
 // The kinds.
 const (
-	Outside   Kind = iota // not a name of this zone
-	Found                 // Node is what we know
-	Missing               // in the zone, but there is no such name
-	Delegated             // Cut says who knows; Node is ours if it is the cut itself
+	Outside    Kind = iota // not a name of this zone
+	Found                  // Node is what we know
+	Missing                // in the zone, but there is no such name
+	Delegated              // Cut says who knows; Node is ours if it is the cut itself
+	Redirected             // Node, at the name Encloser, has a DNAME record (RFC 6672)
 )
 
 // Match is what Find came upon.
@@ -61,6 +64,9 @@ type Match struct {
 	Kind Kind
 	Node *Node
 	Cut  *Cut
+
+	Encloser Name // the longest name that exists and that the name is or lies below (RFC 4592, 3.3.1); of this zone unless Outside
+	Source   Name // the wildcard that Node is of; empty if Node is of the name itself
 }
 
 // Find looks a name up as RFC 1034, 4.3.2 tells, with the wildcards of RFC
@@ -77,16 +83,27 @@ func (z *Zone) Find(name Name) Match {
 	exact := len(at) == len(name)
 	switch {
 	case node.cut != nil && exact && node.cut.Name == name:
-		return Match{Kind: Delegated, Node: node, Cut: node.cut}
+		return Match{Kind: Delegated, Node: node, Cut: node.cut, Encloser: at}
 	case node.cut != nil:
-		return Match{Kind: Delegated, Cut: node.cut}
+		return Match{Kind: Delegated, Cut: node.cut, Encloser: at}
 	case exact:
-		return Match{Kind: Found, Node: node}
+		return Match{Kind: Found, Node: node, Encloser: at}
+	case node.redirects:
+		return Match{Kind: Redirected, Node: node, Encloser: at}
 	}
-	if wild := z.nodes[at.child("*")]; wild != nil {
-		return Match{Kind: Found, Node: wild}
+	if wild := at.child("*"); z.nodes[wild] != nil {
+		return Match{Kind: Found, Node: z.nodes[wild], Encloser: at, Source: wild}
 	}
-	return Match{Kind: Missing}
+	return Match{Kind: Missing, Encloser: at}
+}
+
+// Redirect is the CNAME record that a name below a DNAME record gets (RFC 6672,
+// 3.1), for a Match that says Redirected; false if its target would be longer
+// than a name may be.
+func (m Match) Redirect(name Name) (Set, bool) {
+	dname, _ := m.Node.Set(dns.TypeDNAME)
+	target := slices.Concat([]byte(name[:len(name)-len(m.Encloser)]), dname.Data[0])
+	return Set{Type: dns.TypeCNAME, TTL: dname.TTL, Data: [][]byte{target}}, len(target) <= maxName
 }
 
 // SOA is the record that negative answers carry. Its TTL is how long they may
@@ -97,17 +114,9 @@ func (z *Zone) SOA() Set {
 	return soa
 }
 
-// Names are all names of the zone, in no order.
-func (z *Zone) Names() []Name {
-	names := make([]Name, 0, len(z.nodes))
-	for n := range z.nodes {
-		names = append(names, n)
-	}
-	return names
-}
-
-// Edge are the public addresses of an edge.
-func (z *Zone) Edge(id landfall.NodeID) Addresses { return z.edges[id] }
+// Names are all names of the zone in canonical order (RFC 4034, 6.1), those
+// below its delegations too. Nobody may change the slice.
+func (z *Zone) Names() []Name { return z.names }
 
 // Set finds the set of a type.
 func (n *Node) Set(rrtype uint16) (Set, bool) {

@@ -40,8 +40,14 @@ func name(t testing.TB, s string) Name {
 	return n
 }
 
-// build makes a zone that has no faults.
+// build makes the zone of a map's domain, without faults.
 func build(t testing.TB, m *landfall.Map) *Zone {
+	t.Helper()
+	return buildAll(t, m).Domain()
+}
+
+// buildAll makes the zones of a map, without faults.
+func buildAll(t testing.TB, m *landfall.Map) *Zones {
 	t.Helper()
 	z, faults := Build(m, nil)
 	for _, f := range faults {
@@ -71,7 +77,7 @@ func lines(t testing.TB, z *Zone, host string) []string {
 }
 
 func TestZoneOfAMap(t *testing.T) {
-	z := build(t, testMap(
+	zones := buildAll(t, testMap(
 		landfall.Record{Name: "landfall.test", Type: "MX", Data: "10 mail"},
 		landfall.Record{Name: "landfall.test", Type: "MX", Data: "20 mail.example.com.", TTL: time.Minute},
 		landfall.Record{Name: "landfall.test", Type: "MX", Data: "10 mail"}, // twice
@@ -80,6 +86,7 @@ func TestZoneOfAMap(t *testing.T) {
 		landfall.Record{Name: "_443._tcp.landfall.test", Type: "TLSA", Data: "3 1 1 00"},
 		landfall.Record{Name: "landfall.test", Type: "CAA", Data: `0 issue "ca.example.com"`},
 	))
+	z := zones.Domain()
 	for host, want := range map[string][]string{
 		"landfall.test": {
 			"3600 IN NS fra1.ns.landfall.test.",
@@ -103,7 +110,7 @@ func TestZoneOfAMap(t *testing.T) {
 	if m := z.Find(name(t, "fra3.ns.landfall.test")); m.Kind != Missing {
 		t.Errorf("a node that is gone still has a name: kind %d", m.Kind)
 	}
-	if e := z.Edge("fra1"); len(e.V4) != 2 || len(e.V6) != 1 || len(z.Edge("fra3").V4) != 0 {
+	if e := zones.Edge("fra1"); len(e.V4) != 2 || len(e.V6) != 1 || len(zones.Edge("fra3").V4) != 0 {
 		t.Errorf("addresses of edges: %v", e)
 	}
 	if soa := z.SOA(); soa.TTL != 30 {
@@ -121,7 +128,6 @@ func TestFind(t *testing.T) {
 		landfall.Record{Name: "sub.landfall.test", Type: "DS", Data: "1 13 2 00"},
 		landfall.Record{Name: "ns.sub.landfall.test", Type: "AAAA", Data: "2001:db8::53"},
 		landfall.Record{Name: "ns.sub.landfall.test", Type: "A", Data: "198.51.100.53"},
-		landfall.Record{Name: "inner.sub.landfall.test", Type: "NS", Data: "ns.sub"},
 	))
 	for _, tt := range []struct {
 		host  string
@@ -219,9 +225,9 @@ func TestRecordsThatCannotBeServedAreLeftOut(t *testing.T) {
 		record landfall.Record
 		fault  string
 	}{
-		{rec("www.example.com", "A", "192.0.2.9"), "not a name of the zone"},
-		{rec("a..landfall.test", "A", "192.0.2.9"), "not a name of the zone"},
-		{rec("", "A", "192.0.2.9"), "not a name of the zone"},
+		{rec("www.example.com", "A", "192.0.2.9"), "not a name of a zone"},
+		{rec("a..landfall.test", "A", "192.0.2.9"), "not a name of a zone"},
+		{rec("", "A", "192.0.2.9"), "not a name of a zone"},
 		{rec("x.landfall.test", "A", "300.0.2.9"), "cannot read"},
 		{rec("x.landfall.test", "A", "2001:db8::1"), "cannot read"},
 		{rec("x.landfall.test", "A", ""), ""},
@@ -240,8 +246,8 @@ func TestRecordsThatCannotBeServedAreLeftOut(t *testing.T) {
 		{rec("fra1.ns.landfall.test", "NS", "ns.example.com."), "give fra1.ns.landfall.test away"},
 		{rec("chat.landfall.test", "NS", "ns.example.com."), "give chat.landfall.test away"},
 		{rec("*.landfall.test", "NS", "ns.example.com."), "wildcard"},
-		{rec("x.landfall.test", "DNAME", "example.com."), "tree"},
-		{rec("x.landfall.test", "DNSKEY", "257 3 13 AAAA"), "signed zone"},
+		{rec("ns.landfall.test", "DNAME", "example.com."), "redirect fra1.ns"},
+		{rec("x.landfall.test", "DNSKEY", "257 3 13 AAAA"), "are made here"},
 		{rec("x.landfall.test", "TYPE255", `\# 0`), ""},
 		{rec("x.landfall.test", "TYPE41", `\# 0`), ""},
 		{rec("chat.landfall.test", "A", "192.0.2.9"), "is a service"},
@@ -251,14 +257,14 @@ func TestRecordsThatCannotBeServedAreLeftOut(t *testing.T) {
 		{rec("fra1.ns.landfall.test", "CNAME", "example.com."), "has no other"},
 		{rec("good.landfall.test", "CNAME", "example.com."), "has no other"},
 		{rec("alias.landfall.test", "A", "192.0.2.9"), "has no other"},
-		{rec("alias.landfall.test", "CNAME", "other.example.com."), "has no other"},
+		{rec("alias.landfall.test", "CNAME", "other.example.com."), "one CNAME"},
 	} {
 		good := []landfall.Record{rec("good.landfall.test", "A", "192.0.2.7"), rec("alias.landfall.test", "CNAME", "example.com.")}
 		z, faults := Build(testMap(append(good, tt.record)...), nil)
 		if len(faults) != 1 || !strings.HasPrefix(faults[0].Path, "record[2]") || !strings.Contains(faults[0].Msg, tt.fault) || faults[0].Cure == "" {
 			t.Errorf("%.80v: faults %q, want one with %q", tt.record, faults, tt.fault)
 		}
-		if got := lines(t, z, "good.landfall.test"); !slices.Equal(got, []string{"3600 IN A 192.0.2.7"}) {
+		if got := lines(t, z.Domain(), "good.landfall.test"); !slices.Equal(got, []string{"3600 IN A 192.0.2.7"}) {
 			t.Errorf("%.80v: the good record became %q", tt.record, got)
 		}
 	}
@@ -296,18 +302,18 @@ func TestNamesThatAreTooLong(t *testing.T) {
 	m := testMap()
 	m.Nodes[0].ID = landfall.NodeID(label + "yyyy")
 	z, faults := Build(m, nil)
-	if len(faults) != 1 || faults[0].Path != "node[0].id" || z.SOA().Data == nil {
+	if len(faults) != 1 || faults[0].Path != "node[0].id" || z.Domain().SOA().Data == nil {
 		t.Errorf("node: faults %q", faults)
 	}
 	for i := range 40 { // up to the longest domain, and beyond
 		m := testMap()
 		m.Services, m.Domain = nil, strings.Repeat(label+".", 3)+label[:20+i]+".test"
 		z, faults := Build(m, nil)
-		if (z == nil || z.SOA().Data[0] == nil) && len(faults) == 0 {
+		if z == nil && len(faults) == 0 {
 			t.Errorf("domain of %d characters: no fault", len(m.Domain))
 		}
-		if z != nil && len(z.SOA().Data[0]) < 22 {
-			t.Errorf("domain of %d characters: SOA %x", len(m.Domain), z.SOA().Data)
+		if z != nil && len(z.Domain().SOA().Data[0]) < 22 {
+			t.Errorf("domain of %d characters: SOA %x", len(m.Domain), z.Domain().SOA().Data)
 		}
 	}
 }
@@ -322,7 +328,7 @@ func TestChallenges(t *testing.T) {
 	if len(faults) != 2 {
 		t.Errorf("faults: %q", faults)
 	}
-	set, _ := z.Find(name(t, "_acme-challenge.chat.landfall.test")).Node.Set(dns.TypeTXT)
+	set, _ := z.Domain().Find(name(t, "_acme-challenge.chat.landfall.test")).Node.Set(dns.TypeTXT)
 	var got []string
 	for _, d := range set.Data {
 		value := ""
