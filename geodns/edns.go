@@ -19,9 +19,10 @@ type opt struct {
 	present bool
 	size    uint16
 	do      bool
-	nsid    bool    // asks for our name (RFC 5001)
-	subnet  *subnet // nil without one
-	cookie  []byte  // the data of a cookie option (RFC 7873, 4); nil without one
+	nsid    bool // asks for our name (RFC 5001)
+	co      bool // takes NXDOMAIN beside a compact denial (RFC 9824, 5.1)
+	subnet  subnet
+	cookie  []byte // the data of a cookie option (RFC 7873, 4); nil without one
 
 	keepalive bool // asks how long a connection may be idle (RFC 7828)
 	padding   bool // is padded, and wants to hear answers that are (RFC 7830)
@@ -36,10 +37,13 @@ type extras struct {
 
 // subnet is a client subnet option (RFC 7871, 6).
 type subnet struct {
-	raw    []byte // the option's data, to be returned
+	raw    []byte // the option's data, to be returned; nil without one
 	source int
 	addr   netip.Addr // not valid where the client gave no address away
 }
+
+// present reports whether the query has the option at all.
+func (s *subnet) present() bool { return s.raw != nil }
 
 // parse reads the record; the rcode is success or what to refuse with.
 func (o *opt) parse(rr record) (rcode int) {
@@ -48,7 +52,7 @@ func (o *opt) parse(rr record) (rcode int) {
 	}
 	o.present = true
 	o.size = rr.class
-	o.do = rr.ttl&0x8000 != 0
+	o.do, o.co = rr.ttl&0x8000 != 0, rr.ttl&0x4000 != 0
 	if version := rr.ttl >> 16 & 0xff; version != 0 { // RFC 6891, 6.1.3
 		return dns.RcodeBadVers
 	}
@@ -78,11 +82,7 @@ func (o *opt) option(code uint16, data []byte) (ok bool) {
 	case dns.EDNS0PADDING:
 		o.padding = true
 	case dns.EDNS0SUBNET:
-		if o.subnet != nil {
-			return false
-		}
-		o.subnet, ok = parseSubnet(data)
-		return ok
+		return !o.subnet.present() && o.subnet.parse(data)
 	case dns.EDNS0COOKIE:
 		if o.cookie != nil { // RFC 7873, 5.2: only the first counts
 			return true
@@ -95,39 +95,36 @@ func (o *opt) option(code uint16, data []byte) (ok bool) {
 	return true
 }
 
-// parseSubnet is as strict as RFC 7871, 7.2.1 asks: the family is known, the
-// address has just the bytes that the source prefix needs, all bits beyond it
-// are zero, and the scope is.
-func parseSubnet(data []byte) (*subnet, bool) {
+// parse is as strict as RFC 7871, 7.2.1 asks: the family is known, the address
+// has just the bytes that the source prefix needs, all bits beyond it are zero,
+// and the scope is.
+func (s *subnet) parse(data []byte) (ok bool) {
 	if len(data) < 4 || data[3] != 0 {
-		return nil, false
+		return false
 	}
-	s := &subnet{raw: data, source: int(data[2])}
+	source := int(data[2])
 	family, addr := binary.BigEndian.Uint16(data), data[4:]
-	if len(addr) != (s.source+7)/8 {
-		return nil, false
+	if len(addr) != (source+7)/8 || source%8 != 0 && addr[len(addr)-1]<<(source%8) != 0 {
+		return false
 	}
 	switch {
-	case family == 1 && s.source <= 32:
+	case family == 1 && source <= 32:
 		var a [4]byte
 		copy(a[:], addr)
 		s.addr = netip.AddrFrom4(a)
-	case family == 2 && s.source <= 128:
+	case family == 2 && source <= 128:
 		var a [16]byte
 		copy(a[:], addr)
 		s.addr = netip.AddrFrom16(a)
-	case family == 0 && s.source == 0: // as some tools write "no address"
-		return s, true
+	case family == 0 && source == 0: // as some tools write "no address"
 	default:
-		return nil, false
+		return false
 	}
-	if p, err := s.addr.Prefix(s.source); err != nil || p.Addr() != s.addr {
-		return nil, false
-	}
-	if s.source == 0 {
+	s.raw, s.source = data, source
+	if source == 0 {
 		s.addr = netip.Addr{}
 	}
-	return s, true
+	return true
 }
 
 // limit is how long an answer by UDP may be (RFC 6891, 6.2.3).
@@ -149,13 +146,16 @@ func (o *opt) appendOPT(b []byte, rcode int, scope uint8, own *extras) []byte {
 	b = binary.BigEndian.AppendUint16(b, udpSize)
 	var flags uint16
 	if o.do { // RFC 3225, 3
-		flags = 0x8000
+		flags |= 0x8000
+	}
+	if o.co { // RFC 9824, 5.1
+		flags |= 0x4000
 	}
 	b = append(b, byte(rcode>>4), 0)
 	b = binary.BigEndian.AppendUint16(b, flags)
 	size := len(b)
 	b = append(b, 0, 0)
-	if o.subnet != nil {
+	if o.subnet.present() {
 		b = appendOption(b, dns.EDNS0SUBNET, o.subnet.raw)
 		b[len(b)-len(o.subnet.raw)+3] = scope
 	}

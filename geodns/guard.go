@@ -3,7 +3,6 @@ package geodns
 import (
 	"encoding/binary"
 	"net/netip"
-	"time"
 
 	"landfall/geodns/cookie"
 	"landfall/geodns/limit"
@@ -19,7 +18,6 @@ const DefaultRate = 1000
 // asker is who asks, as far as we can tell.
 type asker struct {
 	addr   netip.Addr
-	when   time.Time
 	proven bool   // the address is no lie: it has heard from us
 	cookie []byte // the data of the query's cookie option
 	valid  bool   // the cookie holds ours
@@ -28,18 +26,25 @@ type asker struct {
 
 // identify finds out whether the address of a query is the asker's, and makes
 // the cookie that will prove it next time (RFC 7873, 5.2).
-func (s *Server) identify(o *opt, addr netip.Addr, via transport) asker {
-	a := asker{addr: addr, when: time.Now(), proven: via != viaUDP, cookie: o.cookie, own: extras{nsid: s.nsid}}
+func (c *core) identify(addr netip.Addr, via transport) {
+	a, o := &c.a, &c.q.opt
+	a.addr, a.proven, a.cookie, a.valid = addr, via != viaUDP, o.cookie, false
+	a.own.nsid, a.own.keepalive = c.s.nsid, 0
 	if o.keepalive && (via == viaTCP || via == viaTLS) {
-		a.own.keepalive = s.conns.patience()
+		a.own.keepalive = c.s.conns.patience()
 	}
-	if a.cookie != nil {
-		a.valid = s.secret.Valid(a.cookie, addr, a.when)
-		a.proven = via != viaUDP || a.valid
-		s.count.cookie(a.valid)
-		s.secret.Append(a.own.cookie[:0], a.cookie, addr, a.when)
+	if a.cookie == nil {
+		return
 	}
-	return a
+	var told []byte
+	told, a.valid = c.s.secret.Answer(a.own.cookie[:0], a.cookie, addr, c.now)
+	copy(a.own.cookie[:], told)
+	if a.valid {
+		a.proven = true
+		c.tally[countCookies+1]++
+	} else {
+		c.tally[countCookies]++
+	}
 }
 
 // cookieOnly answers who asks for nothing but a cookie (RFC 7873, 5.4).
@@ -55,14 +60,15 @@ func (a *asker) cookieOnly() (rcode int) {
 // than were sent in its name. The rest are as small as the query, give or take
 // the cookie, and tell who does ask how to go on: with that cookie (RFC 7873,
 // 5.2.3), else by TCP.
-func (s *Server) restrain(r *reply, a *asker, rcode int) (_ int, silent bool) {
-	if a.proven || s.limit.Take(a.addr, kindOf(r, rcode), a.when.Sub(s.begun)) {
+func (c *core) restrain(rcode int) (_ int, silent bool) {
+	r, a := &c.r, &c.a
+	if a.proven || c.s.limit.Take(a.addr, kindOf(r, rcode), c.since) {
 		return rcode, false
 	}
-	r.whom = netip.Addr{}
-	n := s.count.limited.Add(1)
-	if s.flooding.due() {
-		s.log.Warn("answers held back", "times", n, "remote", a.addr)
+	r.whom, r.named = netip.Addr{}, nil
+	n := c.s.count.limited.Add(1)
+	if c.s.flooding.due() {
+		c.s.log.Warn("answers held back", "times", n, "remote", a.addr)
 	}
 	switch {
 	case n%2 == 0:
@@ -82,9 +88,14 @@ func (s *Server) restrain(r *reply, a *asker, rcode int) (_ int, silent bool) {
 const hearsay = 100
 
 // weigh counts whom an answer was for.
-func (s *Server) weigh(r *reply, a *asker) {
-	if s.traffic != nil && r.whom.IsValid() && (a.proven || s.hearsay.Take(a.addr, limit.Data, a.when.Sub(s.begun))) {
-		s.traffic.Add(r.whom)
+func (c *core) weigh() {
+	t, whom := c.s.traffic, c.r.whom
+	if t == nil || !whom.IsValid() {
+		return
+	}
+	n := t.Sample()
+	if n > 0 && (c.a.proven || c.s.hearsay.TakeSome(c.a.addr, limit.Data, int(n), c.since)) {
+		t.AddSome(whom, n)
 	}
 }
 

@@ -13,11 +13,27 @@ const headerSize = 12
 
 // query is what a message asks. Slices point into the message.
 type query struct {
-	question []byte    // as the client wrote it, for the answer; empty if there is none to repeat, or only a cookie is asked for
-	name     zone.Name // the same name in lower case
+	question []byte // as the client wrote it, for the answer; empty if there is none to repeat, or only a cookie is asked for
 	rrtype   uint16
 	class    uint16
 	opt      opt
+
+	name  zone.Name // the same name in lower case, where somebody has need of it
+	size  int       // of what follows
+	small [maxName]byte
+}
+
+// maxName is the length of the longest name (RFC 1035, 2.3.4).
+const maxName = 255
+
+// lower is the name in lower case, as zone.Name has it; it lasts until the
+// next query.
+func (q *query) lower() []byte { return q.small[:q.size] }
+
+// begin forgets what the last query was.
+func (q *query) begin() {
+	q.question, q.name, q.size, q.rrtype, q.class = nil, "", 0, 0, 0
+	q.opt = opt{}
 }
 
 // silent reports whether a message gets no answer at all: what is too short to
@@ -29,39 +45,40 @@ func silent(msg []byte) bool {
 
 // parse reads a query that is not silent. If the rcode is not success, the
 // query is to be refused with it, and holds what was understood up to there.
-func parse(msg []byte) (q query, rcode int) {
+func (q *query) parse(msg []byte) (rcode int) {
+	q.begin()
 	if opcode := msg[2] >> 3 & 0xf; opcode != dns.OpcodeQuery {
-		return q, dns.RcodeNotImplemented
+		return dns.RcodeNotImplemented
 	}
 	questions := binary.BigEndian.Uint16(msg[4:])
 	if questions > 1 { // RFC 9619, 4
-		return q, dns.RcodeFormatError
+		return dns.RcodeFormatError
 	}
 	r := reader{msg: msg, off: headerSize}
-	if questions == 1 && !r.question(&q) {
-		return q, dns.RcodeFormatError
+	if questions == 1 && !r.question(q) {
+		return dns.RcodeFormatError
 	}
 	others := int(binary.BigEndian.Uint16(msg[6:])) + int(binary.BigEndian.Uint16(msg[8:]))
 	for range others {
 		if rr, ok := r.record(); !ok || rr.rrtype == dns.TypeOPT { // RFC 6891, 6.1.1
-			return q, dns.RcodeFormatError
+			return dns.RcodeFormatError
 		}
 	}
 	for range binary.BigEndian.Uint16(msg[10:]) {
 		rr, ok := r.record()
 		switch {
 		case !ok:
-			return q, dns.RcodeFormatError
+			return dns.RcodeFormatError
 		case rr.rrtype == dns.TypeOPT:
 			if rcode := q.opt.parse(rr); rcode != dns.RcodeSuccess {
-				return q, rcode
+				return rcode
 			}
 		}
 	}
 	if r.off != len(msg) || questions == 0 && q.opt.cookie == nil { // RFC 7873, 5.4
-		return q, dns.RcodeFormatError
+		return dns.RcodeFormatError
 	}
-	return q, dns.RcodeSuccess
+	return dns.RcodeSuccess
 }
 
 // reader goes through a message.
@@ -86,12 +103,23 @@ func (r *reader) question(q *query) bool {
 	if !r.skipName(false) || len(r.msg)-r.off < 4 {
 		return false
 	}
-	q.name = zone.Lower(r.msg[start:r.off])
+	q.size = lower(q.small[:], r.msg[start:r.off])
 	q.rrtype = binary.BigEndian.Uint16(r.msg[r.off:])
 	q.class = binary.BigEndian.Uint16(r.msg[r.off+2:])
 	r.off += 4
 	q.question = r.msg[start:r.off]
 	return true
+}
+
+// lower copies a name in lower case, as zone.Lower does.
+func lower(to, name []byte) int {
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		to[i] = c
+	}
+	return len(name)
 }
 
 func (r *reader) record() (rr record, ok bool) {

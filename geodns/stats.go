@@ -40,45 +40,94 @@ type Stats struct {
 	LeftOut   int64              `metric:"records_left_out" help:"Records of the map that could not be served."`
 }
 
-// counters are written by all listeners.
+// The counts of a core, by their place in a tally.
+const (
+	countQueries   = 0                              // by transport
+	countAnswers   = countQueries + int(transports) // by rcode
+	countCookies   = countAnswers + rcodes          // new, valid
+	countSilences  = countCookies + 2
+	countSubnets   = countSilences + 1
+	countTruncated = countSubnets + 1
+	counts         = countTruncated + 1
+
+	rcodes = dns.RcodeBadCookie + 1
+)
+
+// tally is what a core has counted since it published.
+type tally [counts]uint64
+
+// figures are what a core has published. Nobody else writes to them, nor to
+// the lines of memory beside.
+type figures struct {
+	n [counts]atomic.Uint64
+	_ [64]byte
+}
+
+// named counts the answers in which an edge came first, for each core.
+type named []padded
+
+type padded struct {
+	atomic.Uint64
+	_ [56]byte
+}
+
+// counters are the figures of all cores, and those of what seldom happens.
 type counters struct {
-	transport [transports]atomic.Uint64
-	rcodes    [dns.RcodeBadCookie + 1]atomic.Uint64
-	cookies   [2]atomic.Uint64 // new, valid
-	limited   atomic.Uint64
-	edges     sync.Map // landfall.NodeID -> *atomic.Uint64
-	silences  atomic.Uint64
-	subnets   atomic.Uint64
-	truncated atomic.Uint64
-	panics    atomic.Uint64
-	ioErrors  atomic.Uint64
-	evicted   atomic.Uint64
+	cores    []figures
+	edges    sync.Map // landfall.NodeID -> *named
+	limited  atomic.Uint64
+	panics   atomic.Uint64
+	ioErrors atomic.Uint64
+	evicted  atomic.Uint64
 }
 
-func (c *counters) query(via transport) { c.transport[via].Add(1) }
-
-func (c *counters) cookie(valid bool) {
-	if valid {
-		c.cookies[1].Add(1)
-	} else {
-		c.cookies[0].Add(1)
+// answered counts an answer.
+func (c *core) answered(rcode int) {
+	c.tally[countAnswers+rcode]++
+	if c.q.opt.subnet.present() {
+		c.tally[countSubnets]++
+	}
+	if c.r.truncated {
+		c.tally[countTruncated]++
+	}
+	if c.r.named != nil {
+		(*c.r.named)[c.place].Add(1)
 	}
 }
 
-func (c *counters) answer(rcode int, r *reply) {
-	c.rcodes[rcode].Add(1)
-	if r.q.opt.subnet != nil {
-		c.subnets.Add(1)
-	}
-	if r.truncated {
-		c.truncated.Add(1)
+// publish has others see what was counted.
+func (c *core) publish() {
+	to := &c.s.count.cores[c.place].n
+	for i, n := range &c.tally {
+		if n > 0 {
+			to[i].Add(n)
+			c.tally[i] = 0
+		}
 	}
 }
 
-// edge is the counter of an edge, kept from one map to the next.
-func (c *counters) edge(id landfall.NodeID) *atomic.Uint64 {
-	n, _ := c.edges.LoadOrStore(id, new(atomic.Uint64))
-	return n.(*atomic.Uint64)
+// sum is a count of all cores.
+func (c *counters) sum(i int) (n uint64) {
+	for core := range c.cores {
+		n += c.cores[core].n[i].Load()
+	}
+	return n
+}
+
+// edge counts for an edge, from one map to the next.
+func (c *counters) edge(id landfall.NodeID) *named {
+	n, ok := c.edges.Load(id)
+	if !ok {
+		n, _ = c.edges.LoadOrStore(id, new(make(named, len(c.cores))))
+	}
+	return n.(*named)
+}
+
+func (n *named) sum() (all uint64) {
+	for i := range *n {
+		all += (*n)[i].Load()
+	}
+	return all
 }
 
 // Stats tells the figures.
@@ -88,26 +137,26 @@ func (s *Server) Stats() Stats {
 		Queries:   map[string]uint64{},
 		Answers:   map[string]uint64{},
 		Named:     map[string]uint64{},
-		Cookies:   map[string]uint64{"new": c.cookies[0].Load(), "valid": c.cookies[1].Load()},
+		Cookies:   map[string]uint64{"new": c.sum(countCookies), "valid": c.sum(countCookies + 1)},
 		Limited:   c.limited.Load(),
-		Silences:  c.silences.Load(),
-		Subnets:   c.subnets.Load(),
-		Truncated: c.truncated.Load(),
+		Silences:  c.sum(countSilences),
+		Subnets:   c.sum(countSubnets),
+		Truncated: c.sum(countTruncated),
 		Panics:    c.panics.Load(),
 		IOErrors:  c.ioErrors.Load(),
 		Evicted:   c.evicted.Load(),
 		Conns:     int64(s.conns.open()),
 	}
-	for i := range c.transport {
-		out.Queries[transport(i).String()] = c.transport[i].Load()
+	for i := range transports {
+		out.Queries[i.String()] = c.sum(countQueries + int(i))
 	}
-	for i := range c.rcodes {
-		if n := c.rcodes[i].Load(); n > 0 {
+	for i := range rcodes {
+		if n := c.sum(countAnswers + i); n > 0 {
 			out.Answers[rcodeName(i)] = n
 		}
 	}
 	c.edges.Range(func(id, n any) bool {
-		out.Named[string(id.(landfall.NodeID))] = n.(*atomic.Uint64).Load()
+		out.Named[string(id.(landfall.NodeID))] = n.(*named).sum()
 		return true
 	})
 	s.mu.Lock()

@@ -19,6 +19,8 @@ const (
 const (
 	maxAge    = time.Hour
 	maxFuture = 5 * time.Minute
+	// fresh is how old a cookie may be that a client is told again.
+	fresh = 30 * time.Minute
 )
 
 // version is the layout of RFC 9018, 4.
@@ -40,12 +42,26 @@ func (s Secret) Valid(data []byte, client netip.Addr, now time.Time) bool {
 	if len(data) != FullSize || data[ClientSize] != version {
 		return false
 	}
-	// In the arithmetic of serial numbers (RFC 1982), as times wrap in 2106.
-	age := int32(uint32(now.Unix()) - binary.BigEndian.Uint32(data[ClientSize+4:]))
-	if age > int32(maxAge/time.Second) || age < -int32(maxFuture/time.Second) {
+	if age := age(data, now); age > int32(maxAge/time.Second) || age < -int32(maxFuture/time.Second) {
 		return false
 	}
 	return s.hash(data[:ClientSize+8], client) == binary.LittleEndian.Uint64(data[ClientSize+8:])
+}
+
+// age is how many seconds ago a cookie of FullSize was made, in the arithmetic
+// of serial numbers (RFC 1982), as times wrap in 2106.
+func age(data []byte, now time.Time) int32 {
+	return int32(uint32(now.Unix()) - binary.BigEndian.Uint32(data[ClientSize+4:]))
+}
+
+// Answer appends what to tell a client whose option was data, which is
+// well-formed: a fresh cookie, or the same while it is one. It reports whether
+// data was valid.
+func (s Secret) Answer(b, data []byte, client netip.Addr, now time.Time) (told []byte, valid bool) {
+	if valid = s.Valid(data, client, now); valid && age(data, now) <= int32(fresh/time.Second) {
+		return append(b, data...), true
+	}
+	return s.Append(b, data, client, now), valid
 }
 
 // Append appends a fresh cookie for the client whose option was data, which is

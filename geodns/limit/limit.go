@@ -51,12 +51,18 @@ func New(rate int, seed maphash.Seed) *Table {
 // allowance if so. The time is that since some beginning. A nil Table has no
 // limit.
 func (t *Table) Take(client netip.Addr, kind Kind, now time.Duration) bool {
+	return t.TakeSome(client, kind, 1, now)
+}
+
+// TakeSome is Take for one that stands for n: all are taken or none. Of more
+// than the rate it takes as many as that.
+func (t *Table) TakeSome(client netip.Addr, kind Kind, n int, now time.Duration) bool {
 	if t == nil {
 		return true
 	}
 	h := maphash.Comparable(t.seed, key(client, kind))
 	a, b := &t.rows[0][h%size], &t.rows[1][h>>32%size]
-	whole := max(min(a.Load(), b.Load()), int64(now)) + int64(t.interval)
+	whole := max(min(a.Load(), b.Load()), int64(now)) + min(int64(n)*int64(t.interval), int64(window))
 	if whole-int64(now) > int64(window) {
 		return false
 	}

@@ -59,15 +59,28 @@ type set struct {
 // New makes a Counter that has counted nothing.
 func New() *Counter { return &Counter{multiplier: rand.Uint64() | 1} }
 
-// Add counts a query of a client. Addresses that are no addresses are not
-// counted.
+// Add counts a query of a client, or one in so many for all. Addresses that
+// are no addresses are not counted.
 func (c *Counter) Add(a netip.Addr) {
+	if n := c.Sample(); n > 0 {
+		c.AddSome(a, n)
+	}
+}
+
+// Sample decides whether the next query is one that is counted, and for how
+// many; for 0 it is not. Most are not where there are very many.
+func (c *Counter) Sample() (n uint32) {
 	mask := c.mask.Load()
 	if mask != 0 && rand.Uint32()&mask != 0 {
-		return
+		return 0
 	}
+	return mask + 1
+}
+
+// AddSome counts a query that Sample has chosen to stand for n.
+func (c *Counter) AddSome(a netip.Addr, n uint32) {
 	if k := keyOf(a); k != 0 {
-		c.add(k, (uint64(mask)+1)*one)
+		c.add(k, uint64(n)*one)
 	}
 }
 

@@ -1,0 +1,99 @@
+package geodns
+
+import (
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"landfall/geodns/zone"
+
+	"github.com/miekg/dns"
+)
+
+// core is what one thread answers with: the query in its hands, its figures
+// and its clock. It belongs to that thread alone, so that nothing in it is
+// locked, and is used again for each query, so that nothing is allocated.
+type core struct {
+	s     *Server
+	place int       // of its figures among those of other cores
+	now   time.Time // read once for all that came together
+	since time.Duration
+
+	q     query
+	a     asker
+	r     reply
+	tally tally
+}
+
+// The places of cores: those of sockets come after the one that all others
+// share.
+const shared = 0
+
+// turn tells the time to what comes next.
+func (c *core) turn(now time.Time) {
+	c.now, c.since = now, now.Sub(c.s.begun)
+}
+
+// respond answers one message that came by itself; an empty answer is silence.
+// The answer is built in buf, which is grown if need be and must not overlap
+// req.
+func (s *Server) respond(req []byte, client netip.AddrPort, via transport, buf []byte) []byte {
+	c := s.spare.Swap(nil)
+	if c == nil {
+		c = &core{s: s, place: shared}
+	}
+	c.turn(time.Now())
+	out := c.respond(req, client, via, buf)
+	c.publish()
+	s.spare.Store(c)
+	return out
+}
+
+// respond is Server.respond of the thread that c is of.
+func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []byte) (out []byte) {
+	c.tally[countQueries+int(via)]++
+	if silent(req) {
+		c.tally[countSilences]++
+		return buf[:0]
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			out = c.fail(req, buf, p)
+		}
+	}()
+	rcode := c.q.parse(req)
+	limit := c.q.opt.limit()
+	if via != viaUDP {
+		limit = dns.MaxMsgSize - 1
+	}
+	c.identify(client.Addr(), via)
+	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
+	r := &c.r
+	r.proven, r.via = c.a.proven, via
+	switch {
+	case rcode != dns.RcodeSuccess:
+	case len(c.q.question) == 0:
+		rcode = c.a.cookieOnly()
+	default:
+		c.q.name = zone.Name(c.q.lower())
+		rcode = c.s.answer(r, client.Addr())
+	}
+	rcode, silent := c.restrain(rcode)
+	if silent {
+		return buf[:0]
+	}
+	c.answered(rcode)
+	c.weigh()
+	return r.finish(rcode)
+}
+
+// fail answers a query that we could not bear. The log hears of the first, the
+// second, the fourth, the eighth…: a query that harms us comes again.
+func (c *core) fail(req, buf []byte, cause any) []byte {
+	if n := c.s.count.panics.Add(1); n&(n-1) == 0 {
+		c.s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
+	}
+	r := newReply(buf, req, &query{}, dns.MinMsgSize, &extras{})
+	c.tally[countAnswers+dns.RcodeServerFailure]++
+	return r.finish(dns.RcodeServerFailure)
+}
