@@ -163,28 +163,23 @@ func (f *filler) add(c *pick, edge int) {
 
 // fill gives the free slots of c to edges in the order of rank. Edges of c
 // come first to take more.
-func (f *filler) fill(c pick, rank []uint16, may func(edge int) bool) pick {
-	for _, e := range rank {
-		if f.full(&c) {
-			break
-		}
-		if may(int(e)) {
-			f.add(&c, int(e))
+func (f *filler) fill(c pick, rank ranking, may func(edge int) bool) pick {
+	if !f.full(&c) {
+		for e := range rank.all(may) {
+			if f.add(&c, e); f.full(&c) {
+				break
+			}
 		}
 	}
 	return c.ordered(rank)
 }
 
 // ordered is c with its edges in the order of rank.
-func (c pick) ordered(rank []uint16) pick {
-	out := pick{}
-	for _, e := range rank {
-		if i := c.find(int(e)); i >= 0 {
-			out.slots[out.n] = c.slots[i]
-			out.n++
-		}
+func (c pick) ordered(rank ranking) pick {
+	if c.n > 1 {
+		slices.SortFunc(c.slots[:c.n], func(a, b slots) int { return rank.compare(int(a.edge), int(b.edge)) })
 	}
-	return out
+	return c
 }
 
 // led is c with an edge before all others.

@@ -40,8 +40,7 @@ func (p *Prepared) Compile(s State) *Plan {
 	s.Down = maps.Clone(s.Down)
 	w := &work{Prepared: p, index: map[pick]uint32{}}
 	w.fits, w.basis = p.ranker.Fit(func(id landfall.NodeID) bool { return !s.Down[id] })
-	all := func(int) bool { return true }
-	w.limit(s.Demand, all)
+	w.limit(s.Demand, anyEdge)
 	w.fillAll()
 	if w.overloaded() {
 		w.divide()
@@ -109,10 +108,9 @@ func (w *work) intern(c pick) uint32 {
 
 // fillAll gives every class the edges that rank first, as if all were up.
 func (w *work) fillAll() {
-	all := func(int) bool { return true }
 	first := make([]uint32, len(w.ranks))
-	for i, rank := range w.ranks {
-		first[i] = w.intern(w.filler.fill(pick{}, rank, all))
+	for i := range w.ranks {
+		first[i] = w.intern(w.filler.fill(pick{}, w.ranking(uint32(i)), anyEdge))
 	}
 	w.byClass = make([]uint32, len(w.classes))
 	for i, c := range w.classes {
@@ -233,7 +231,7 @@ func (w *work) refilled() (byClass []uint32, loads []float64) {
 					kept = kept.without(e)
 				}
 			}
-			next = w.intern(w.filler.fill(kept, w.ranks[k.rank], func(e int) bool { return w.fits[e] }))
+			next = w.intern(w.filler.fill(kept, w.ranking(k.rank), func(e int) bool { return w.fits[e] }))
 			known[k] = next
 		}
 		byClass[i] = next

@@ -99,8 +99,9 @@ func (p *Plan) Explain(k Kind, a netip.Addr, viaResolver bool) Explanation {
 	for i, to := range []*Choice{&e.Best, &e.Base, &e.Exact, &e.Choice} {
 		*to = w.filler.choice(choices[i], w.ranker)
 	}
-	for _, i := range w.ranks[c.rank] {
-		e.Edges = append(e.Edges, p.candidate(&e, c, int(i), choices))
+	order := w.ranking(c.rank)
+	for i := range order.all(anyEdge) {
+		e.Edges = append(e.Edges, p.candidate(&e, c, i, choices))
 	}
 	return e
 }
@@ -178,7 +179,7 @@ func (p *Plan) solo(n int) spot {
 
 // stages are the picks: by rank, with ceilings, with health, with the budget.
 func (s spot) stages(w *work) [4]pick {
-	ranked := w.filler.fill(pick{}, w.ranks[w.classes[s.class].rank], func(int) bool { return true })
+	ranked := w.filler.fill(pick{}, w.ranking(w.classes[s.class].rank), anyEdge)
 	if s.piece < 0 {
 		told := w.picks[w.byClass[s.class]]
 		return [4]pick{ranked, w.picks[w.baseClass[s.class]], told, told}

@@ -45,10 +45,11 @@ func (p *Prepared) behind(r resolver.Resolver, drawn map[landfall.RegionID]float
 	}
 	c := class{lead: none, prefer: elected(votes), weight: p.weigher.resolver(r.Addr)}
 	mean, order := measured, p.listed(r, c.prefer, measured)
-	if geography := p.listed(r, c.prefer, predicted); len(order) > 0 {
-		to := p.ranker.Edge(order[0]).Region
-		switch {
-		case to == p.ranker.Edge(geography[0]).Region:
+	geography := p.listed(r, c.prefer, predicted)
+	if first, ok := p.first(order); ok {
+		near, _ := p.first(geography)
+		switch to := p.ranker.Edge(first).Region; {
+		case to == p.ranker.Edge(near).Region:
 		case drawn[to]+c.weight > float64(measure.DefaultCap):
 			mean, order = predicted, geography
 		default:
@@ -56,18 +57,16 @@ func (p *Prepared) behind(r resolver.Resolver, drawn map[landfall.RegionID]float
 		}
 	}
 	c.row = int32(len(p.rows))
-	p.rows = append(p.rows, mean)
-	c.rank = p.intern(order)
+	p.rows = append(p.rows, row{all: mean})
+	c.rank = order
 	return c
 }
 
-// listed are the edges by their mean round trip to a resolver's clients.
-func (p *Prepared) listed(r resolver.Resolver, prefer int32, mean []float64) []int {
-	view := steer.View{Known: true, Distances: mean, Preference: int(prefer)}
-	if len(p.draws) > 0 {
-		view.Draw = p.ranker.Draw(steer.SpreadPrefix(r.Addr, r.Addr.BitLen()), p.in.Epoch)
-	}
-	return slices.Clone(p.ranker.Rank(view))
+// listed is the rank of edges by their mean round trip to a resolver's
+// clients.
+func (p *Prepared) listed(r resolver.Resolver, prefer int32, mean []float64) uint32 {
+	lots := p.ranker.Lots(steer.SpreadPrefix(r.Addr, r.Addr.BitLen()), p.in.Epoch)
+	return p.rank(rank{p.keep(p.ranker.Order(steer.View{Known: true, Distances: mean, Preference: int(prefer)})), lots})
 }
 
 // elected is the preference with most votes, of equals the first in the map.

@@ -1,7 +1,7 @@
 package plan
 
 import (
-	"encoding/binary"
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -22,12 +22,16 @@ type Prepared struct {
 	ceilings []float64 // requests a second, by edge; infinite if nothing limits it
 	limited  bool      // any ceiling is finite
 
-	draws    []steer.Draw
+	lots     []steer.Lots
 	verdicts []measure.Verdict
-	distance []float64   // by place and edge
-	rows     [][]float64 // round trips to each edge in milliseconds, where not as distance predicts
-	ranks    [][]uint16  // orders of all edges
-	ranked   map[string]uint32
+	measured []uint32  // index of each verdict's order, counted from 1
+	distance []float64 // by place and edge
+	rows     []row     // where round trips are not as distance predicts
+	orders   []steer.Order
+	alike    map[string]uint32 // orders by what they say
+	sorted   map[sorting]uint32
+	ranks    []rank
+	ranked   map[rank]uint32
 
 	units     *prefix.Table // labels index classes
 	traits    []traits      // by class, for those of units
@@ -40,7 +44,7 @@ type Prepared struct {
 
 // class is clients who are alike in all that counts.
 type class struct {
-	rank   uint32  // index of the order of edges
+	rank   uint32  // index of their rank
 	row    int32   // index of their round trips; less than 0: as predicted
 	place  uint32  // index of their location
 	prefer int32   // index of the preference in the map; less than 0: none
@@ -57,12 +61,10 @@ func Prepare(in Input) *Prepared {
 	if in.Map == nil {
 		in.Map = &landfall.Map{}
 	}
-	p := &Prepared{in: in, ranker: steer.NewRanker(in.Map), ranked: map[string]uint32{}}
+	p := &Prepared{in: in, ranker: steer.NewRanker(in.Map), alike: map[string]uint32{}, sorted: map[sorting]uint32{}, ranked: map[rank]uint32{}}
 	p.filler = newFiller(in.Map, p.ranker)
 	p.limits()
-	for v := range in.Measured.All() {
-		p.verdicts = append(p.verdicts, v)
-	}
+	p.hear(in.Measured)
 	p.measureDistances()
 	p.weigher = newWeigher(in.Atlas, in.Weights, in.Resolvers)
 	world := p.refine()
@@ -103,61 +105,56 @@ func (p *Prepared) distances(place uint32) []float64 {
 func (p *Prepared) class(t traits) class {
 	loc := p.location(t)
 	c := class{row: none, place: t.place, lead: none, prefer: int32(p.ranker.Preference(t.prefer, loc))}
-	view := steer.View{Known: loc.Known, Distances: p.distances(t.place), Preference: int(c.prefer)}
-	if len(p.draws) > 0 {
-		view.Draw = p.draws[t.draw]
-	}
 	if t.verdict > 0 {
 		v := p.verdicts[t.verdict-1]
-		view.Measured = v.Order
-		c.row = p.row(v, t.place)
+		c.row = p.row(v)
 		if lead, ok := p.ranker.Index(v.Explore); ok {
 			c.lead = int32(lead)
 		}
 	}
-	c.rank = p.intern(p.ranker.Rank(view))
+	r := rank{order: p.order(t, loc.Known, c.prefer)}
+	if len(p.lots) > 0 {
+		r.lots = p.lots[t.draw]
+	}
+	c.rank = p.rank(r)
 	return c
 }
 
-// intern keeps every order once.
-func (p *Prepared) intern(order []int) uint32 {
-	key := make([]byte, 0, 2*len(order))
-	for _, e := range order {
-		key = binary.BigEndian.AppendUint16(key, uint16(e))
-	}
-	i, ok := p.ranked[string(key)]
-	if !ok {
-		rank := make([]uint16, len(order))
-		for j, e := range order {
-			rank[j] = uint16(e)
+// hear takes verdicts in, and numbers their orders.
+func (p *Prepared) hear(view *measure.View) {
+	index := map[string]uint32{}
+	for v := range view.All() {
+		key := fmt.Sprint(v.Order)
+		if index[key] == 0 {
+			index[key] = uint32(len(index) + 1)
 		}
-		i = uint32(len(p.ranks))
-		p.ranked[string(key)] = i
-		p.ranks = append(p.ranks, rank)
+		p.verdicts, p.measured = append(p.verdicts, v), append(p.measured, index[key])
 	}
-	return i
 }
 
-// row keeps the round trips of a verdict: those measured, and predictions for
-// the rest.
-func (p *Prepared) row(v measure.Verdict, place uint32) int32 {
-	var row []float64
+// row is round trips in milliseconds: to all edges, or to some.
+type row struct {
+	all  []float64 // by edge
+	some []trip
+}
+
+type trip struct {
+	edge int
+	ms   float64
+}
+
+// row keeps the round trips that were measured.
+func (p *Prepared) row(v measure.Verdict) int32 {
+	var r row
 	for _, e := range v.Estimates {
-		i, ok := p.ranker.Index(e.Edge)
-		if !ok || !e.Fresh {
-			continue
+		if i, ok := p.ranker.Index(e.Edge); ok && e.Fresh {
+			r.some = append(r.some, trip{i, milliseconds(e.RTT)})
 		}
-		if row == nil {
-			for _, km := range p.distances(place) {
-				row = append(row, milliseconds(steer.Predict(km)))
-			}
-		}
-		row[i] = milliseconds(e.RTT)
 	}
-	if row == nil {
+	if r.some == nil {
 		return none
 	}
-	p.rows = append(p.rows, row)
+	p.rows = append(p.rows, r)
 	return int32(len(p.rows) - 1)
 }
 
@@ -165,8 +162,17 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // rtt is the round trip from clients to an edge, in milliseconds.
 func (p *Prepared) rtt(c *class, edge int) float64 {
-	if c.row >= 0 {
-		return p.rows[c.row][edge]
+	if c.row < 0 {
+		return p.predicted(c, edge)
+	}
+	r := &p.rows[c.row]
+	if r.all != nil {
+		return r.all[edge]
+	}
+	for _, t := range r.some {
+		if t.edge == edge {
+			return t.ms
+		}
 	}
 	return p.predicted(c, edge)
 }

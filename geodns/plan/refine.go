@@ -14,7 +14,7 @@ type traits struct {
 	asn     uint32 // announcing network, if a preference is for it
 	prefer  uint32 // of a preference by prefix, index plus one
 	verdict uint32 // index of the verdict plus one; 0: none
-	draw    uint32 // index of the draw
+	draw    uint32 // index of the lots
 }
 
 // refinement is a table whose labels are indices of traits.
@@ -67,7 +67,7 @@ func (p *Prepared) refine() refinement {
 	if p.ranker.Ties() {
 		draws := newDraws(p.ranker, p.in.Epoch)
 		r.by(draws.table(places), func(t *traits, i uint32) { t.draw = i })
-		p.draws = draws.draws
+		p.lots = draws.lots
 	}
 	if measured := p.verdictTable(); measured != nil {
 		r.by(measured, func(t *traits, i uint32) { t.verdict = i })
@@ -84,17 +84,26 @@ func (p *Prepared) location(t traits) landfall.Location {
 	return loc
 }
 
-// draws are the draws of all prefixes, each kept once.
+// few is how many different draws there may be for prefixes that drew the same
+// to be looked for: with more, hardly two do.
+const few = 1 << 16
+
+// draws are the lots of all prefixes, those that order all edges alike once if
+// there are few such orders.
 type draws struct {
 	ranker *steer.Ranker
 	epoch  uint64
-	draws  []steer.Draw
-	index  map[steer.Draw]uint32
+	lots   []steer.Lots
+	index  map[steer.Draw]uint32 // nil if there are many
 	leaves []prefix.Leaf
 }
 
 func newDraws(r *steer.Ranker, epoch uint64) *draws {
-	return &draws{ranker: r, epoch: epoch, draws: []steer.Draw{""}, index: map[steer.Draw]uint32{"": 0}}
+	d := &draws{ranker: r, epoch: epoch, lots: []steer.Lots{0}}
+	if r.Draws() <= few {
+		d.index = map[steer.Draw]uint32{"": 0}
+	}
+	return d
 }
 
 // table has for every address the index of its draw.
@@ -135,14 +144,21 @@ func (d *draws) each(p netip.Prefix, bits int) {
 }
 
 func (d *draws) add(p netip.Prefix) {
-	draw := d.ranker.Draw(p, d.epoch)
-	i, ok := d.index[draw]
-	if !ok {
-		i = uint32(len(d.draws))
-		d.index[draw] = i
-		d.draws = append(d.draws, draw)
+	d.leaves = append(d.leaves, prefix.Leaf{Prefix: p, Label: d.number(p)})
+}
+
+// number is the index of what a prefix drew.
+func (d *draws) number(p netip.Prefix) uint32 {
+	next := uint32(len(d.lots))
+	if d.index != nil {
+		draw := d.ranker.Draw(p, d.epoch)
+		if i, ok := d.index[draw]; ok {
+			return i
+		}
+		d.index[draw] = next
 	}
-	d.leaves = append(d.leaves, prefix.Leaf{Prefix: p, Label: i})
+	d.lots = append(d.lots, d.ranker.Lots(p, d.epoch))
+	return next
 }
 
 // halves splits a prefix that is not a single address.

@@ -206,5 +206,5 @@ func (r *relief) instead(c *crowd, from, to int) pick {
 			r.filler.add(&next, from)
 		}
 	}
-	return next.ordered(r.ranks[c.class.rank])
+	return next.ordered(r.ranking(c.class.rank))
 }

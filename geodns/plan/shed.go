@@ -108,7 +108,7 @@ func (w *work) may(edge int, all bool) bool { return !all || w.fits[edge] }
 // nobody has room.
 func (w *work) aim(c *crowd, edge int, all bool) bool {
 	kept := w.picks[c.pick].without(edge)
-	rank := w.ranks[c.class.rank]
+	rank := w.ranking(c.class.rank)
 	more := false // edges that could, but have no room
 	c.next = w.filler.fill(kept, rank, func(e int) bool {
 		if e == edge || !w.may(e, all) {
@@ -189,7 +189,7 @@ func (w *work) squeeze(c *crowd, edge int, all bool) {
 			queue = append([]int{i, w.put(right, i, c.pick)}, queue...)
 			continue
 		}
-		next := w.filler.fill(from.without(edge), w.byOverload(), func(e int) bool { return w.fits[e] }).ordered(w.ranks[c.class.rank])
+		next := w.filler.fill(from.without(edge), listed(w.byOverload()), func(e int) bool { return w.fits[e] }).ordered(w.ranking(c.class.rank))
 		w.turn(from, next, w.pieces[i].weight)
 		w.told[i] = w.intern(next)
 	}
@@ -205,7 +205,7 @@ func (w *work) heavy(p piece) bool {
 func (w *work) spare(c *crowd, edge int, weight float64, all bool) (pick, bool) {
 	from := w.picks[c.pick]
 	share := from.share(edge)
-	next := w.filler.fill(from.without(edge), w.ranks[c.class.rank], func(e int) bool {
+	next := w.filler.fill(from.without(edge), w.ranking(c.class.rank), func(e int) bool {
 		return e != edge && w.may(e, all) && w.load[e]+weight*share <= w.capacity[e]
 	})
 	return next, w.filler.full(&next) && w.holds(from, next, weight)

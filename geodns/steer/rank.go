@@ -95,24 +95,30 @@ type View struct {
 
 // Rank puts all edges in order, the best first, whether they are up or not.
 func (r *Ranker) Rank(v View) []int {
-	preferred, measured := r.preferred(v.Preference), r.measured(v.Measured)
 	order := make([]int, len(r.edges))
 	for i := range order {
 		order[i] = i
 	}
+	compare := r.comparing(v)
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(
-			cmp.Compare(preferred[a], preferred[b]),
-			cmp.Compare(measured[a], measured[b]),
-			compareBool(!v.Known && r.edges[a].Region == r.home.ID, !v.Known && r.edges[b].Region == r.home.ID),
-			cmp.Compare(v.Distances[a], v.Distances[b]),
-			cmp.Compare(r.places[a].Lat, r.places[b].Lat),
-			cmp.Compare(r.places[a].Lon, r.places[b].Lon),
-			cmp.Compare(v.Draw.position(a), v.Draw.position(b)),
-			a-b,
-		)
+		if c := compare(a, b); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(v.Draw.position(a), v.Draw.position(b)), a-b)
 	})
 	return order
+}
+
+// comparing compares edges by all but what they drew.
+func (r *Ranker) comparing(v View) func(a, b int) int {
+	preferred, measured := r.preferred(v.Preference), r.measured(v.Measured)
+	away := func(e int) bool { return !v.Known && r.edges[e].Region == r.home.ID }
+	return func(a, b int) int {
+		if c := cmp.Or(preferred[a]-preferred[b], measured[a]-measured[b], compareBool(away(a), away(b)), cmp.Compare(v.Distances[a], v.Distances[b])); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(r.places[a].Lat, r.places[b].Lat), cmp.Compare(r.places[a].Lon, r.places[b].Lon))
+	}
 }
 
 // Preferred is where an edge's region stands in the list of a preference,

@@ -63,32 +63,62 @@ func (d Draw) position(edge int) int {
 // Ties reports whether any two edges stand at one place, so that they draw.
 func (r *Ranker) Ties() bool { return len(r.ties) > 0 }
 
-// Draw draws for a prefix: at each place the edges come in the order of a
-// rendezvous hash by weight, so that each is first for its part of all
-// prefixes, and when one goes only its prefixes find others. Nobody draws for
-// the zero Prefix.
-func (r *Ranker) Draw(p netip.Prefix, epoch uint64) Draw {
+// Draws is how many different draws there can be: a float, for it is a
+// product of factorials.
+func (r *Ranker) Draws() float64 {
+	out := 1.0
+	for _, tie := range r.ties {
+		out *= math.Gamma(float64(len(tie) + 1))
+	}
+	return out
+}
+
+// Lots are what a prefix drew, before anybody looked who comes first: where
+// many edges stand at one place most never need to know. 0 is nobody's.
+type Lots uint64
+
+// Lots are those of a prefix; nobody draws for the zero Prefix.
+func (r *Ranker) Lots(p netip.Prefix, epoch uint64) Lots {
 	if len(r.ties) == 0 || !p.IsValid() {
-		return ""
+		return 0
 	}
 	key := r.key(p)
-	key = mix(key ^ (epoch+key%SpreadEpochs)/SpreadEpochs)
+	return Lots(mix(key ^ (epoch+key%SpreadEpochs)/SpreadEpochs))
+}
+
+// Lot is that of one edge: at each place the edge with the smallest comes
+// first, of equal ones the first by id. It is a rendezvous hash by weight, so
+// that each is first for its part of all prefixes, and when one goes only its
+// prefixes find others.
+func (r *Ranker) Lot(l Lots, edge int) float64 {
+	if l == 0 {
+		return 0
+	}
+	// The smaller of exponential variables with rates a and b is the first
+	// with probability a/(a+b).
+	u := (float64(mix(uint64(l)^r.salts[edge])>>11) + 0.5) / (1 << 53)
+	return -math.Log(u) / r.weights[edge]
+}
+
+// Draw puts the edges at each place in the order of their lots.
+func (r *Ranker) Draw(p netip.Prefix, epoch uint64) Draw {
+	lots := r.Lots(p, epoch)
+	if lots == 0 {
+		return ""
+	}
 	order := make([]byte, 2*len(r.edges))
 	for _, tie := range r.ties {
-		type lot struct {
+		type drawn struct {
 			edge int
 			lot  float64
 		}
-		lots := make([]lot, len(tie))
+		all := make([]drawn, len(tie))
 		for i, e := range tie {
-			// The smaller of exponential variables with rates a and b is the
-			// first with probability a/(a+b).
-			u := (float64(mix(key^r.salts[e])>>11) + 0.5) / (1 << 53)
-			lots[i] = lot{e, -math.Log(u) / r.weights[e]}
+			all[i] = drawn{e, r.Lot(lots, e)}
 		}
-		slices.SortFunc(lots, func(a, b lot) int { return cmp.Or(cmp.Compare(a.lot, b.lot), a.edge-b.edge) })
-		for i, l := range lots {
-			binary.BigEndian.PutUint16(order[2*l.edge:], uint16(min(i, math.MaxUint16)))
+		slices.SortFunc(all, func(a, b drawn) int { return cmp.Or(cmp.Compare(a.lot, b.lot), a.edge-b.edge) })
+		for i, d := range all {
+			binary.BigEndian.PutUint16(order[2*d.edge:], uint16(min(i, math.MaxUint16)))
 		}
 	}
 	return Draw(order)
