@@ -36,8 +36,10 @@ func (m *Map) Check() []Fault {
 	c.nodes()
 	c.services()
 	c.records()
+	c.zones()
 	c.overrides()
 	c.preferences()
+	c.secondaries()
 	c.policy()
 	c.ceilings()
 	c.health()
@@ -114,6 +116,7 @@ func (c *checker) nodes() {
 		c.nodeRegion(path, n)
 		c.nodeRoles(path, n)
 		c.nodeAddresses(path, n, places)
+		c.nodeProtocols(path, n)
 		if other, twice := keys[n.Key]; twice && !n.Key.IsZero() {
 			c.fault(path+".key", "a key belongs to one server: delete the copied state directory and join again", "node %q has the key of node %q", n.ID, other)
 		}
@@ -161,6 +164,27 @@ func (c *checker) nodeRoles(path string, n Node) {
 	_, known := c.m.Region(n.Region)
 	if home, ok := c.m.Home(); ok && known && n.Has(RoleOrigin) && n.Region != home.ID {
 		c.fault(path+".roles", fmt.Sprintf("the origin runs in the home region %q", home.ID), "node %q has the role origin outside the home region", n.ID)
+	}
+}
+
+// nodeProtocols judges what HTTPS records tell of an edge. Each speaks HTTP/1.1,
+// so that several of them always have something in common (RFC 9460, 7.1.2).
+func (c *checker) nodeProtocols(path string, n Node) {
+	switch {
+	case len(n.Protocols) == 0:
+		return
+	case !n.Key.IsZero():
+		c.fault(path+".protocols", "leave it out", "node %q: Landfall's edges speak h2 and http/1.1", n.ID)
+	case !slices.Contains(n.Protocols, "http/1.1"):
+		c.fault(path+".protocols", `add "http/1.1": clients take it for granted`, "node %q does not speak http/1.1", n.ID)
+	}
+	for j, p := range n.Protocols {
+		at := fmt.Sprintf("%s.protocols[%d]", path, j)
+		if !slices.Contains([]string{"h3", "h2", "http/1.1"}, p) {
+			c.fault(at, `want "h3", "h2" or "http/1.1"`, "node %q: unknown protocol %q", n.ID, p)
+		} else if slices.Index(n.Protocols, p) < j {
+			c.fault(at, "name each protocol once", "node %q has the protocol %q twice", n.ID, p)
+		}
 	}
 }
 
@@ -215,25 +239,4 @@ func badAddr(a netip.Addr) string {
 		return "has a zone, which means nothing to others"
 	}
 	return ""
-}
-
-func (c *checker) records() {
-	for i, r := range c.m.Records {
-		path := fmt.Sprintf("record[%d]", i)
-		name := strings.TrimPrefix(r.Name, "*.")
-		if why := badRecordName(name); why != "" {
-			c.fault(path+".name", "want a full name in the zone, without the final dot", "record name %q %s", r.Name, why)
-		} else if c.domain && !InZone(name, c.m.Domain) {
-			c.fault(path+".name", fmt.Sprintf("name it under %q", c.m.Domain), "record %q is outside the domain", r.Name)
-		}
-		if r.Type == "" {
-			c.fault(path+".type", `such as type = "MX"`, "record %q has no type", r.Name)
-		}
-		if r.Data == "" {
-			c.fault(path+".data", `such as data = "10 mail.example.com."`, "record %q has no data", r.Name)
-		}
-		if r.TTL < 0 || r.TTL > MaxTTL {
-			c.fault(path+".ttl", "want 0s to 24h", "record %q: ttl %v is out of range", r.Name, r.TTL)
-		}
-	}
 }

@@ -29,17 +29,25 @@ func (c *checker) services() {
 	}
 }
 
-// serviceZone judges whether the host lies where the map says it does.
+// serviceZone judges whether the host lies where the map says it does, and
+// whether there is an authority that signs for it: where none has been made,
+// edges have their certificates from elsewhere.
 func (c *checker) serviceZone(path string, s Service) {
-	switch inside := InZone(s.Host, c.m.Domain); {
-	case inside && s.External:
+	zone := c.m.Zone(s.Host)
+	switch inside := zone != ""; {
+	case inside && s.External && zone == c.m.Domain:
 		c.fault(path+".external", "leave external out", "host %q is inside the domain", s.Host)
-	case !inside && !s.External:
-		c.fault(path+".host", fmt.Sprintf("name it under the domain %q; or, if you keep its zone elsewhere, write external = true and make it a CNAME of %q there", c.m.Domain, SteeredName(s.Host, c.m.Domain)), "host %q is outside the domain", s.Host)
-	case !inside && !c.m.ACME.Agreed:
+	case inside && s.External:
+		c.fault(path+".external", "leave external out", "host %q is inside the zone %q", s.Host, zone)
+	case inside && !InZone(s.Host, c.m.Domain) && !c.m.ACME.Agreed && c.m.Authority != "":
+		c.fault(path+".host", "agree to an authority's terms in [acme]", "host %q is outside the domain, and the network's own authority signs for the domain alone", s.Host)
+	case inside:
+	case !s.External:
+		c.fault(path+".host", fmt.Sprintf("name it under the domain %q; or, if you keep its zone elsewhere, write external = true and make it a CNAME of %q there", c.m.Domain, c.m.SteeredName(s.Host)), "host %q is outside the domain", s.Host)
+	case !c.m.ACME.Agreed:
 		c.fault(path+".external", "agree to an authority's terms in [acme]", "host %q is outside the domain, and the network's own authority signs for the domain alone", s.Host)
-	case !inside && badDomain(SteeredName(s.Host, c.m.Domain)) != "":
-		c.fault(path+".host", "choose a shorter name or domain", "host %q: its name in the zone, %q, %s", s.Host, SteeredName(s.Host, c.m.Domain), badDomain(SteeredName(s.Host, c.m.Domain)))
+	case badDomain(c.m.SteeredName(s.Host)) != "":
+		c.fault(path+".host", "choose a shorter name or domain", "host %q: its name in the zone, %q, %s", s.Host, c.m.SteeredName(s.Host), badDomain(c.m.SteeredName(s.Host)))
 	}
 }
 

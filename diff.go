@@ -39,11 +39,14 @@ func Diff(old, new *Map) []Change {
 	out = append(out, each("region", old.Regions, new.Regions, func(r Region) string { return string(r.ID) })...)
 	out = append(out, each("node", old.Nodes, new.Nodes, func(n Node) string { return string(n.ID) })...)
 	out = append(out, each("service", old.Services, new.Services, func(s Service) string { return s.Host })...)
-	out = append(out, each("record", old.Records, new.Records, func(r Record) string { return r.Name + " " + r.Type + " " + r.Data })...)
+	out = append(out, each("record", old.Records, new.Records, Record.key)...)
+	out = append(out, zones(old.Zones, new.Zones)...)
 	out = append(out, each("override", old.Overrides, new.Overrides, Override.Of)...)
 	out = append(out, each("preference", old.Preferences, new.Preferences, Preference.For)...)
+	out = append(out, each("secondary", old.Secondaries, new.Secondaries, Secondary.Who)...)
 	out = append(out, fields("steering", old.Steering, new.Steering)...)
 	out = append(out, fields("health", old.Health, new.Health)...)
+	out = append(out, fields("dns", old.DNS, new.DNS)...)
 	out = append(out, fields("acme", old.ACME, new.ACME)...)
 	out = append(out, fields("ports", old.Ports, new.Ports)...)
 	out = append(out, fields("authority", longText{old.Authority}, longText{new.Authority})...)
@@ -81,6 +84,29 @@ func each[T any](kind string, old, new []T, key func(T) string) []Change {
 	}
 	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Compare(a.What, b.What) })
 	return out
+}
+
+// zones compares zones: those in both record by record.
+func zones(old, new []Zone) (out []Change) {
+	type zone struct {
+		Name    string
+		Records int
+	}
+	before := map[string][]Record{}
+	var were, are []zone
+	for _, o := range old {
+		before[o.Name] = o.Records
+		were = append(were, zone{o.Name, len(o.Records)})
+	}
+	for _, n := range new {
+		size := len(n.Records)
+		if records, ok := before[n.Name]; ok {
+			out = append(out, each("zone "+n.Name+": record", records, n.Records, Record.key)...)
+			size = len(records) // or it would be told once more
+		}
+		are = append(are, zone{n.Name, size})
+	}
+	return append(each("zone", were, are, func(z zone) string { return z.Name }), out...)
 }
 
 // fields compares two values of one struct type field by field.

@@ -32,6 +32,9 @@ type Map struct {
 	Overrides   []Override   `json:"overrides,omitempty"`   // where addresses are, better known than databases do
 	Preferences []Preference `json:"preferences,omitempty"` // which regions some clients go to first
 
+	Secondaries []Secondary `json:"secondaries,omitempty"` // name servers of others that hold copies of zones
+	DNS         DNS         `json:"dns,omitzero"`          // what name servers tell of themselves
+
 	// Authority is the certificate of the network's own authority in PEM. It
 	// signs the edges' certificates where ACME is not agreed to.
 	Authority string `json:"authority,omitempty"`
@@ -64,6 +67,9 @@ type Ports struct {
 	HTTP  uint16 `json:"http,omitzero"`  // 0 means 80
 	HTTPS uint16 `json:"https,omitzero"` // 0 means 443
 	DNS   uint16 `json:"dns,omitzero"`   // 0 means 53
+
+	DNSTLS   uint16 `json:"dns_tls,omitzero"`   // queries by TLS (RFC 7858); 0: nobody listens
+	DNSHTTPS uint16 `json:"dns_https,omitzero"` // queries by HTTPS (RFC 8484); 0: nobody listens
 }
 
 // EffectiveHTTP is the port that edges send plain HTTP to HTTPS from.
@@ -101,6 +107,10 @@ func (m *Map) Clone() *Map {
 		c.Zones[i].Records = slices.Clone(z.Records)
 	}
 	c.Overrides = slices.Clone(m.Overrides)
+	c.Secondaries = slices.Clone(m.Secondaries)
+	for i, s := range c.Secondaries {
+		c.Secondaries[i].From = slices.Clone(s.From)
+	}
 	c.Preferences = slices.Clone(m.Preferences)
 	for i, p := range c.Preferences {
 		c.Preferences[i].Regions = slices.Clone(p.Regions)

@@ -1,6 +1,9 @@
 package landfall
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // CanonicalHost folds a host name as a client wrote it (any case, a port, a
 // final dot) into the form that maps use. It does not judge the result: a
@@ -18,14 +21,33 @@ func InZone(name, domain string) bool {
 	return ok && domain != "" && (rest == "" || strings.HasSuffix(rest, "."))
 }
 
-// SteeredName is the name in the zone of a domain whose answers name edges for
-// a host: the host itself if it is in the zone, else host.domain, which the
+// Zone is the name of the zone that a name is in: of the map's domain and its
+// zones the longest that the name is or lies below. It is empty if there is
+// none.
+func (m *Map) Zone(name string) string {
+	best := ""
+	if InZone(name, m.Domain) {
+		best = m.Domain
+	}
+	for _, z := range m.Zones {
+		if len(z.Name) > len(best) && InZone(name, z.Name) {
+			best = z.Name
+		}
+	}
+	return best
+}
+
+// Holds reports whether a name is in one of the map's zones.
+func (m *Map) Holds(name string) bool { return m.Zone(name) != "" }
+
+// SteeredName is the name in one of the map's zones whose answers name edges
+// for a host: the host itself if it is in one, else host.domain, which the
 // owner of the host's zone makes the host an alias of (RFC 1034, 3.6.2).
-func SteeredName(host, domain string) string {
-	if InZone(host, domain) {
+func (m *Map) SteeredName(host string) string {
+	if m.Holds(host) {
 		return host
 	}
-	return host + "." + domain
+	return host + "." + m.Domain
 }
 
 // badLabel says what keeps s from being one label of a host name (RFC 1123,
@@ -58,6 +80,26 @@ func badDomain(s string) string { return badName(s, 2, badLabel) }
 // "_acme-challenge" (RFC 8552).
 func badRecordName(s string) string {
 	return badName(s, 1, func(l string) string { return badLabel(strings.TrimPrefix(l, "_")) })
+}
+
+// badZone says what keeps s from being the name of a zone, in lower case and
+// without a final dot, or is empty. Zones of addresses may have other
+// characters in their labels (RFC 2317, 4).
+func badZone(s string) string {
+	return badName(s, 1, func(l string) string {
+		for _, r := range l {
+			switch {
+			case r >= 'A' && r <= 'Z':
+				return "has a capital letter"
+			case r <= ' ' || r >= 0x7f || strings.ContainsRune(`"\\*()@$;`, r):
+				return fmt.Sprintf("has the character %q", r)
+			}
+		}
+		if len(l) > 63 {
+			return "has a label of more than 63 characters"
+		}
+		return ""
+	})
 }
 
 func badName(s string, labels int, bad func(string) string) string {

@@ -56,6 +56,11 @@ type Node struct {
 	// Steering.Ceiling.
 	Ceiling int `json:"ceiling,omitzero"`
 
+	// Protocols are what an edge that is not Landfall's speaks to users, by
+	// their names in ALPN (RFC 7301), best first; empty means h2 and http/1.1,
+	// which Landfall's own speak.
+	Protocols []string `json:"protocols,omitempty"`
+
 	// Endpoints are where other nodes send WireGuard datagrams, best first.
 	Endpoints []netip.AddrPort `json:"endpoints,omitempty"`
 	// Mesh is the node's address inside the mesh; see MeshAddr.
@@ -92,6 +97,14 @@ func (n Node) EffectiveWeight() int {
 	return n.Weight
 }
 
+// EffectiveProtocols is Protocols with its default filled in.
+func (n Node) EffectiveProtocols() []string {
+	if len(n.Protocols) == 0 {
+		return []string{"h2", "http/1.1"}
+	}
+	return n.Protocols
+}
+
 // EffectiveState is State with its default filled in.
 func (n Node) EffectiveState() State {
 	if n.State == "" {
@@ -104,6 +117,7 @@ func (n Node) clone() Node {
 	n.Roles = slices.Clone(n.Roles)
 	n.Advertised = slices.Clone(n.Advertised)
 	n.Bound = slices.Clone(n.Bound)
+	n.Protocols = slices.Clone(n.Protocols)
 	n.Endpoints = slices.Clone(n.Endpoints)
 	n.Sealing.MLKEM = slices.Clone(n.Sealing.MLKEM)
 	return n

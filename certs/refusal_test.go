@@ -17,7 +17,7 @@ import (
 func TestProblemsNameHostWordsAndCure(t *testing.T) {
 	const urn = "urn:ietf:params:acme:error:"
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	a := &ACME{cfg: ACMEConfig{Domain: "edge.example.com", Policy: landfall.ACME{Directory: "https://ca.example/dir"}}}
+	a := &ACME{cfg: ACMEConfig{Map: &landfall.Map{Domain: "edge.example.com"}, Policy: landfall.ACME{Directory: "https://ca.example/dir"}}}
 	two := []string{"a.edge.example.com", "b.edge.example.com"}
 	limited := &acme.Error{ProblemType: urn + "rateLimited", Detail: "too many certificates", Header: http.Header{"Retry-After": {"3600"}}}
 	for _, c := range []struct {
@@ -70,8 +70,9 @@ func TestChallengesAreNamedInTheZone(t *testing.T) {
 		"edge.example.com":     "_acme-challenge.edge.example.com",
 		"app.edge.example.com": "_acme-challenge.app.edge.example.com",
 		"app.other.org":        "_acme-challenge.app.other.org.edge.example.com",
+		"app.example.net":      "_acme-challenge.app.example.net",
 	} {
-		if got := ChallengeName(host, "edge.example.com"); got != want {
+		if got := ChallengeName(host, &landfall.Map{Domain: "edge.example.com", Zones: []landfall.Zone{{Name: "example.net"}}}); got != want {
 			t.Errorf("%s: %s", host, got)
 		}
 	}

@@ -40,11 +40,11 @@ type Challenges interface {
 // challengeLabel is where an authority looks (RFC 8555, 8.4).
 const challengeLabel = "_acme-challenge."
 
-// ChallengeName is the name in the zone of a domain whose TXT records prove a
-// host. The owner of a host outside of the domain makes "_acme-challenge." and
-// the host an alias of it.
-func ChallengeName(host, domain string) string {
-	return challengeLabel + landfall.SteeredName(host, domain)
+// ChallengeName is the name in the zones of a map whose TXT records prove a
+// host. The owner of a host outside of them makes "_acme-challenge." and the
+// host an alias of it.
+func ChallengeName(host string, m *landfall.Map) string {
+	return challengeLabel + m.SteeredName(host)
 }
 
 // Refusal is an authority's objection.

@@ -256,7 +256,7 @@ func TestConfigurationsAreChecked(t *testing.T) {
 	if _, err := NewServer(ServerConfig{}); err == nil {
 		t.Error("a server without a keeper")
 	}
-	if _, err := NewACME(ACMEConfig{Dir: dir, Domain: "landfall.test", Policy: landfall.ACME{Agreed: true}}); err == nil {
+	if _, err := NewACME(ACMEConfig{Dir: dir, Map: &landfall.Map{Domain: "landfall.test"}, Policy: landfall.ACME{Agreed: true}}); err == nil {
 		t.Error("ACME without challenges")
 	}
 }

@@ -58,6 +58,7 @@ func (s *snapshot) keep(before *snapshot) {
 
 func (s *snapshot) choice(c plan.Choice) choice {
 	var out choice
+	out.ALPN = s.zones.ALPN(c.Edges)
 	for _, a := range c.V4 {
 		out.V4 = append(out.V4, a.AsSlice())
 	}

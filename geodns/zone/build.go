@@ -65,7 +65,7 @@ type draft struct {
 func newBuilder(m *landfall.Map) *builder {
 	return &builder{
 		m: m, drafts: map[Name]*draft{}, addressed: map[Name]bool{}, targets: map[Name]bool{},
-		zones: &Zones{byApex: map[Name]*Zone{}, edges: map[landfall.NodeID]Addresses{}},
+		zones: &Zones{byApex: map[Name]*Zone{}, edges: map[landfall.NodeID]Addresses{}, protocols: map[landfall.NodeID][]string{}},
 	}
 }
 
@@ -234,12 +234,12 @@ func (b *builder) soa(d *draft, servers []Name) *dns.SOA {
 
 func (b *builder) services() {
 	for n := range b.m.Having(landfall.RoleEdge) {
-		b.zones.edges[n.ID] = addressesOf(n)
+		b.zones.edges[n.ID], b.zones.protocols[n.ID] = addressesOf(n), n.EffectiveProtocols()
 	}
 	for i, s := range b.m.Services {
 		path, host := fmt.Sprintf("service[%d].host", i), s.Host
 		if s.External { // its owner's zone has an alias of the name in ours
-			host = landfall.SteeredName(s.Host, b.m.Domain)
+			host = b.m.SteeredName(s.Host)
 		}
 		name, err := ParseName(host)
 		var d *draft

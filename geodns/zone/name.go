@@ -92,6 +92,10 @@ func (n Name) label(at uint8) Name { return n[at+1:][:n[at]] }
 // parent is the name without its first label; the root has none.
 func (n Name) parent() Name { return n[1+int(n[0]):] }
 
+// Wildcard is the name whose records names below n are answered with that do
+// not exist (RFC 4592, 2.1.1).
+func (n Name) Wildcard() Name { return n.child("*") }
+
 // child is the name with a label in front.
 func (n Name) child(label string) Name {
 	return Name([]byte{byte(len(label))}) + Name(label) + n

@@ -2,18 +2,21 @@ package zone
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"landfall"
 )
 
-// Addresses are those of one node, as the RDATA of A and AAAA records.
+// Addresses are those of one node, or of several that are named together, as
+// the RDATA of A and AAAA records.
 type Addresses struct {
 	V4, V6 [][]byte
+	ALPN   []byte // value of the parameter alpn: what they all speak (RFC 9460, 7.1.1); empty says nothing of it
 }
 
 func addressesOf(n landfall.Node) Addresses {
-	var out Addresses
+	out := Addresses{ALPN: alpn(n.EffectiveProtocols())}
 	for _, a := range n.Advertised {
 		switch a = a.Unmap(); {
 		case a.Is4():
@@ -25,34 +28,53 @@ func addressesOf(n landfall.Node) Addresses {
 	return out
 }
 
+// alpn is a list of protocols as the parameter alpn has it.
+func alpn(protocols []string) (value []byte) {
+	for _, p := range protocols {
+		value = append(append(value, byte(len(p))), p...)
+	}
+	return value
+}
+
+// ALPN is what all of some edges speak, in the order of the first, as
+// Addresses has it.
+func (z *Zones) ALPN(edges []landfall.NodeID) []byte {
+	if len(edges) == 0 {
+		return nil
+	}
+	common := slices.Clone(z.protocols[edges[0]])
+	for _, id := range edges[1:] {
+		common = slices.DeleteFunc(common, func(p string) bool { return !slices.Contains(z.protocols[id], p) })
+	}
+	return alpn(common)
+}
+
 // Steered is a name whose answers name edges.
 type Steered struct {
 	TTL uint32
 
-	service []byte // RDATA of the HTTPS record up to the hints; nil if there is none
+	https bool
+	port  uint16
 }
 
 func newSteered(s landfall.Service, steering landfall.Steering, port uint16) *Steered {
-	out := &Steered{TTL: seconds(steering.EffectiveTTL())}
-	if s.Kind == landfall.TCP {
-		return out
-	}
-	// RFC 9460, 2.2 and 7: priority 1, the name itself, and parameters by key.
-	out.service = []byte{0, 1, 0}
-	out.service = appendParam(out.service, keyALPN, []byte("\x02h2\x08http/1.1"))
-	if port != 443 {
-		out.service = appendParam(out.service, keyPort, binary.BigEndian.AppendUint16(nil, port))
-	}
-	return out
+	return &Steered{TTL: seconds(steering.EffectiveTTL()), https: s.Kind != landfall.TCP, port: port}
 }
 
 // HTTPS reports whether the name has an HTTPS record.
-func (s *Steered) HTTPS() bool { return s.service != nil }
+func (s *Steered) HTTPS() bool { return s.https }
 
-// AppendHTTPS appends the RDATA of the HTTPS record (RFC 9460, 2.2) whose
-// hints are the given addresses.
+// AppendHTTPS appends the RDATA of the HTTPS record that sends clients to the
+// given addresses (RFC 9460, 2.2): priority 1, the name itself, and parameters
+// by key.
 func (s *Steered) AppendHTTPS(b []byte, hints Addresses) []byte {
-	b = append(b, s.service...)
+	b = append(b, 0, 1, 0)
+	if len(hints.ALPN) > 0 {
+		b = appendParam(b, keyALPN, hints.ALPN)
+	}
+	if s.port != 443 {
+		b = appendParam(b, keyPort, []byte{byte(s.port >> 8), byte(s.port)})
+	}
 	b = appendHint(b, keyIPv4Hint, hints.V4)
 	return appendHint(b, keyIPv6Hint, hints.V6)
 }

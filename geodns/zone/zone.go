@@ -9,10 +9,12 @@ import (
 
 // Zone is the data of one zone.
 type Zone struct {
-	Apex Name // the name of the zone itself
+	Apex   Name // the name of the zone itself
+	Secure bool // it is signed
 
 	nodes map[Name]*Node
 	names []Name // of nodes, in canonical order
+	chain []Name // those that have NSEC records, in canonical order
 }
 
 // Node is what the zone knows about one name. A name that only has others
@@ -22,8 +24,10 @@ type Node struct {
 	Steered *Steered // not nil where edges are named: the name of a service
 	Glue    []Glue   // addresses of the name servers, where there is an NS set
 
-	cut       *Cut // the delegation that the name is part of
-	redirects bool // has a DNAME record
+	cut       *Cut     // the delegation that the name is part of
+	redirects bool     // has a DNAME record
+	shadow    bool     // a wildcard that no answer is made of
+	denials   []denial // what says that the name has no more
 }
 
 // Set is a set of records of one name and type (RFC 2181, 5).
@@ -91,7 +95,7 @@ func (z *Zone) Find(name Name) Match {
 	case node.redirects:
 		return Match{Kind: Redirected, Node: node, Encloser: at}
 	}
-	if wild := at.child("*"); z.nodes[wild] != nil {
+	if wild := at.child("*"); z.nodes[wild] != nil && !z.nodes[wild].shadow {
 		return Match{Kind: Found, Node: z.nodes[wild], Encloser: at, Source: wild}
 	}
 	return Match{Kind: Missing, Encloser: at}

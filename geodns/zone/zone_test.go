@@ -350,9 +350,9 @@ func TestHTTPSRecord(t *testing.T) {
 		hints Addresses
 		want  string
 	}{
-		{0, Addresses{}, `1 . alpn="h2,http/1.1"`},
-		{443, Addresses{V4: v4}, `1 . alpn="h2,http/1.1" ipv4hint="192.0.2.1,192.0.2.2"`},
-		{8443, Addresses{V4: v4, V6: v6}, `1 . alpn="h2,http/1.1" port="8443" ipv4hint="192.0.2.1,192.0.2.2" ipv6hint="2001:db8::1"`},
+		{0, Addresses{}, `1 .`},
+		{443, Addresses{V4: v4, ALPN: []byte("\x02h2\x08http/1.1")}, `1 . alpn="h2,http/1.1" ipv4hint="192.0.2.1,192.0.2.2"`},
+		{8443, Addresses{V4: v4, V6: v6, ALPN: []byte("\x08http/1.1")}, `1 . alpn="http/1.1" port="8443" ipv4hint="192.0.2.1,192.0.2.2" ipv6hint="2001:db8::1"`},
 	} {
 		m := testMap()
 		m.Ports.HTTPS = tt.port
@@ -361,5 +361,32 @@ func TestHTTPSRecord(t *testing.T) {
 		if err != nil || n != len(data) || !strings.HasSuffix(rr.String(), tt.want) {
 			t.Errorf("port %d: %v, %v, want %s", tt.port, rr, err, tt.want)
 		}
+	}
+}
+
+// What an HTTPS record names is what every edge in the answer speaks.
+func TestProtocolsThatEdgesHaveInCommon(t *testing.T) {
+	m := testMap()
+	m.Nodes[0].Protocols = []string{"h3", "h2", "http/1.1"}
+	m.Nodes[2].State = landfall.Active
+	m.Nodes[2].Protocols = []string{"http/1.1", "h3"}
+	z := buildAll(t, m)
+	for _, tt := range []struct {
+		edges []landfall.NodeID
+		want  string
+	}{
+		{nil, ""},
+		{[]landfall.NodeID{"fra1"}, "\x02h3\x02h2\x08http/1.1"},
+		{[]landfall.NodeID{"fra2"}, "\x02h2\x08http/1.1"}, // says nothing
+		{[]landfall.NodeID{"fra1", "fra2"}, "\x02h2\x08http/1.1"},
+		{[]landfall.NodeID{"fra3", "fra1"}, "\x08http/1.1\x02h3"},
+		{[]landfall.NodeID{"fra1", "fra2", "fra3"}, "\x08http/1.1"},
+	} {
+		if got := z.ALPN(tt.edges); string(got) != tt.want {
+			t.Errorf("%v: %q, want %q", tt.edges, got, tt.want)
+		}
+	}
+	if got := z.Edge("fra3").ALPN; string(got) != "\x08http/1.1\x02h3" {
+		t.Errorf("of one edge: %q", got)
 	}
 }

@@ -13,7 +13,9 @@ type Zones struct {
 	byApex map[Name]*Zone
 	all    []*Zone // by apex, in canonical order
 	domain *Zone
-	edges  map[landfall.NodeID]Addresses
+
+	edges     map[landfall.NodeID]Addresses
+	protocols map[landfall.NodeID][]string // of edges
 }
 
 // Build makes the zones of a map, with TXT records for challenges by name. The

@@ -18,7 +18,7 @@ func (p *patient) aliases(ctx context.Context, n *notes) {
 		if !s.External {
 			continue
 		}
-		target := landfall.SteeredName(s.Host, p.Map.Domain)
+		target := p.Map.SteeredName(s.Host)
 		p.alias(ctx, n, s.Host, target)
 		if p.Map.ACME.Agreed {
 			p.alias(ctx, n, "_acme-challenge."+s.Host, "_acme-challenge."+target)

@@ -38,9 +38,9 @@ func (p *patient) caa(ctx context.Context, n *notes) {
 // forbidden tells of a host whose CAA records do not name the authority. The
 // closest records count, so one of ours, below the others, settles it.
 func (p *patient) forbidden(n *notes, s landfall.Service, at string, set []*dns.CAA) {
-	name := p.Map.Domain
+	name := p.Map.Zone(s.Host)
 	if s.External {
-		name = landfall.SteeredName(s.Host, p.Map.Domain)
+		name = p.Map.SteeredName(s.Host)
 	}
 	if len(p.acme.names) == 0 {
 		n.warn("dig CAA "+at, "the CAA records of %s name who may sign for %s, and the authority does not tell by which name it goes: %s", at, s.Host, issuers(set))

@@ -43,7 +43,7 @@ func (p *patient) resolved(ctx context.Context, n *notes) {
 		return
 	}
 	for _, s := range p.Map.Services {
-		host := landfall.SteeredName(s.Host, p.Map.Domain)
+		host := p.Map.SteeredName(s.Host)
 		addrs, err := p.addresses(ctx, host)
 		stray := slices.DeleteFunc(addrs, func(a netip.Addr) bool { return isEdge(p.Map, a) })
 		switch {

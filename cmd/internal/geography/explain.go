@@ -216,7 +216,7 @@ func steered(m *landfall.Map, name string) (string, error) {
 	for _, s := range m.Services {
 		host := s.Host
 		if s.External {
-			host = landfall.SteeredName(s.Host, m.Domain)
+			host = m.SteeredName(s.Host)
 		}
 		if name == "" || name == host || name == s.Host {
 			return host, nil

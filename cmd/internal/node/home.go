@@ -136,7 +136,7 @@ func (h *Home) signer(m *landfall.Map) (certs.Signer, error) {
 	if !m.ACME.Agreed {
 		return h.Authority, nil
 	}
-	return certs.NewACME(certs.ACMEConfig{Dir: h.accounts, Policy: m.ACME, Domain: m.Domain, Challenges: h.challenges, Log: h.log})
+	return certs.NewACME(certs.ACMEConfig{Dir: h.accounts, Policy: m.ACME, Map: m, Challenges: h.challenges, Log: h.log})
 }
 
 func (h *Home) root(dir, name string) (*os.Root, error) {

@@ -1,0 +1,51 @@
+package zone
+
+import (
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// NSEC is the RDATA of an NSEC record (RFC 4034, 4.1): the name that comes
+// next, and the types that the record's owner has.
+func NSEC(next Name, types ...uint16) []byte {
+	types = slices.Compact(slices.Sorted(slices.Values(types)))
+	b := []byte(next)
+	for len(types) > 0 {
+		window := types[0] >> 8
+		var bits [32]byte
+		used := 0
+		for len(types) > 0 && types[0]>>8 == window {
+			low := types[0] & 0xff
+			bits[low/8] |= 0x80 >> (low % 8)
+			used = int(low/8) + 1
+			types = types[1:]
+		}
+		b = append(b, byte(window), byte(used))
+		b = append(b, bits[:used]...)
+	}
+	return b
+}
+
+// Successor is the name right after another in canonical order (RFC 4034,
+// 6.1): an NSEC record with both says nothing of any third (RFC 9824, 3.1).
+// It is false if the name is too long to have one below it.
+func (n Name) Successor() (Name, bool) {
+	if len(n)+2 > maxName {
+		return "", false
+	}
+	return n.child("\x00"), true
+}
+
+// Nonexistent is the NSEC set for a name that does not exist, for negative
+// answers of the zone (RFC 9824, 3.1); false if the name is too long for one.
+func (z *Zone) Nonexistent(name Name) (Set, bool) {
+	next, ok := name.Successor()
+	if !ok {
+		return Set{}, false
+	}
+	return Set{
+		Type: dns.TypeNSEC, TTL: z.SOA().TTL,
+		Data: [][]byte{NSEC(next, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNXNAME)},
+	}, true
+}
