@@ -66,6 +66,16 @@ func (c *checker) ports() {
 	if p.EffectiveHTTP() == p.EffectiveHTTPS() {
 		c.fault("ports.http", "give http and https a port each", "port %d is both http and https", p.EffectiveHTTPS())
 	}
+	taken := map[uint16]string{p.EffectiveHTTP(): "http", p.EffectiveHTTPS(): "https", p.EffectiveDNS(): "dns"}
+	for _, n := range []struct {
+		key  string
+		port uint16
+	}{{"dns_tls", p.DNSTLS}, {"dns_https", p.DNSHTTPS}} {
+		if other := taken[n.port]; n.port != 0 && other != "" {
+			c.fault("ports."+n.key, "give it a port of its own; 853 is usual for TLS, 8443 can be had for HTTPS", "port %d is both %s and %s", n.port, other, n.key)
+		}
+		taken[n.port] = n.key
+	}
 }
 
 func (c *checker) acme() {

@@ -55,7 +55,7 @@ func (c *checker) serviceZone(path string, s Service) {
 // port as they share 443: by the server name.
 func (c *checker) serviceTCP(path string, s Service) {
 	switch {
-	case s.Kind == TCP && s.Port != 0 && slices.Contains([]uint16{c.m.Ports.EffectiveHTTP(), c.m.Ports.EffectiveDNS()}, s.Port):
+	case s.Kind == TCP && s.Port != 0 && slices.Contains([]uint16{c.m.Ports.EffectiveHTTP(), c.m.Ports.EffectiveDNS(), c.m.Ports.DNSTLS, c.m.Ports.DNSHTTPS}, s.Port):
 		c.fault(path+".port", "choose another, or leave port out to share that of HTTPS", "host %q: port %d is taken by the edges and name servers themselves", s.Host, s.Port)
 	case s.Kind != TCP && s.Port != 0:
 		c.fault(path+".port", `write kind = "tcp", or leave port out`, "host %q: a port of its own is for kind tcp", s.Host)

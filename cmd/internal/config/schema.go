@@ -18,8 +18,10 @@ func top(m *landfall.Map) []field {
 		{key: "record", read: tables(&m.Records, "record", "name", record)},
 		{key: "override", read: tables(&m.Overrides, "override", "prefix", override)},
 		{key: "preference", read: tables(&m.Preferences, "preference", "prefix", preference)},
+		{key: "secondary", read: tables(&m.Secondaries, "secondary", "address", secondary)},
 		{key: "steering", read: section(steering(&m.Steering))},
 		{key: "health", read: section(health(&m.Health))},
+		{key: "dns", read: section(dns(&m.DNS))},
 		{key: "acme", read: section(acme(&m.ACME))},
 		{key: "ports", read: section(ports(&m.Ports))},
 	}
@@ -88,6 +90,22 @@ func preference(p *landfall.Preference) []field {
 	}
 }
 
+func secondary(s *landfall.Secondary) []field {
+	return []field{
+		{key: "address", read: server(&s.Address)},
+		{key: "from", read: several(&s.From, prefix)},
+		{key: "key", read: words(&s.Key)},
+		{key: "zone", read: words(&s.Zone)},
+	}
+}
+
+func dns(n *landfall.DNS) []field {
+	return []field{
+		{key: "version", read: boolean(&n.Version)},
+		{key: "identity", read: boolean(&n.Identity)},
+	}
+}
+
 func health(h *landfall.Health) []field {
 	return []field{
 		{key: "probe", read: oneOf(&h.Probe, "probe", landfall.ProbeHTTPS, landfall.ProbeHTTP, landfall.ProbeTCP, landfall.ProbeMesh)},
@@ -123,6 +141,8 @@ func ports(p *landfall.Ports) []field {
 		{key: "http", read: number(&p.HTTP, 0, math.MaxUint16)},
 		{key: "https", read: number(&p.HTTPS, 0, math.MaxUint16)},
 		{key: "dns", read: number(&p.DNS, 0, math.MaxUint16)},
+		{key: "dns_tls", read: number(&p.DNSTLS, 0, math.MaxUint16)},
+		{key: "dns_https", read: number(&p.DNSHTTPS, 0, math.MaxUint16)},
 	}
 }
 
@@ -141,8 +161,10 @@ func shelves() []shelf {
 		{"[[record]]", record(new(landfall.Record))},
 		{"[[override]]", override(new(landfall.Override))},
 		{"[[preference]]", preference(new(landfall.Preference))},
+		{"[[secondary]]", secondary(new(landfall.Secondary))},
 		{"[steering]", steering(new(landfall.Steering))},
 		{"[health]", health(new(landfall.Health))},
+		{"[dns]", dns(new(landfall.DNS))},
 		{"[acme]", acme(new(landfall.ACME))},
 		{"[ports]", ports(new(landfall.Ports))},
 	}

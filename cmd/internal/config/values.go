@@ -206,3 +206,27 @@ func address(to *netip.Addr) reader {
 		d.fault(s, v.at, cure, "address %q is not an IP address", v.text)
 	}
 }
+
+// server reads the address of another's name server, with its port if that is
+// not the usual one.
+func server(to *netip.AddrPort) reader {
+	return func(d *decoder, s spot, v *value) {
+		if v.kind != text {
+			d.mistyped(s, v, "an address in quotes", `write an address such as "192.0.2.7"`)
+			return
+		}
+		if a, err := netip.ParseAddr(v.text); err == nil {
+			*to = netip.AddrPortFrom(a, portDNS)
+			return
+		}
+		at, err := netip.ParseAddrPort(v.text)
+		if err != nil {
+			d.fault(s, v.at, `want an IP address, such as "192.0.2.7" or, with another port, "192.0.2.7:5353" or "[2001:db8::7]:5353"`, "address %q is not one of a server", v.text)
+			return
+		}
+		*to = at
+	}
+}
+
+// portDNS is where name servers listen (RFC 1035, 4.2).
+const portDNS = 53

@@ -27,8 +27,10 @@ force by "landfall map apply"; "landfall check" tells all that is wrong with it,
 	w.records(m)
 	w.overrides(m)
 	w.preferences(m)
+	w.secondaries(m)
 	w.steering(m.Steering)
 	w.health(m.Health)
+	w.dns(m.DNS)
 	w.acme(m.ACME)
 	w.ports(m.Ports)
 	return w.b.String()
@@ -232,6 +234,43 @@ func (w *writer) clients(p netip.Prefix, asn uint32) {
 	}
 }
 
+func (w *writer) secondaries(m *landfall.Map) {
+	w.say(`Secondaries are name servers of others that hold copies of our zones. The
+secret of a key stands in a file on each name server that node.toml names.`)
+	for i, s := range m.Secondaries {
+		w.head("[[secondary]]", i == 0)
+		switch {
+		case s.Address.Port() == portDNS:
+			w.text("address", s.Address.Addr().String())
+		case s.Address.IsValid():
+			w.text("address", s.Address.String())
+		}
+		var from []string
+		for _, p := range s.From {
+			from = append(from, quote(p.String()))
+		}
+		if len(from) > 0 {
+			w.line("from", "["+strings.Join(from, ", ")+"]")
+		}
+		w.text("key", s.Key)
+		w.text("zone", s.Zone)
+	}
+	if len(m.Secondaries) == 0 {
+		w.sample("[[secondary]]\naddress = \"192.0.2.7\"\nkey = \"transfer.example.com\"")
+	}
+}
+
+func (w *writer) dns(n landfall.DNS) {
+	w.say("What name servers tell of themselves to who asks by class CHAOS.")
+	if n == (landfall.DNS{}) {
+		w.sample("[dns]\nversion = true\nidentity = true")
+		return
+	}
+	w.head("[dns]", true)
+	w.yes("version", n.Version)
+	w.yes("identity", n.Identity)
+}
+
 func (w *writer) health(h landfall.Health) {
 	w.say(`How name servers probe edges: "https" as a browser would, "http", "tcp" (a
 connection) or "mesh", and how many probes in a row change their minds.`)
@@ -294,4 +333,6 @@ func (w *writer) ports(p landfall.Ports) {
 	w.number("http", int(p.HTTP))
 	w.number("https", int(p.HTTPS))
 	w.number("dns", int(p.DNS))
+	w.number("dns_tls", int(p.DNSTLS))
+	w.number("dns_https", int(p.DNSHTTPS))
 }

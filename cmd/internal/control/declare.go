@@ -36,5 +36,6 @@ func Declare(m, declared *landfall.Map) (kept []landfall.RegionID, err error) {
 	m.Overrides, m.Preferences = next.Overrides, next.Preferences
 	m.Steering, m.Health = next.Steering, next.Health
 	m.Ports, m.ACME = next.Ports, next.ACME
+	m.Secondaries, m.DNS = next.Secondaries, next.DNS
 	return kept, nil
 }
