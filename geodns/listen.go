@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"landfall/geodns/packet"
 )
 
 // pause is how long a socket that failed is left alone.
@@ -16,8 +18,8 @@ const pause = 20 * time.Millisecond
 // what it started.
 func (s *Server) Run(ctx context.Context) error {
 	var running sync.WaitGroup
-	for _, conn := range s.udp {
-		running.Go(func() { s.serveUDP(ctx, conn) })
+	for i, conn := range s.udp {
+		running.Go(func() { s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i}) })
 	}
 	for _, l := range s.tcp {
 		running.Go(func() { s.serveTCP(ctx, l) })
@@ -43,24 +45,24 @@ func (s *Server) close() error {
 	return nil
 }
 
-// serveUDP answers one query after the other: each takes microseconds.
-func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
-	in, out := make([]byte, 65535), make([]byte, 0, 65535)
-	for {
-		n, client, err := conn.ReadFromUDPAddrPort(in)
-		if err != nil {
-			if s.broken(ctx, "receive", err) {
-				return
-			}
-			continue
-		}
-		if out = s.respond(in[:n], unmap(client), viaUDP, out); len(out) == 0 {
-			continue
-		}
-		if _, err := conn.WriteToUDPAddrPort(out, client); err != nil {
-			s.count.ioErrors.Add(1) // the client's route, or ours: it asks again
-		}
+// serveUDP answers on a thread of its own, until ctx ends.
+func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn, c *core) {
+	loop, err := packet.New(packet.Config{Conn: conn, Handler: c.answer, Failed: s.failed})
+	if err == nil {
+		err = loop.Run(ctx)
 	}
+	if err != nil {
+		s.failed("serve", err)
+	}
+}
+
+// answer answers what came together.
+func (c *core) answer(b *packet.Batch) {
+	c.turn(time.Now())
+	for i := range b.Len() {
+		b.Answer(i, c.respond(b.Message(i), b.From(i), viaUDP, b.Room(i)))
+	}
+	c.publish()
 }
 
 // broken judges an error of a socket: it reports whether that is for good, and
@@ -70,13 +72,19 @@ func (s *Server) broken(ctx context.Context, deed string, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 		return true
 	}
-	if n := s.count.ioErrors.Add(1); s.failing.due() {
-		s.log.Warn("socket failed", "deed", deed, "times", n, "err", err)
-	}
+	s.failed(deed, err)
 	select {
 	case <-ctx.Done():
 		return true
 	case <-time.After(pause):
 		return false
+	}
+}
+
+// failed hears of a socket that failed. Where an answer could not be sent, it
+// is the client's route, or ours: it asks again.
+func (s *Server) failed(deed string, err error) {
+	if n := s.count.ioErrors.Add(1); s.failing.due() {
+		s.log.Warn("socket failed", "deed", deed, "times", n, "err", err)
 	}
 }
