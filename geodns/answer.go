@@ -59,11 +59,11 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 			r.authoritative = false
 			r.empty()
 			return dns.RcodeServerFailure
-		case m.Kind == zone.Missing && s.unseen(r, name, client):
-			return dns.RcodeSuccess
 		case m.Kind == zone.Missing:
-			r.set(sectionAuthority, z.Apex, z.SOA())
-			return dns.RcodeNameError
+			if token, ok := resolver.Token(name, s.zones.Domain().Apex); ok {
+				return s.unseen(r, name, token, client)
+			}
+			return s.missing(r, z, m, name)
 		case m.Kind == zone.Redirected:
 			if name = r.redirect(m, name); name == "" {
 				return dns.RcodeYXDomain
@@ -74,18 +74,20 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 			continue
 		case m.Kind == zone.Delegated && (m.Node == nil || r.q.rrtype != dns.TypeDS):
 			r.authoritative = name != r.q.name
-			r.refer(m.Cut)
+			r.refer(z, m.Cut)
 			return dns.RcodeSuccess
 		}
-		if s.node(r, name, m.Node, client) {
+		if s.node(r, z, m, name, client) {
+			r.expanded(z, m, name)
 			return dns.RcodeSuccess
 		}
 		cname, ok := m.Node.Set(dns.TypeCNAME)
 		if !ok {
-			r.set(sectionAuthority, z.Apex, z.SOA())
+			s.lacking(r, z, m, name)
 			return dns.RcodeSuccess
 		}
 		r.set(sectionAnswer, name, cname)
+		r.expanded(z, m, name)
 		name = zone.Lower(cname.Data[0])
 	}
 	return dns.RcodeSuccess
@@ -104,15 +106,24 @@ func (r *reply) redirect(m zone.Match, name zone.Name) zone.Name {
 	return zone.Lower(cname.Data[0])
 }
 
-// unseen answers for names that are not in the zone, and of which each is
-// asked for once; false for others.
-func (s *snapshot) unseen(r *reply, name zone.Name, client netip.Addr) bool {
-	domain := s.zones.Domain()
-	token, ok := resolver.Token(name, domain.Apex)
-	if ok && !s.seen(r, name, token, client) {
-		r.set(sectionAuthority, domain.Apex, domain.SOA())
+// unseen answers for a name that is not in the zone, and that is asked for
+// once.
+func (s *snapshot) unseen(r *reply, name zone.Name, token string, client netip.Addr) (rcode int) {
+	z := s.zones.Domain()
+	section := sectionAnswer
+	set, ok := s.seen(r, token, client)
+	if !ok {
+		r.set(sectionAuthority, z.Apex, z.SOA())
+		section, set = sectionAuthority, s.unsaid(z, name, token, r.q.rrtype)
 	}
-	return ok
+	switch {
+	case r.truncated, !ok && !r.proves(z):
+		return dns.RcodeSuccess
+	case r.proves(z) && !s.online.sign(s.signer(z), name, &set, r.since):
+		return r.fail()
+	}
+	r.set(section, name, set)
+	return dns.RcodeSuccess
 }
 
 // challenged reports whether what is at a name depends on challenges: an
@@ -128,13 +139,14 @@ func challenged(name zone.Name, n *zone.Node) bool {
 
 // node answers from what is at the name itself, and reports whether anything
 // was.
-func (s *snapshot) node(r *reply, name zone.Name, n *zone.Node, client netip.Addr) bool {
-	if r.q.rrtype == dns.TypeANY && !n.Empty() {
-		r.set(sectionAnswer, name, minimalANY())
-		return true
+func (s *snapshot) node(r *reply, z *zone.Zone, m zone.Match, name zone.Name, client netip.Addr) bool {
+	n := m.Node
+	if set, ok := s.special(r, z, m, name); ok {
+		r.set(sectionAnswer, name, set)
+		return len(set.Data) > 0
 	}
 	if n.Steered != nil {
-		if set, ok := s.steered(r, n.Steered, client); ok {
+		if set, ok := s.steered(r, name, n.Steered, client); ok {
 			r.set(sectionAnswer, name, set)
 			return true
 		}
@@ -152,8 +164,9 @@ func (s *snapshot) node(r *reply, name zone.Name, n *zone.Node, client netip.Add
 
 // refer sends the client on to the name servers of a delegated name. Their
 // addresses are part of the referral, not an extra (RFC 9471, 3).
-func (r *reply) refer(c *zone.Cut) {
+func (r *reply) refer(z *zone.Zone, c *zone.Cut) {
 	r.set(sectionAuthority, c.Name, c.NS)
+	r.delegation(z, c.Name)
 	whole := len(c.Glue)
 	if r.glue(c.Glue) < whole {
 		r.truncated = true

@@ -24,6 +24,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.tcp {
 		running.Go(func() { s.serveTCP(ctx, l) })
 	}
+	running.Go(func() { s.keepSigned(ctx) })
 	<-ctx.Done()
 	err := s.close()
 	running.Wait()

@@ -1,6 +1,7 @@
 package geodns
 
 import (
+	"maps"
 	"time"
 
 	"landfall/geodns/plan"
@@ -11,7 +12,8 @@ import (
 type inputs struct {
 	plan.Input
 	zones    *zone.Zones
-	informed bool // the challenges in zones are what the issuer wants now
+	rings    *keyring // nil: nothing is signed
+	informed bool     // the challenges in zones are what the issuer wants now
 
 	changes  uint64 // of any of this
 	prepared uint64 // the change that was the last of what plan.Prepare reads
@@ -39,20 +41,26 @@ func (in *inputs) upset() {
 func (s *Server) publish() {
 	s.making.Lock()
 	defer s.making.Unlock()
-	now, began := s.current.Load(), time.Now()
+	before, began := s.current.Load(), time.Now()
+	now := before
 	for made := false; ; made = true {
 		s.mu.Lock()
 		in := s.in
 		if in.zones == nil || now != nil && now.in.changes == in.changes {
 			if made {
 				s.took = time.Since(began)
-				s.tellLoad(s.current.Swap(now), now)
+				s.current.Store(now)
+				s.tellLoad(before, now)
 			}
 			s.mu.Unlock()
 			return
 		}
 		s.mu.Unlock()
-		aside(func() { now = s.snapshot(in, now) }) // and what changed meanwhile is made of this
+		aside(func() { // and what changed meanwhile is made of this
+			now = s.snapshot(in, now)
+			s.sooner(now)
+			now.ahead()
+		})
 	}
 }
 
@@ -71,8 +79,9 @@ func (s *Server) tellLoad(before, now *snapshot) {
 // snapshot makes one of inputs, and of what still holds of the one before.
 func (s *Server) snapshot(in inputs, before *snapshot) *snapshot {
 	next := &snapshot{
-		in: in, zones: in.zones, resolvers: s.resolvers, counter: s.count.edge, uninformed: !in.informed,
+		in: in, resolvers: s.resolvers, counter: s.count.edge, online: s.online, uninformed: !in.informed,
 	}
+	next.secure(before)
 	switch {
 	case before != nil && before.in.planned == in.planned:
 		next.keep(before)
@@ -82,7 +91,22 @@ func (s *Server) snapshot(in inputs, before *snapshot) *snapshot {
 		p := plan.Prepare(in.Input)
 		next.settle(p, p.Compile(state(in)))
 	}
+	next.vary(before)
 	return next
+}
+
+// sooner has answers go by a snapshot before all is signed that may be, if an
+// edge died, or if there was none before it.
+func (s *Server) sooner(now *snapshot) {
+	before := s.current.Load()
+	if before != nil && maps.Equal(before.in.Down, now.in.Down) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in.changes == now.in.changes {
+		s.current.Store(now)
+	}
 }
 
 func state(in inputs) plan.State { return plan.State{Down: in.Down, Demand: in.Demand} }
@@ -100,5 +124,6 @@ func (s *Server) hasten() {
 	s.mu.Unlock()
 	next := *now
 	next.settle(now.prepared, now.prepared.Compile(state(in)))
+	next.vary(now)
 	s.current.CompareAndSwap(now, &next)
 }

@@ -3,6 +3,7 @@ package geodns
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"landfall/geodns/zone"
 
@@ -29,10 +30,11 @@ type reply struct {
 	truncated     bool
 	scope         uint8 // of the client subnet; 0: the answer is the same for all
 
-	via    transport  // what the query came by
-	proven bool       // the address of the asker is no lie
-	whom   netip.Addr // the client that edges were chosen for, to be counted; invalid: nobody
-	named  *named     // the edge that comes first in the answer, to be counted; nil: none
+	via    transport     // what the query came by
+	since  time.Duration // the server's start, when it came
+	proven bool          // the address of the asker is no lie
+	whom   netip.Addr    // the client that edges were chosen for, to be counted; invalid: nobody
+	named  *named        // the edge that comes first in the answer, to be counted; nil: none
 }
 
 // newReply starts an answer in buf with the header and the question.
@@ -47,20 +49,18 @@ func newReply(buf, req []byte, q *query, limit int, own *extras) reply {
 	return r
 }
 
-// set adds a set of records. One that does not fit makes the answer a
-// truncated one, unless it is additional (RFC 2181, 9).
+// set adds a set of records, and its signatures for who wants to hear them (RFC
+// 3225, 3). One that does not fit makes the answer a truncated one, unless it
+// is additional (RFC 2181, 9).
 func (r *reply) set(section int, owner zone.Name, s zone.Set) {
 	if r.truncated {
 		return
 	}
-	before := len(r.b)
-	for _, data := range s.Data {
-		r.owner(owner)
-		r.b = binary.BigEndian.AppendUint16(r.b, s.Type)
-		r.b = binary.BigEndian.AppendUint16(r.b, dns.ClassINET)
-		r.b = binary.BigEndian.AppendUint32(r.b, s.TTL)
-		r.b = binary.BigEndian.AppendUint16(r.b, uint16(len(data)))
-		r.b = append(r.b, data...)
+	before, n := len(r.b), len(s.Data)
+	r.records(owner, s.Type, s.TTL, s.Data)
+	if r.q.opt.do {
+		r.records(owner, dns.TypeRRSIG, s.TTL, s.Sigs)
+		n += len(s.Sigs)
 	}
 	if len(r.b) > r.limit {
 		r.b = r.b[:before]
@@ -68,7 +68,18 @@ func (r *reply) set(section int, owner zone.Name, s zone.Set) {
 		return
 	}
 	count := binary.BigEndian.Uint16(r.b[section:])
-	binary.BigEndian.PutUint16(r.b[section:], count+uint16(len(s.Data)))
+	binary.BigEndian.PutUint16(r.b[section:], count+uint16(n))
+}
+
+func (r *reply) records(owner zone.Name, rrtype uint16, ttl uint32, all [][]byte) {
+	for _, data := range all {
+		r.owner(owner)
+		r.b = binary.BigEndian.AppendUint16(r.b, rrtype)
+		r.b = binary.BigEndian.AppendUint16(r.b, dns.ClassINET)
+		r.b = binary.BigEndian.AppendUint32(r.b, ttl)
+		r.b = binary.BigEndian.AppendUint16(r.b, uint16(len(data)))
+		r.b = append(r.b, data...)
+	}
 }
 
 // owner writes the name of a record: the one in the question is pointed to

@@ -15,6 +15,7 @@ import (
 
 	"landfall"
 	"landfall/geodns/cookie"
+	"landfall/geodns/dnssec"
 	"landfall/geodns/limit"
 	"landfall/geodns/locate"
 	"landfall/geodns/measure"
@@ -77,6 +78,11 @@ type Server struct {
 	hearsay   *limit.Table // of what is counted for those who may lie
 	resolvers *resolver.Book
 
+	online     *online       // signatures for queries
+	signatures *dnssec.Cache // those of steered names
+	rekeyed    chan struct{} // has room for one: there are new keys
+	expiring   seldom        // signatures of a KSK end soon
+
 	current atomic.Pointer[snapshot]
 
 	making sync.Mutex // held while a snapshot is made of in; before mu
@@ -85,6 +91,7 @@ type Server struct {
 	in         inputs
 	faults     []landfall.Fault
 	challenges map[string][]string
+	keys       []dnssec.Keys
 	took       time.Duration // to make the last snapshot
 }
 
@@ -100,6 +107,7 @@ func New(c Config) (*Server, error) {
 		udp: c.UDP, tcp: c.TCP, nsid: []byte(c.NSID), log: c.Log,
 		begun: time.Now(), secret: c.CookieSecret,
 		hearsay: limit.New(hearsay, maphash.MakeSeed()),
+		online:  newOnline(), signatures: dnssec.NewCache(rememberedSigs), rekeyed: make(chan struct{}, 1),
 		traffic: c.Traffic, resolvers: c.Resolvers, in: inputs{Input: plan.Input{Atlas: c.Atlas}},
 	}
 	if c.Rate >= 0 {

@@ -2,6 +2,7 @@ package geodns
 
 import (
 	"net/netip"
+	"strings"
 
 	"landfall"
 	"landfall/geodns/plan"
@@ -21,6 +22,9 @@ type snapshot struct {
 	choices  []choice          // by the plan's numbers
 	edges    []landfall.NodeID // that may be named
 	v4, v6   bool              // whether any edge has such an address
+
+	sigs   map[zone.Name]*steeredSigs // of steered names in signed zones
+	online *online
 
 	resolvers *resolver.Book // nil: nobody learns
 	counter   func(landfall.NodeID) *named
@@ -73,7 +77,7 @@ func (s *snapshot) choice(c plan.Choice) choice {
 
 // steered is the set asked for at a steered name; false if it has none of
 // that type.
-func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
+func (s *snapshot) steered(r *reply, name zone.Name, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
 	var kind plan.Kind
 	switch {
 	case r.q.rrtype == dns.TypeA && s.v4:
@@ -89,7 +93,12 @@ func (s *snapshot) steered(r *reply, n *zone.Steered, client netip.Addr) (zone.S
 	// Also where the answer turns out to be that there is none: for clients
 	// elsewhere there is one, and RFC 7871, 7.4 would have us hide it.
 	r.scope = scope
-	return s.set(r, n, s.choices[i])
+	r.named = s.choices[i].named
+	set := s.choices[i].set(n, kind)
+	if r.q.opt.do {
+		set.Sigs = s.signature(name, set, kind, i)
+	}
+	return set, len(set.Data) > 0
 }
 
 // choose is the choice for a client: that of its subnet if the query has one,
@@ -109,29 +118,26 @@ func (s *snapshot) choose(r *reply, kind plan.Kind, from netip.Addr) (i uint32, 
 	return i, uint8(bits)
 }
 
-// set is what an answer of the type asked for tells of a choice.
-func (s *snapshot) set(r *reply, n *zone.Steered, c choice) (zone.Set, bool) {
-	r.named = c.named
-	set := zone.Set{Type: r.q.rrtype, TTL: n.TTL}
-	switch r.q.rrtype {
-	case dns.TypeA:
-		set.Data = c.V4
-	case dns.TypeAAAA:
-		set.Data = c.V6
-	case dns.TypeHTTPS:
-		set.Data = [][]byte{n.AppendHTTPS(nil, c.Addresses)}
+// set is what a choice has a steered name tell.
+func (c choice) set(n *zone.Steered, kind plan.Kind) zone.Set {
+	switch kind {
+	case plan.A:
+		return zone.Set{Type: dns.TypeA, TTL: n.TTL, Data: c.V4}
+	case plan.AAAA:
+		return zone.Set{Type: dns.TypeAAAA, TTL: n.TTL, Data: c.V6}
+	default:
+		return zone.Set{Type: dns.TypeHTTPS, TTL: n.TTL, Data: [][]byte{n.AppendHTTPS(nil, c.Addresses)}}
 	}
-	return set, len(set.Data) > 0
 }
 
-// seen answers for a name whose fetch tells who stands behind a resolver. It
-// names one edge, whoever asks, and reports whether there is anything to say.
+// seen is the set asked for at a name whose fetch tells who stands behind a
+// resolver. It names one edge, whoever asks; false if there is nothing to say.
 // Whoever may bear another's address has to come again by TCP: somebody could
 // speak for a resolver that is not his.
-func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Addr) bool {
+func (s *snapshot) seen(r *reply, token string, client netip.Addr) (set zone.Set, ok bool) {
 	id := s.resolvers.Edge(token, s.edges)
 	a := s.zones.Edge(id)
-	set := zone.Set{Type: r.q.rrtype, TTL: seenTTL}
+	set = zone.Set{Type: r.q.rrtype, TTL: seenTTL}
 	switch r.q.rrtype {
 	case dns.TypeA:
 		set.Data = a.V4
@@ -139,17 +145,16 @@ func (s *snapshot) seen(r *reply, name zone.Name, token string, client netip.Add
 		set.Data = a.V6
 	}
 	if len(set.Data) == 0 {
-		return false
+		return set, false
 	}
 	if !r.proven {
 		r.truncated = true
-		return true
+		return set, true
 	}
 	if s.resolvers != nil && !r.q.opt.subnet.present() {
-		s.resolvers.Asked(token, client, id)
+		s.resolvers.Asked(strings.Clone(token), client, id)
 	}
-	r.set(sectionAnswer, name, set)
-	return true
+	return set, true
 }
 
 // seenTTL is that of a name which nobody asks for twice.

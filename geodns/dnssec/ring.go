@@ -1,6 +1,7 @@
 package dnssec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -92,4 +93,17 @@ func (r *Ring) check() error {
 // expiration is when an RRSIG expires.
 func expiration(rrsig []byte) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint32(rrsig[8:])), 0)
+}
+
+// Same reports whether two rings make the same signatures.
+func (r *Ring) Same(o *Ring) bool {
+	return r.Zone == o.Zone && r.Window == o.Window && string(r.Key.Public) == string(o.Key.Public)
+}
+
+// SameKeys reports whether two rings show the same keys, signed alike.
+func (r *Ring) SameKeys(o *Ring) bool {
+	return slices.EqualFunc(r.Keys, o.Keys, func(a, b zone.Set) bool {
+		same := func(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
+		return a.Type == b.Type && a.TTL == b.TTL && same(a.Data, b.Data) && same(a.Sigs, b.Sigs)
+	})
 }

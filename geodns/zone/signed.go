@@ -61,7 +61,8 @@ func (s Set) same(o Set) bool {
 // others stay as they are. A zone's DS set for another of ours is what that
 // one's CDS set asks for (RFC 7344, 4).
 func (z *Zones) Signed(of func(*Zone) *Signing) *Zones {
-	out := &Zones{byApex: map[Name]*Zone{}, edges: z.edges}
+	out := *z
+	out.byApex, out.all = map[Name]*Zone{}, nil
 	wanted := map[Name]*Signing{}
 	for _, zone := range z.all {
 		wanted[zone.Apex] = of(zone)
@@ -77,7 +78,7 @@ func (z *Zones) Signed(of func(*Zone) *Signing) *Zones {
 		out.byApex[zone.Apex] = signed
 	}
 	out.domain = out.byApex[z.domain.Apex]
-	return out
+	return &out
 }
 
 // asked is what a zone's CDS set asks the zone above for.

@@ -1,0 +1,95 @@
+package geodns
+
+import (
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"landfall/geodns/dnssec"
+	"landfall/geodns/zone"
+)
+
+const (
+	// onlineRate is how many signatures a second may be made for queries, and
+	// as many at once: a fifth of one processor core. What asks for more gets
+	// what was signed ahead.
+	onlineRate = 8000
+	// remembered is how many denials are kept. It is a power of two.
+	remembered = 8192
+)
+
+// online makes signatures for queries: those that nobody could make ahead, as
+// they are over names that somebody made up. It is bounded in work and in
+// memory, and holds no lock.
+type online struct {
+	seed    maphash.Seed
+	denials []atomic.Pointer[denial] // by hash of name
+	spent   atomic.Int64             // when the budget would have been spent evenly, in ns of the server's clock
+	made    atomic.Uint64
+	refused atomic.Uint64
+}
+
+// denial is an NSEC set for a name that does not exist.
+type denial struct {
+	name zone.Name
+	by   *dnssec.Signer
+	set  zone.Set
+}
+
+func newOnline() *online {
+	return &online{seed: maphash.MakeSeed(), denials: make([]atomic.Pointer[denial], remembered)}
+}
+
+// sign makes the signature of a set, if there is a budget for it.
+func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, since time.Duration) bool {
+	if !o.take(since) {
+		o.refused.Add(1)
+		return false
+	}
+	o.made.Add(1)
+	s.Sigs = [][]byte{by.Sign(owner, *s)}
+	return true
+}
+
+// take takes one signature from the budget.
+func (o *online) take(since time.Duration) bool {
+	for {
+		spent := o.spent.Load()
+		next := max(spent, int64(since-time.Second)) + int64(time.Second/onlineRate)
+		if next > int64(since) {
+			return false
+		}
+		if o.spent.CompareAndSwap(spent, next) {
+			return true
+		}
+	}
+}
+
+// known is the denial of a name that was made before, by the same signer.
+func (o *online) known(by *dnssec.Signer, name zone.Name, ttl uint32) (zone.Set, bool) {
+	d := o.place(name).Load()
+	if d == nil || d.by != by || d.name != name || d.set.TTL != ttl {
+		return zone.Set{}, false
+	}
+	return d.set, true
+}
+
+// deny is the compact denial of a name that does not exist (RFC 9824, 3.1);
+// false if there is none, or no budget to sign it.
+func (o *online) deny(by *dnssec.Signer, z *zone.Zone, name zone.Name, since time.Duration) (zone.Set, bool) {
+	if s, ok := o.known(by, name, z.SOA().TTL); ok {
+		return s, true
+	}
+	s, ok := z.Nonexistent(name)
+	if !ok || !o.sign(by, name, &s, since) {
+		return zone.Set{}, false
+	}
+	name = zone.Name(strings.Clone(string(name))) // the query's will be another's
+	o.place(name).Store(&denial{name, by, s})
+	return s, true
+}
+
+func (o *online) place(name zone.Name) *atomic.Pointer[denial] {
+	return &o.denials[maphash.String(o.seed, string(name))&(remembered-1)]
+}
