@@ -22,6 +22,9 @@ require github.com/maxmind/mmdbwriter v1.2.0
 // another's.
 require github.com/miekg/dns v1.1.73
 
+// Sockets that send and receive in batches, and cores to run on (load).
+require golang.org/x/sys v0.49.0
+
 require (
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
@@ -32,6 +35,5 @@ require (
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 )

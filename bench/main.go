@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"landfall/bench/load"
 )
 
 // options are the flags.
@@ -28,6 +30,8 @@ type options struct {
 	soak    bool          // whether simulations run at full size
 	deaths  int           // in how many random worlds an edge dies
 	clients int           // how many clients ask a resolver in each
+	turn    time.Duration // how long one name server answers at a time
+	profile string        // where Landfall's profile goes; empty: there is none
 }
 
 func main() {
@@ -40,8 +44,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
-	if len(args) > 0 && args[0] == swapper {
-		return serveSwapping(ctx, args[1:])
+	if len(args) > 0 {
+		switch args[0] {
+		case swapper:
+			return serveSwapping(ctx, args[1:])
+		case alone:
+			return serveAlone(ctx, args[1:])
+		case loader:
+			return load.Serve(ctx, os.Stdin, out)
+		}
 	}
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -53,6 +64,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.BoolVar(&o.soak, "soak", false, "let simulations run at full size, for hours")
 	fs.IntVar(&o.deaths, "deaths", 10_000, "kill an edge in `n` random worlds")
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
+	fs.DurationVar(&o.turn, "turn", 4*time.Second, "let a name server answer as fast as it can for so `long` at a time")
+	fs.StringVar(&o.profile, "profile", "", "write to this `file` where Landfall's processor time goes while it answers as fast as it can")
 	fs.StringVar(&o.results, "results", "results", "keep the table in this `directory`; empty: keep none")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -61,6 +74,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"skeleton": skeleton, "ops": ops,
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
+		"dns-speed": dnsSpeed,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

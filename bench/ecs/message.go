@@ -9,6 +9,7 @@ import (
 
 const (
 	typeA      = 1
+	typeRRSIG  = 46
 	typeOPT    = 41
 	classIN    = 1
 	optionECS  = 8 // RFC 7871, 6
@@ -55,6 +56,7 @@ type Answer struct {
 	Addr      netip.Addr // the first address; the zero Addr: none
 	Scoped    bool       // whether there is a scope
 	Scope     uint8
+	Signed    bool // there are signatures (RFC 4034, 3)
 }
 
 var errMessage = errors.New("not an answer: it ends early")
@@ -95,6 +97,8 @@ func (a *Answer) take(kind uint16, data []byte) {
 	switch {
 	case kind == typeA && len(data) == 4 && !a.Addr.IsValid():
 		a.Addr = netip.AddrFrom4([4]byte(data))
+	case kind == typeRRSIG:
+		a.Signed = true
 	case kind == typeOPT:
 		for len(data) >= 4 {
 			code, n := binary.BigEndian.Uint16(data), int(binary.BigEndian.Uint16(data[2:]))

@@ -29,6 +29,7 @@ plugins => { geoip => {
 const gdnsdZone = `@ {{.TTL}} SOA ns1 hostmaster 1 3600 600 86400 30
 @ {{.TTL}} NS ns1
 ns1 {{.TTL}} A 127.0.0.1
+static {{.TTL}} A {{.Fixed}}
 www {{.TTL}} DYNA geoip!res
 `
 

@@ -45,6 +45,7 @@ $TTL {{.TTL}}
 @ SOA ns1 hostmaster 1 3600 600 86400 30
 @ NS ns1
 ns1 A 127.0.0.1
+static A {{.Fixed}}
 www A {{(index .World.Edges 0).Addr}}
 `
 

@@ -27,6 +27,11 @@ addresses = ["{{$e.Addr}}"]
 [[service]]
 host = "{{.Host}}"
 upstream = "http://127.0.0.1:3000"
+
+[[record]]
+name = "{{.Static}}"
+type = "A"
+data = "{{.Fixed}}"
 `
 
 // Landfall runs the name server alone; it probes nobody, as the edges are

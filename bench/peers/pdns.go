@@ -33,6 +33,8 @@ const pdnsZones = `domains:
       - ns: ns1.{{.Zone}}
     ns1.{{.Zone}}:
       - a: 127.0.0.1
+    {{.Static}}:
+      - a: {{.Fixed}}
 {{range .World.Edges}}    {{.Region}}.edge.{{$.Zone}}:
       - a: {{.Addr}}
 {{end}}  services:

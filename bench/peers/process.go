@@ -73,7 +73,7 @@ func program(name string) (string, error) {
 	}
 	path, err := exec.LookPath(filepath.Join("/usr/sbin", name))
 	if err != nil {
-		return "", fmt.Errorf("%w: apt-get install --no-install-recommends unbound gdnsd knot knot-module-geoip pdns-server pdns-backend-geoip", err)
+		return "", fmt.Errorf("%w: apt-get install --no-install-recommends unbound gdnsd knot knot-module-geoip pdns-server pdns-backend-geoip nsd", err)
 	}
 	return path, nil
 }

@@ -12,10 +12,13 @@ import (
 	"landfall/bench/atlas"
 )
 
-// The zone, and the name in it that is answered by place.
+// The zone, the name in it that is answered by place, and one that has the
+// same address for everybody.
 const (
-	Zone = "geo.test"
-	Host = "www.geo.test"
+	Zone   = "geo.test"
+	Host   = "www.geo.test"
+	Static = "static.geo.test"
+	Fixed  = "192.0.2.200"
 )
 
 // Site is what every server answers for.
@@ -52,11 +55,12 @@ type file struct{ name, text string }
 // setup is what templates may say.
 type setup struct {
 	Site
-	Zone, Host string
-	IP         netip.Addr
-	Port       uint16
-	TTL        int
-	Cities     []cityEdge
+	Zone, Host    string
+	Static, Fixed string
+	IP            netip.Addr
+	Port          uint16
+	TTL           int
+	Cities        []cityEdge
 }
 
 // cityEdge is a city of the database and the edge nearest to it.
@@ -75,7 +79,7 @@ func (s Site) write(name string, files ...file) (dir string, addr netip.AddrPort
 		return "", addr, err
 	}
 	s.Dir = filepath.Join(s.Dir, name)
-	with := setup{Site: s, Zone: Zone, Host: Host, IP: addr.Addr(), Port: addr.Port(), TTL: ttl}
+	with := setup{Site: s, Zone: Zone, Host: Host, Static: Static, Fixed: Fixed, IP: addr.Addr(), Port: addr.Port(), TTL: ttl}
 	s.World.Places(func(country, city string, edge int) {
 		with.Cities = append(with.Cities, cityEdge{country, city, s.World.Edges[edge]})
 	})
