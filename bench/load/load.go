@@ -23,7 +23,7 @@ type Query struct {
 // Load is what is asked.
 type Load struct {
 	Server  netip.AddrPort // at an IPv4 address
-	Queries []Query // in turn and all over again; of one length
+	Queries []Query        // in turn and all over again; of one length
 	Sockets int
 	Window  int           // how many questions of a socket wait for answers at any time; up to 65,536
 	Rate    int           // questions a second; 0: as many as the windows allow
