@@ -20,14 +20,16 @@ type work struct {
 	capacity []float64
 	even     float64 // how many times what they can serve is in capacity, so that overload is alike
 	load     []float64
+	opened   int       // how often an edge had room again
 	base     []float64 // load if all edges were up
 
 	picks   []pick
-	index   map[pick]uint32
+	numbers map[pick]uint32
 	byClass []uint32 // pick of each class, as long as all of a class are told the same
 	divided bool     // from here on, pieces and told are in force instead
 	pieces  []piece  // units, or parts of them, and then one of each solo class
 	told    []uint32 // pick of each piece
+	noted   index    // of told, while pieces move
 
 	levelled  bool     // the picks are those if all edges were up, or come after these
 	baseClass []uint32 // byClass, were all edges up
@@ -38,7 +40,7 @@ type work struct {
 // Compile makes the Plan for a State.
 func (p *Prepared) Compile(s State) *Plan {
 	s.Down = maps.Clone(s.Down)
-	w := &work{Prepared: p, index: map[pick]uint32{}}
+	w := &work{Prepared: p, numbers: map[pick]uint32{}}
 	w.fits, w.basis = p.ranker.Fit(func(id landfall.NodeID) bool { return !s.Down[id] })
 	w.limit(s.Demand, anyEdge)
 	w.fillAll()
@@ -97,11 +99,15 @@ func (w *work) reserve(demand, kept float64, serves func(edge int) bool) (sum fl
 
 // intern numbers a pick.
 func (w *work) intern(c pick) uint32 {
-	i, ok := w.index[c]
+	i, ok := w.numbers[c]
 	if !ok {
 		i = uint32(len(w.picks))
-		w.index[c] = i
+		w.numbers[c] = i
 		w.picks = append(w.picks, c)
+		if w.divided {
+			w.noted.pieces = append(w.noted.pieces, nil)
+			w.noted.name(i, &c)
+		}
 	}
 	return i
 }
@@ -170,6 +176,7 @@ func (w *work) divide() {
 			w.based[i] = w.baseClass[p.class]
 		}
 	}
+	w.note()
 }
 
 // level takes from edges what they cannot serve, the most overloaded first.

@@ -241,7 +241,7 @@ func (w *work) whyNot(edge int, stages [4]pick, explored bool) Why {
 		return ForBudget
 	case base.has(edge) && explored:
 		return GivesWay
-	case ranked.has(edge), w.over(edge), w.load[edge] >= w.capacity[edge]*(1-rounding):
+	case ranked.has(edge), w.over(edge), w.full(edge):
 		return NoRoom
 	}
 	return Enough

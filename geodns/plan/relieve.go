@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -33,12 +32,11 @@ const (
 )
 
 func (w *work) relieveBy(m manner) {
-	r := relief{work: w, manner: m, blocked: map[way]bool{}}
+	r := relief{work: w, manner: m, blocked: map[int]map[way]bool{}, losers: make([]loser, len(w.load))}
 	for range 4 * len(r.load) * len(r.load) {
 		if !r.overloaded() {
 			return
 		}
-		r.look()
 		path := r.path()
 		if path == nil {
 			return
@@ -52,21 +50,22 @@ func (w *work) relieveBy(m manner) {
 // the next.
 const little = 1e-3
 
-// arc is a way for load from one edge to another.
-type arc struct{ from, to int }
-
-// way is an arc on the way to an edge with room.
-type way struct {
-	arc
-	end int
-}
+// way is a step from one edge to another, on the way to an edge with room.
+type way struct{ from, end int }
 
 // relief is a search for such paths.
 type relief struct {
 	*work
 	manner  manner
-	blocked map[way]bool
-	arcs    map[arc]bool
+	blocked map[int]map[way]bool // by the edge that the step is to
+	losers  []loser
+}
+
+// loser is an edge as one that others could take load from.
+type loser struct {
+	known  bool
+	some   bool     // it has clients that it may lose
+	beside []uint16 // edges that all of these are told
 }
 
 // moves reports whether an edge may lose some of what a piece is told: once
@@ -76,72 +75,100 @@ func (r *relief) moves(i, edge int) bool {
 	return share > 0 && (!r.levelled || share > r.picks[r.based[i]].share(edge))
 }
 
-// look finds all arcs.
-func (r *relief) look() {
-	type kind struct{ told, based uint32 }
-	seen := map[kind]bool{}
-	r.arcs = map[arc]bool{}
-	for i, p := range r.pieces {
-		k := kind{told: r.told[i]}
-		if r.levelled {
-			k.based = r.based[i]
-		}
-		if p.weight == 0 || seen[k] {
+// loser finds out who could take load from an edge.
+func (r *relief) loser(edge int) *loser {
+	l := &r.losers[edge]
+	if l.known && !r.noted.changed[edge] {
+		return l
+	}
+	r.noted.changed[edge] = false
+	*l = loser{known: true}
+	for _, pick := range r.noted.naming[edge] {
+		if !slices.ContainsFunc(r.of(pick), func(i int) bool { return r.pieces[i].weight > 0 && r.moves(i, edge) }) {
 			continue
 		}
-		seen[k] = true
-		for _, s := range r.picks[k.told].all() {
-			if !r.moves(i, int(s.edge)) {
-				continue
-			}
-			for to := range r.load {
-				if to != int(s.edge) && r.may(to, r.levelled) && (r.manner != swap || !r.picks[k.told].has(to)) {
-					r.arcs[arc{int(s.edge), to}] = true
-				}
+		c := &r.picks[pick]
+		if !l.some {
+			for _, s := range c.all() {
+				l.beside = append(l.beside, s.edge)
 			}
 		}
+		l.some = true
+		l.beside = slices.DeleteFunc(l.beside, func(e uint16) bool { return !c.has(int(e)) })
+		if r.manner != swap || len(l.beside) == 1 {
+			break
+		}
 	}
+	return l
+}
+
+// takes reports whether an edge could take load from another.
+func (r *relief) takes(from, to int) bool {
+	l := r.loser(from)
+	return l.some && to != from && r.may(to, r.levelled) && (r.manner != swap || !slices.Contains(l.beside, uint16(to)))
 }
 
 // path is the shortest from an edge that has too much to one with room; nil if
 // there is none.
 func (r *relief) path() []int {
+	var ways [][]int // by end, as far as they are known
 	for start := range r.load {
-		if !r.over(start) {
+		if !r.over(start) || !r.loser(start).some {
 			continue
 		}
+		if ways == nil {
+			ways = make([][]int, len(r.load))
+		}
 		for end := range r.load {
-			if r.load[end] < r.capacity[end]*(1-little) {
-				if path := r.between(start, end); path != nil {
-					return path
-				}
+			if r.load[end] >= r.capacity[end]*(1-little) {
+				continue
+			}
+			if ways[end] == nil {
+				ways[end] = r.to(end)
+			}
+			if path := along(ways[end], start, end); path != nil {
+				return path
 			}
 		}
 	}
 	return nil
 }
 
-func (r *relief) between(start, end int) []int {
-	after := map[int]int{end: end}
-	for queue := []int{end}; len(queue) > 0; queue = queue[1:] {
-		at := queue[0]
-		if at == start {
-			path := []int{at}
-			for at != end {
-				at = after[at]
-				path = append(path, at)
-			}
-			return path
-		}
-		for from := range r.load {
-			a := arc{from, at}
-			if _, known := after[from]; !known && r.arcs[a] && !r.blocked[way{a, end}] {
-				after[from] = at
-				queue = append(queue, from)
-			}
+// to finds the shortest paths to an edge: for each other the next on its way, or
+// less than 0 if it has none.
+func (r *relief) to(end int) []int {
+	next := make([]int, len(r.load))
+	var rest []int
+	for e := range next {
+		if next[e] = none; e != end && r.loser(e).some {
+			rest = append(rest, e)
 		}
 	}
-	return nil
+	for queue := []int{end}; len(queue) > 0 && len(rest) > 0; queue = queue[1:] {
+		at := queue[0]
+		rest = slices.DeleteFunc(rest, func(from int) bool {
+			if !r.takes(from, at) || r.blocked[at][way{from, end}] {
+				return false
+			}
+			next[from] = at
+			queue = append(queue, from)
+			return true
+		})
+	}
+	return next
+}
+
+// along is the path from one edge to another; nil if there is none.
+func along(next []int, start, end int) []int {
+	if next[start] < 0 {
+		return nil
+	}
+	path := []int{start}
+	for at := start; at != end; {
+		at = next[at]
+		path = append(path, at)
+	}
+	return path
 }
 
 // push moves load along a path, from its end: each step makes the room for the
@@ -151,11 +178,15 @@ func (r *relief) push(path []int) {
 	end := path[len(path)-1]
 	load := min(r.load[path[0]]-r.capacity[path[0]], r.capacity[end]-r.load[end])
 	for i := len(path) - 2; i >= 0; i-- {
-		if load = min(load, r.step(path[i], path[i+1], load)); load <= 0 {
-			r.blocked[way{arc{path[i], path[i+1]}, end}] = true
+		from, to := path[i], path[i+1]
+		if load = min(load, r.step(from, to, load)); load <= 0 {
+			if r.blocked[to] == nil {
+				r.blocked[to] = map[way]bool{}
+			}
+			r.blocked[to][way{from, end}] = true
 			return
 		}
-		maps.DeleteFunc(r.blocked, func(b way, _ bool) bool { return b.to == path[i] })
+		delete(r.blocked, from)
 	}
 }
 
@@ -181,8 +212,10 @@ func (r *relief) step(from, to int, load float64) float64 {
 		if left <= 0 {
 			break
 		}
-		s := sending{work: r.work, from: r.picks[c.pick], to: c.next, edge: from, left: left}
-		s.each(c.pieces, c.pick)
+		s := r.sending(c, from, left)
+		if s.each(c.pieces, c.pick); s.left < left {
+			r.noted.change(s.from, s.to)
+		}
 		left = s.left
 	}
 	return load - left

@@ -1,13 +1,24 @@
 package plan
 
+import "net/netip"
+
 // sending is pieces on their way from one pick to another.
 type sending struct {
 	*work
 	from, to pick
-	edge     int     // the one that loses them
+	loss     float64 // the part of what goes that the edge loses which they leave
 	left     float64 // the load that it still has to lose
+	space    float64 // how much there is room for
 	gone     []piece
 	misfits  int
+}
+
+// sending sends a crowd to where it aims, until an edge has lost enough.
+func (w *work) sending(c *crowd, edge int, left float64) *sending {
+	s := &sending{work: w, from: w.picks[c.pick], to: c.next, left: left}
+	s.loss = s.from.share(edge) - s.to.share(edge)
+	s.space, _ = w.room(s.from, s.to)
+	return s
 }
 
 // tries is how often pieces are divided in vain, because no part fits into what
@@ -21,20 +32,21 @@ func (s *sending) give(p piece) (stay []piece) {
 }
 
 func (s *sending) part(p piece) (stay []piece) {
-	room, _ := s.room(s.from, s.to)
-	if s.left <= 0 || p.weight > 0 && room <= 0 {
+	if s.left <= 0 || s.stays(p) {
 		return []piece{p}
 	}
-	loss := s.from.share(s.edge) - s.to.share(s.edge)
-	need := s.left / loss
-	whole := !p.prefix.IsValid() || smallest(p.prefix)
-	if p.weight <= min(room, need) || whole && p.weight <= room {
+	if p.weight <= min(s.space, s.left/s.loss) || whole(p) && p.weight <= s.space {
 		s.turn(s.from, s.to, p.weight)
-		s.left -= p.weight * loss
+		s.space, _ = s.room(s.from, s.to)
+		s.left -= p.weight * s.loss
 		s.gone = append(s.gone, p)
 		return nil
 	}
-	if whole || s.misfits >= tries {
+	if whole(p) || s.misfits >= tries {
+		return []piece{p}
+	}
+	if n := parts(p.prefix); s.weigher.even(p.prefix)/n > s.space*(1+rounding) {
+		s.misfits += int(min(n-1, tries)) // as many as there would be, part by part
 		return []piece{p}
 	}
 	light, heavy := s.halves(p)
@@ -50,6 +62,22 @@ func (s *sending) part(p piece) (stay []piece) {
 	return stay
 }
 
+// stays reports whether nothing of a piece fits, or nobody tries.
+func (s *sending) stays(p piece) bool {
+	return p.weight > s.space && (s.space <= 0 || s.misfits >= tries || whole(p))
+}
+
+// parts are how many of the smallest prefixes there are in one.
+func parts(p netip.Prefix) float64 {
+	if p.Addr().Is4() {
+		return share(p, 24)
+	}
+	return share(p, 48)
+}
+
+// whole reports whether a piece is never divided.
+func whole(p piece) bool { return !p.prefix.IsValid() || smallest(p.prefix) }
+
 // halves divides a piece.
 func (w *work) halves(p piece) (left, right piece) {
 	l, r := halves(p.prefix)
@@ -63,16 +91,24 @@ func (w *work) halves(p piece) (left, right piece) {
 
 // each sends pieces that are told a pick, and returns those that stay.
 func (s *sending) each(pieces []int, told uint32) (rest []int) {
-	pick := s.intern(s.to)
-	for _, i := range pieces {
+	rest = make([]int, 0, len(pieces))
+	for n, i := range pieces {
+		if s.left <= 0 {
+			return append(rest, pieces[n:]...)
+		}
 		p := s.pieces[i]
-		stay := s.give(p)
-		switch {
-		case len(stay) == 0:
-			s.told[i] = pick
-			continue
-		case len(stay) == 1 && stay[0].prefix == p.prefix:
+		if s.stays(p) {
 			rest = append(rest, i)
+			continue
+		}
+		stay := s.give(p)
+		if len(s.gone) == 0 {
+			rest = append(rest, i)
+			continue
+		}
+		pick := s.intern(s.to)
+		if len(stay) == 0 {
+			s.tell(i, pick)
 			continue
 		}
 		// Part of the piece went: what stays is in its place, and the rest
@@ -95,7 +131,9 @@ func (w *work) put(p piece, of int, pick uint32) int {
 	if w.levelled {
 		w.based = append(w.based, w.based[of])
 	}
-	return len(w.pieces) - 1
+	i := len(w.pieces) - 1
+	w.tell(i, pick)
+	return i
 }
 
 // room is how much weight can turn from one pick to another until an edge has
@@ -121,10 +159,20 @@ func (w *work) holds(from, to pick, weight float64) bool {
 
 // turn changes loads as weight turns from one pick to another.
 func (w *work) turn(from, to pick, weight float64) {
-	for _, s := range from.all() {
+	var full [maxPicked]bool
+	for i, s := range from.all() {
+		full[i] = w.full(int(s.edge))
 		w.load[s.edge] -= weight * from.share(int(s.edge))
 	}
 	for _, s := range to.all() {
 		w.load[s.edge] += weight * to.share(int(s.edge))
 	}
+	for i, s := range from.all() {
+		if full[i] && !w.full(int(s.edge)) {
+			w.opened++
+		}
+	}
 }
+
+// full reports whether an edge has no more room.
+func (w *work) full(edge int) bool { return w.load[edge] >= w.capacity[edge]*(1-rounding) }

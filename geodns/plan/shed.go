@@ -24,10 +24,13 @@ type crowd struct {
 	pick   uint32
 	based  uint32 // pick were all edges up, once that is known
 	pieces []int
-	closed []bool // edges without room for any of them, by index
+	closed []bool // edges without room for any of them, by index; nil: none
 	next   pick   // where they would go
+	opened int    // work.opened when that was found
 	regret float64
 }
+
+func (c *crowd) shut(edge int) bool { return c.closed != nil && c.closed[edge] }
 
 // crowds are those that lose least by going first.
 type crowds []*crowd
@@ -62,7 +65,7 @@ func (w *work) shed(edge int, all bool) {
 		c := heap.Pop(&queue).(*crowd)
 		was := c.regret
 		switch {
-		case !w.aim(c, edge, all):
+		case !w.aims(c) && !w.aim(c, edge, all):
 			w.squeeze(c, edge, all)
 		case c.regret > was:
 			heap.Push(&queue, c)
@@ -72,56 +75,35 @@ func (w *work) shed(edge int, all bool) {
 	}
 }
 
-// crowds are the pieces that an edge serves.
-func (w *work) crowds(edge int) []*crowd {
-	type key struct{ class, pick, based uint32 }
-	var out []*crowd
-	known := map[key]*crowd{}
-	serves := make([]bool, len(w.picks))
-	for i := range w.picks {
-		serves[i] = w.picks[i].has(edge)
-	}
-	for i, p := range w.pieces {
-		if !serves[w.told[i]] {
-			continue
-		}
-		k := key{class: p.class, pick: w.told[i]}
-		if w.levelled {
-			k.based = w.based[i]
-		}
-		c := known[k]
-		if c == nil {
-			c = &crowd{seq: len(out), class: &w.classes[p.class], pick: k.pick, based: k.based, closed: make([]bool, len(w.load))}
-			known[k] = c
-			out = append(out, c)
-		}
-		c.pieces = append(c.pieces, i)
-	}
-	return out
-}
-
 // may reports whether an edge may take what another loses: if that has to go
 // because it may not be named, only those that may.
 func (w *work) may(edge int, all bool) bool { return !all || w.fits[edge] }
+
+// aims reports whether a crowd would still go where it was found to: those who
+// would take more have room, and nobody has who had none before.
+func (w *work) aims(c *crowd) bool {
+	was := &w.picks[c.pick]
+	return c.opened == w.opened && !slices.ContainsFunc(c.next.all(), func(s slots) bool {
+		return c.shut(int(s.edge)) || w.full(int(s.edge)) && s != was.slotsOf(int(s.edge))
+	})
+}
 
 // aim finds where a crowd would go next, and what it would lose; false if
 // nobody has room.
 func (w *work) aim(c *crowd, edge int, all bool) bool {
 	kept := w.picks[c.pick].without(edge)
-	rank := w.ranking(c.class.rank)
-	more := false // edges that could, but have no room
-	c.next = w.filler.fill(kept, rank, func(e int) bool {
-		if e == edge || !w.may(e, all) {
-			return false
-		}
-		if c.closed[e] || w.load[e] >= w.capacity[e]*(1-rounding) {
-			more = more || w.filler.wants(&kept, e)
-			return false
-		}
-		return true
-	})
-	if c.next.n == 0 || more && !w.filler.full(&c.next) || slices.ContainsFunc(c.next.all(), func(s slots) bool { return c.closed[s.edge] }) {
+	takes := func(e int) bool { return e != edge && w.may(e, all) }
+	c.opened = w.opened
+	c.next = w.filler.fill(kept, w.ranking(c.class.rank), func(e int) bool { return !w.full(e) && !c.shut(e) && takes(e) })
+	if c.next.n == 0 || slices.ContainsFunc(c.next.all(), func(s slots) bool { return c.shut(int(s.edge)) }) {
 		return false
+	}
+	if !w.filler.full(&c.next) {
+		for e := range w.load { // those that could, but have no room
+			if (w.full(e) || c.shut(e)) && takes(e) && w.filler.wants(&kept, e) {
+				return false
+			}
+		}
 	}
 	c.regret = (w.cost(c.class, &c.next) - w.cost(c.class, &w.picks[c.pick])) / w.picks[c.pick].share(edge)
 	return true
@@ -150,15 +132,19 @@ func (w *work) cost(c *class, told *pick) float64 {
 // it has to or somebody there has no more room: then that one is closed to the
 // crowd, and send is false.
 func (w *work) send(c *crowd, edge int, all bool) bool {
-	s := sending{work: w, from: w.picks[c.pick], to: c.next, edge: edge, left: infinite}
+	left := infinite
 	if !all {
-		s.left = w.load[edge] - w.capacity[edge]
+		left = w.load[edge] - w.capacity[edge]
 	}
+	s := w.sending(c, edge, left)
 	c.pieces = s.each(c.pieces, c.pick)
 	if len(c.pieces) == 0 || s.left <= 0 {
 		return true
 	}
 	if _, tightest := w.room(s.from, s.to); tightest >= 0 {
+		if c.closed == nil {
+			c.closed = make([]bool, len(w.load))
+		}
 		c.closed[tightest] = true
 	}
 	return false
@@ -177,7 +163,7 @@ func (w *work) squeeze(c *crowd, edge int, all bool) {
 		}
 		if next, ok := w.spare(c, edge, w.pieces[i].weight, all); ok {
 			w.turn(from, next, w.pieces[i].weight)
-			w.told[i] = w.intern(next)
+			w.tell(i, w.intern(next))
 			continue
 		}
 		if !all {
@@ -191,7 +177,7 @@ func (w *work) squeeze(c *crowd, edge int, all bool) {
 		}
 		next := w.filler.fill(from.without(edge), listed(w.byOverload()), func(e int) bool { return w.fits[e] }).ordered(w.ranking(c.class.rank))
 		w.turn(from, next, w.pieces[i].weight)
-		w.told[i] = w.intern(next)
+		w.tell(i, w.intern(next))
 	}
 }
 

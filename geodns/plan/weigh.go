@@ -124,6 +124,15 @@ func (w *weigher) weight(p netip.Prefix) float64 {
 	return w.space(p)*w.unit[family(p)] + w.queries(p)*w.byQuery
 }
 
+// even is what is spread evenly of the weight of a prefix that has one place: no
+// part of it weighs less than its part of that. 0 says that nothing is.
+func (w *weigher) even(p netip.Prefix) float64 {
+	if w.lost {
+		return 0
+	}
+	return w.space(p) * w.unit[family(p)]
+}
+
 func (w *weigher) space(p netip.Prefix) float64 {
 	if !w.lost {
 		label, bits := w.atlas.Places().Lookup(p.Addr())
