@@ -15,12 +15,13 @@ import (
 
 // Names of servers in tables.
 const (
-	ours  = "landfall"
-	bare  = "landfall, bare"
-	gdnsd = "gdnsd"
-	knot  = "knot mod-geoip"
-	pdns  = "pdns geoip"
-	nsd   = "nsd"
+	ours    = "landfall"
+	bare    = "landfall, bare"
+	signing = "landfall, signed"
+	gdnsd   = "gdnsd"
+	knot    = "knot mod-geoip"
+	pdns    = "pdns geoip"
+	nsd     = "nsd"
 )
 
 // subnets is how many client subnets there are, each a /24.
@@ -41,9 +42,8 @@ type contest struct {
 // wanted is a question and what its answer ought to be.
 type wanted struct {
 	load.Question
-	addr   netip.Addr
-	code   uint8
-	signed bool
+	addr    netip.Addr
+	missing bool // there is no such name
 }
 
 // ask makes the packets for a server.
@@ -56,13 +56,32 @@ func (c *contest) ask(server netip.AddrPort) (out []load.Query, err error) {
 	}
 	for _, q := range c.queries {
 		q.Cookie = cookie
-		out = append(out, load.Query{Packet: q.Append(nil), Addr: q.addr, Code: q.code, Signed: q.signed})
+		out = append(out, load.Query{Packet: q.Append(nil), Addr: q.addr, Codes: q.codes(), Signed: q.DO})
 	}
 	return out, nil
 }
 
-// nameError is the RCODE of names that are not there (RFC 1035, 4.1.1).
-const nameError = 3
+// codes are the RCODEs that will do (RFC 1035, 4.1.1). Signed, a missing name
+// may be said to be there and to have nothing (RFC 9824, 3.1).
+func (q wanted) codes() uint16 {
+	const success, nameError = 1 << 0, 1 << 3
+	switch {
+	case q.missing && q.DO:
+		return success | nameError
+	case q.missing:
+		return nameError
+	}
+	return success
+}
+
+// signed are questions of those who want signatures.
+func signed(of []wanted) (out []wanted) {
+	for _, q := range of {
+		q.DO = true
+		out = append(out, q)
+	}
+	return out
+}
 
 // contests are all cases.
 func contests(w *atlas.World) []*contest {
@@ -80,7 +99,7 @@ func contests(w *atlas.World) []*contest {
 		q.NSID = true
 		full = append(full, q)
 		name := ecs.ParseName(fmt.Sprintf("n%05d.%s", i, peers.Zone))
-		missing = append(missing, wanted{Question: load.Question{Name: name, Type: load.TypeA}, code: nameError})
+		missing = append(missing, wanted{Question: load.Question{Name: name, Type: load.TypeA}, missing: true})
 	}
 	return []*contest{
 		{name: "static", servers: append(all, bare, nsd), queries: []wanted{static}},
@@ -88,6 +107,10 @@ func contests(w *atlas.World) []*contest {
 		{name: "no data", servers: append(all, nsd), queries: []wanted{nodata}},
 		{name: "no such name", servers: append(all, nsd), queries: missing},
 		{name: "geo, cookie", servers: []string{ours, gdnsd}, cookie: true, queries: geo},
+		{name: "static, signed", servers: []string{signing}, queries: signed([]wanted{static})},
+		{name: "geo, signed", servers: []string{signing}, queries: signed(geo)},
+		{name: "no data, signed", servers: []string{signing}, queries: signed([]wanted{nodata})},
+		{name: "no such name, signed", servers: []string{signing}, queries: signed(missing)},
 		{name: "geo, cookie, NSID", servers: []string{ours, gdnsd}, cookie: true, queries: full},
 	}
 }
@@ -112,6 +135,7 @@ func (o options) contestants(ctx context.Context, s *peers.Site, progress io.Wri
 	return []peers.Kind{
 		tree(ours, server{rate: plenty, nsid: "fra1", count: true, profile: o.profile}),
 		tree(bare, server{rate: -1}),
+		tree(signing, server{rate: plenty, nsid: "fra1", count: true, signed: true}),
 		{Name: gdnsd, Start: peers.GDNSD},
 		{Name: knot, Start: peers.Knot},
 		{Name: pdns, Start: peers.PowerDNS},

@@ -15,8 +15,10 @@ import (
 	"landfall/bench/atlas"
 	"landfall/bench/peers"
 	"landfall/geodns"
+	"landfall/geodns/dnssec"
 	"landfall/geodns/locate"
 	"landfall/geodns/traffic"
+	"landfall/geodns/zone"
 )
 
 // alone is the argument that makes this program the name server of the tree
@@ -31,6 +33,7 @@ type server struct {
 	rate     int    // answers of a kind a second for a network; less than 0: no limit
 	nsid     string // empty: none
 	count    bool   // where queries come from
+	signed   bool   // the zone is
 	profile  string // the file for a profile of processor time; empty: none
 }
 
@@ -38,7 +41,7 @@ type server struct {
 func (s server) argv(self string) []string {
 	return []string{
 		self, alone, "-database", s.database, "-seed", strconv.FormatUint(s.seed, 10), "-addr", s.addr,
-		"-rate", strconv.Itoa(s.rate), "-nsid", s.nsid, "-count=" + strconv.FormatBool(s.count), "-profile", s.profile,
+		"-rate", strconv.Itoa(s.rate), "-nsid", s.nsid, "-count=" + strconv.FormatBool(s.count), "-signed=" + strconv.FormatBool(s.signed), "-profile", s.profile,
 	}
 }
 
@@ -51,6 +54,7 @@ func serveAlone(ctx context.Context, args []string) error {
 	fs.IntVar(&s.rate, "rate", -1, "")
 	fs.StringVar(&s.nsid, "nsid", "", "")
 	fs.BoolVar(&s.count, "count", false, "")
+	fs.BoolVar(&s.signed, "signed", false, "")
 	fs.StringVar(&s.profile, "profile", "", "")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -87,6 +91,11 @@ func (s server) run(ctx context.Context) error {
 	m.Records = append(m.Records, landfall.Record{Name: peers.Static, Type: "A", Data: peers.Fixed})
 	d.SetMap(m)
 	d.SetChallenges(nil)
+	if s.signed {
+		if err := sign(d); err != nil {
+			return err
+		}
+	}
 	return profiled(s.profile, func() error {
 		counted := make(chan struct{})
 		go func() { defer close(counted); age(ctx, c.Traffic) }()
@@ -94,6 +103,28 @@ func (s server) run(ctx context.Context) error {
 		<-counted
 		return err
 	})
+}
+
+// sign signs the zone with new keys.
+func sign(d *geodns.Server) error {
+	ksk, err := dnssec.Generate(dnssec.KSK)
+	if err != nil {
+		return err
+	}
+	zsk, err := dnssec.Generate(dnssec.ZSK)
+	if err != nil {
+		return err
+	}
+	name, err := zone.ParseName(peers.Zone)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	keys, err := dnssec.Local(name, ksk, zsk, now, now.AddDate(0, 1, 0))
+	if err != nil {
+		return err
+	}
+	return d.SetKeys([]dnssec.Keys{keys})
 }
 
 // age lets counts age, as the program does.

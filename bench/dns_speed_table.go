@@ -23,12 +23,25 @@ func speed(t turn) float64  { return t.speed / 1e3 }
 func others(t turn) float64 { return 100 * t.others }
 func idle(t turn) float64   { return 100 * t.idle }
 
-// against is what a server's answers cost beside another's, round by round.
-func (s *speeds) against(server, other string) (out sample) {
-	for i, t := range s.turns[server] {
-		out.add(t.cost / s.turns[other][i].cost)
+// entry is a server in a case.
+type entry struct{ contest, server string }
+
+// against is what answers cost in one entry beside another, round by round.
+func against(all []*speeds, one, other entry) (out sample) {
+	a, b := costs(all, one), costs(all, other)
+	for i := range min(len(a), len(b)) {
+		out.add(a[i] / b[i])
 	}
 	return out
+}
+
+func costs(all []*speeds, e entry) sample {
+	for _, s := range all {
+		if s.contest.name == e.contest {
+			return s.of(e.server, cost)
+		}
+	}
+	return nil
 }
 
 // writeSpeeds prints all cases, and the figures that are aimed at.
@@ -42,11 +55,11 @@ func (o options) writeSpeeds(ctx context.Context, w io.Writer, all []*speeds) er
 	heading(&b, "case", "server", "CPU-s per million", "of gdnsd's", "answers/s, thousands", "lost", "wrong", "checked", "load idle", "others")
 	for _, s := range all {
 		for _, name := range s.contest.servers {
-			s.row(&b, name)
+			s.row(&b, name, against(all, entry{s.contest.name, name}, entry{s.contest.name, gdnsd}))
 		}
 	}
 	fmt.Fprint(&b, "\nLoad idle: the share of its time in which it could have asked more. Others: the share of a core that went to neither server nor load.\n\n")
-	heading(&b, "aim", "measured", "at most")
+	heading(&b, "aim", "measured", "wanted")
 	for _, a := range aims() {
 		a.write(&b, all)
 	}
@@ -54,12 +67,16 @@ func (o options) writeSpeeds(ctx context.Context, w io.Writer, all []*speeds) er
 	return err
 }
 
-func (s *speeds) row(b *bytes.Buffer, name string) {
+func (s *speeds) row(b *bytes.Buffer, name string, beside sample) {
 	var lost, wrong, checked uint64
 	for _, t := range s.turns[name] {
 		lost, wrong, checked = lost+t.saw.Lost, wrong+t.saw.Wrong, checked+t.saw.Checked
 	}
-	cells(b, s.contest.name, name, spread(s.of(name, cost), 2), fmt.Sprintf("%.2f", s.against(name, gdnsd).median()),
+	share := ""
+	if len(beside) > 0 {
+		share = fmt.Sprintf("%.2f", beside.median())
+	}
+	cells(b, s.contest.name, name, spread(s.of(name, cost), 2), share,
 		spread(s.of(name, speed), 0), fmt.Sprint(lost), fmt.Sprint(wrong), fmt.Sprint(checked),
 		fmt.Sprintf("%.0f %%", s.of(name, idle).median()), fmt.Sprintf("%.0f %%", s.of(name, others).median()))
 }
@@ -72,28 +89,32 @@ func heading(b *bytes.Buffer, of ...string) {
 
 func cells(b *bytes.Buffer, of ...string) { fmt.Fprintf(b, "| %s |\n", strings.Join(of, " | ")) }
 
-// aim is a ratio of costs.
+// aim is a bound on what answers cost in one entry beside another.
 type aim struct {
-	what          string
-	contest       string
-	server, other string
-	most          float64
+	what       string
+	one, other entry
+	most       float64 // of the ratio
+	least      float64 // of it, instead; 0: none
 }
 
 func aims() []aim {
-	return []aim{
-		{"geo, everything on: landfall of gdnsd", "geo", ours, gdnsd, 1},
-		{"geo with a cookie: landfall of gdnsd", "geo, cookie", ours, gdnsd, 1},
-		{"geo with a cookie and NSID: landfall of gdnsd", "geo, cookie, NSID", ours, gdnsd, 1},
-		{"geo, everything on: landfall of knot mod-geoip", "geo", ours, knot, 0.8},
-		{"static: landfall of nsd", "static", ours, nsd, 1},
+	out := []aim{
+		{what: "geo, everything on: landfall's cost of gdnsd's", one: entry{"geo", ours}, other: entry{"geo", gdnsd}, most: 1},
+		{what: "geo with a cookie: landfall's cost of gdnsd's", one: entry{"geo, cookie", ours}, other: entry{"geo, cookie", gdnsd}, most: 1},
+		{what: "geo with a cookie and NSID: landfall's cost of gdnsd's", one: entry{"geo, cookie, NSID", ours}, other: entry{"geo, cookie, NSID", gdnsd}, most: 1},
+		{what: "geo, everything on: landfall's cost of knot mod-geoip's", one: entry{"geo", ours}, other: entry{"geo", knot}, most: 0.8},
+		{what: "static, everything on: landfall's cost of nsd's", one: entry{"static", ours}, other: entry{"static", nsd}, most: 1},
 	}
+	for _, name := range []string{"static", "geo", "no data", "no such name"} {
+		out = append(out, aim{what: name + ": rate of signed answers, of unsigned ones", one: entry{name, ours}, other: entry{name + ", signed", signing}, least: 0.7})
+	}
+	return out
 }
 
 func (a aim) write(b *bytes.Buffer, all []*speeds) {
-	for _, s := range all {
-		if s.contest.name == a.contest {
-			cells(b, a.what, spread(s.against(a.server, a.other), 2), fmt.Sprintf("%.2f", a.most))
-		}
+	wanted := fmt.Sprintf("at most %.2f", a.most)
+	if a.least > 0 {
+		wanted = fmt.Sprintf("at least %.2f", a.least)
 	}
+	cells(b, a.what, spread(against(all, a.one, a.other), 2), wanted)
 }

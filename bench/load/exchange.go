@@ -77,7 +77,7 @@ func (r *runner) take(s *socket, answer []byte, now time.Duration) {
 func (q *Query) likely(answer []byte) bool {
 	const qr, tc = 0x80, 0x02
 	answers := answer[6]|answer[7] != 0
-	return answer[2]&(qr|tc) == qr && answer[3]&15 == q.Code && answers == q.Addr.IsValid()
+	return answer[2]&(qr|tc) == qr && q.Codes>>(answer[3]&15)&1 == 1 && answers == q.Addr.IsValid()
 }
 
 // right looks at all of an answer.

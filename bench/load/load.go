@@ -16,7 +16,7 @@ const patience = time.Second
 type Query struct {
 	Packet []byte     // whole; it is given an ID of ours
 	Addr   netip.Addr // the first address of the answer; the zero Addr: there are no answers
-	Code   uint8      // RCODE
+	Codes  uint16     // RCODEs that will do: a bit for each
 	Signed bool       // there are signatures
 }
 

@@ -62,7 +62,7 @@ func question() Question {
 }
 
 func queries(addr string) []Query {
-	q := Query{Packet: question().Append(nil)}
+	q := Query{Packet: question().Append(nil), Codes: 1 << dns.RcodeSuccess}
 	if addr != "" {
 		q.Addr = netip.MustParseAddr(addr)
 	}
