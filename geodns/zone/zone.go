@@ -95,8 +95,10 @@ func (z *Zone) Find(name Name) Match {
 	case node.redirects:
 		return Match{Kind: Redirected, Node: node, Encloser: at}
 	}
-	if wild := at.child("*"); z.nodes[wild] != nil && !z.nodes[wild].shadow {
-		return Match{Kind: Found, Node: z.nodes[wild], Encloser: at, Source: wild}
+	var room [2 + maxName]byte
+	wild := append(append(room[:0], "\x01*"...), at...) // hardly ever there: no string is made of it
+	if n := z.nodes[Name(wild)]; n != nil && !n.shadow {
+		return Match{Kind: Found, Node: n, Encloser: at, Source: Name(wild)}
 	}
 	return Match{Kind: Missing, Encloser: at}
 }
