@@ -18,6 +18,12 @@ func (s *Server) answer(r *reply, client netip.Addr) (rcode int) {
 	if snap == nil {
 		return dns.RcodeServerFailure
 	}
+	if r.q.class == dns.ClassCHAOS {
+		return snap.chaos(r, s.version, s.nsid)
+	}
+	if r.q.rrtype == dns.TypeAXFR || r.q.rrtype == dns.TypeIXFR {
+		return s.alone(r, snap, client)
+	}
 	if rcode := badType(r.q.rrtype); rcode != dns.RcodeSuccess {
 		return rcode
 	}
@@ -34,8 +40,6 @@ func badType(rrtype uint16) (rcode int) {
 	switch {
 	case rrtype == dns.TypeANY:
 		return dns.RcodeSuccess
-	case rrtype == dns.TypeAXFR, rrtype == dns.TypeIXFR: // name servers get the map instead
-		return dns.RcodeRefused
 	case rrtype == dns.TypeOPT, rrtype == dns.TypeNXNAME: // RFC 9824, 3.5
 		return dns.RcodeFormatError
 	case rrtype >= 128 && rrtype <= 255:

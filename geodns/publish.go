@@ -5,13 +5,17 @@ import (
 	"time"
 
 	"landfall/geodns/plan"
+	"landfall/geodns/transfer"
 	"landfall/geodns/zone"
 )
 
 // inputs are all that snapshots are made of.
 type inputs struct {
 	plan.Input
-	zones    *zone.Zones
+	zones    *zone.Zones // plain, with serials that secondaries can follow
+	plain    *zone.Zones // as the map has them
+	serials  map[zone.Name]uint32
+	access   transfer.Access
 	rings    *keyring // nil: nothing is signed
 	informed bool     // the challenges in zones are what the issuer wants now
 

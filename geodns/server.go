@@ -2,12 +2,15 @@ package geodns
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +25,8 @@ import (
 	"landfall/geodns/plan"
 	"landfall/geodns/resolver"
 	"landfall/geodns/traffic"
+	"landfall/geodns/transfer"
+	"landfall/geodns/tsig"
 	"landfall/geodns/zone"
 )
 
@@ -32,6 +37,19 @@ type Config struct {
 	// leave by another address than they were asked at. Run closes them.
 	UDP []*net.UDPConn
 	TCP []net.Listener
+	// TLS and HTTPS are listeners for connections by TCP that are encrypted
+	// (RFC 7858, RFC 8484). They need a Certificate, which is asked at each
+	// connection. Run closes them.
+	TLS, HTTPS  []net.Listener
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Secrets are the keys that secondaries sign messages with; nil: none.
+	Secrets *tsig.Ring
+	// Dial reaches a secondary by UDP, to tell it of a change; nil leaves by
+	// whatever address the system chooses.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Version is the program's, for who asks by class CHAOS if the map wants
+	// that answered.
+	Version string
 	// Atlas says where clients are. Without one nothing is known of any, and
 	// all get the same answers.
 	Atlas *locate.Table
@@ -61,6 +79,8 @@ type Config struct {
 type Server struct {
 	udp    []*net.UDPConn
 	tcp    []net.Listener
+	tls    []net.Listener
+	https  []net.Listener
 	nsid   []byte
 	begun  time.Time    // what the limit counts time from
 	limit  *limit.Table // nil: none
@@ -83,6 +103,13 @@ type Server struct {
 	rekeyed    chan struct{} // has room for one: there are new keys
 	expiring   seldom        // signatures of a KSK end soon
 
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	version     string
+	secrets     *tsig.Ring
+	notifier    *transfer.Notifier
+	handed      handed
+	copied      atomic.Pointer[histories]
+
 	current atomic.Pointer[snapshot]
 
 	making sync.Mutex // held while a snapshot is made of in; before mu
@@ -97,15 +124,20 @@ type Server struct {
 
 // New makes a Server. Until its first map it answers SERVFAIL.
 func New(c Config) (*Server, error) {
-	if len(c.UDP)+len(c.TCP) == 0 {
+	if len(c.UDP)+len(c.TCP)+len(c.TLS)+len(c.HTTPS) == 0 {
 		return nil, errors.New("name server: no socket to answer on")
+	}
+	if len(c.TLS)+len(c.HTTPS) > 0 && c.Certificate == nil {
+		return nil, errors.New("name server: no certificate to answer by TLS with")
 	}
 	if len(c.NSID) > 255 {
 		return nil, errors.New("name server: the NSID is longer than 255 bytes")
 	}
 	s := &Server{
-		udp: c.UDP, tcp: c.TCP, nsid: []byte(c.NSID), log: c.Log,
-		begun: time.Now(), secret: c.CookieSecret,
+		udp: c.UDP, tcp: c.TCP, tls: c.TLS, https: c.HTTPS, nsid: []byte(c.NSID), log: c.Log,
+		certificate: c.Certificate, version: c.Version, secrets: c.Secrets,
+		notifier: transfer.NewNotifier(transfer.NotifierConfig{Keys: c.Secrets, Dial: c.Dial, Log: c.Log}),
+		begun:    time.Now(), secret: c.CookieSecret,
 		hearsay: limit.New(hearsay, maphash.MakeSeed()),
 		online:  newOnline(), signatures: dnssec.NewCache(rememberedSigs), rekeyed: make(chan struct{}, 1),
 		traffic: c.Traffic, resolvers: c.Resolvers, in: inputs{Input: plan.Input{Atlas: c.Atlas}},
@@ -239,8 +271,9 @@ func (s *Server) rebuild(m *landfall.Map) {
 	if z == nil {
 		return
 	}
-	s.in.zones = z
+	s.in.plain, s.in.zones = z, z.Numbered(s.in.serials)
 	if m != s.in.Map {
+		s.in.access = transfer.NewAccess(m.Secondaries)
 		s.in.Map = m
 		s.in.upset()
 		return

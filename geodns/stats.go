@@ -25,6 +25,7 @@ type Stats struct {
 	Panics    uint64             `metric:"panics_total" help:"Queries that met a fault of ours; each got SERVFAIL."`
 	IOErrors  uint64             `metric:"io_errors_total" help:"Sockets that failed to receive, accept or send."`
 	Evicted   uint64             `metric:"tcp_evicted_total" help:"TCP connections closed, the longest idle first, to make room for new ones."`
+	Unshaken  uint64             `metric:"tls_failed_total" help:"Connections by TLS that never came about."`
 	Conns     int64              `metric:"tcp_connections" help:"TCP connections open now."`
 	Serial    uint64             `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
 	Down      int64              `metric:"nodes_down" help:"Nodes taken to be down."`
@@ -79,6 +80,7 @@ type counters struct {
 	panics   atomic.Uint64
 	ioErrors atomic.Uint64
 	evicted  atomic.Uint64
+	unshaken atomic.Uint64
 }
 
 // answered counts an answer.
@@ -145,6 +147,7 @@ func (s *Server) Stats() Stats {
 		Panics:    c.panics.Load(),
 		IOErrors:  c.ioErrors.Load(),
 		Evicted:   c.evicted.Load(),
+		Unshaken:  c.unshaken.Load(),
 		Conns:     int64(s.conns.open()),
 	}
 	for i := range transports {

@@ -1,16 +1,33 @@
 package geodns
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
-func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
+const (
+	// together is how many bytes of answers leave in one write, at most, when
+	// their queries came together.
+	together = 16 << 10
+	// maxTransfers are the transfers of zones that go on at once by one
+	// connection.
+	maxTransfers = 4
+)
+
+// serveTCP answers whoever connects, until ctx ends; shake makes a connection
+// one that can be read, with TLS.
+func (s *Server) serveTCP(ctx context.Context, l net.Listener, via transport, shake func(net.Conn) net.Conn) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -21,48 +38,134 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener) {
 			}
 			continue
 		}
-		client, gaveWay := s.conns.add(conn)
-		if client == nil {
-			conn.Close()
-			continue
+		if held := s.admit(conn); held != nil {
+			running.Go(func() {
+				defer s.conns.remove(held)
+				s.serveConn(held, shake(held), via)
+			})
 		}
-		if gaveWay {
-			if n := s.count.evicted.Add(1); s.crowded.due() {
-				s.log.Warn("tcp connection closed for a new one", "times", n, "remote", client.client)
-			}
-		}
-		running.Go(func() {
-			defer s.conns.remove(client)
-			s.serveConn(client)
-		})
 	}
 }
 
-// serveConn answers the queries of one connection in their order (RFC 7766,
-// 6.2.1). What gets silence by UDP ends the connection: it is not DNS.
-func (s *Server) serveConn(conn *tcpConn) {
-	in, out := make([]byte, 512), make([]byte, 0, 512)
-	for conn.SetDeadline(time.Now().Add(s.conns.patience())) == nil {
-		if _, err := io.ReadFull(conn, in[:2]); err != nil {
-			return
-		}
-		size := int(binary.BigEndian.Uint16(in))
-		in = slices.Grow(in[:0], size)[:max(size, 2)]
-		req := in[:size]
-		if _, err := io.ReadFull(conn, req); err != nil {
-			return
-		}
-		s.conns.asked(conn)
-		out = append(out[:0], 0, 0)
-		msg := s.respond(req, conn.client, viaTCP, out[2:])
-		if len(msg) == 0 {
-			return
-		}
-		// One write for both (RFC 7766, 8).
-		out = append(out[:0], byte(len(msg)>>8), byte(len(msg)))
-		out = append(out, msg...)
-		if _, err := conn.Write(out); err != nil {
-			return
+// admit takes a connection in; nil if there will be no more of them.
+func (s *Server) admit(conn net.Conn) *tcpConn {
+	held, gaveWay := s.conns.add(conn)
+	if held == nil {
+		conn.Close()
+		return nil
+	}
+	if gaveWay {
+		if n := s.count.evicted.Add(1); s.crowded.due() {
+			s.log.Warn("tcp connection closed for a new one", "times", n, "remote", held.client)
 		}
 	}
+	return held
+}
+
+// stream is a connection that queries come by, one after the other.
+type stream struct {
+	s    *Server
+	held *tcpConn
+	via  transport
+	conn net.Conn // held, or TLS on it
+	in   *bufio.Reader
+	req  []byte // the query read last
+
+	transfers sync.WaitGroup
+	slots     chan struct{} // one for each transfer
+	running   atomic.Int32
+
+	writing sync.Mutex // held while a message is written
+}
+
+// serveConn answers the queries of one connection in their order (RFC 7766,
+// 6.2.1), but for transfers of zones, which take their time beside: nobody
+// waits for them. What gets silence by UDP ends the connection: it is not DNS.
+// A client that closes its half still gets the answers to what it has asked.
+func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
+	t := &stream{s: s, held: held, via: via, conn: conn, in: bufio.NewReader(conn), slots: make(chan struct{}, maxTransfers)}
+	defer conn.Close()
+	defer t.transfers.Wait()
+	var out []byte
+	for t.next() == nil {
+		s.conns.asked(held)
+		answer, ok := t.answer(out)
+		if out = answer; !t.more() || len(out) >= together || !ok {
+			if err := t.write(out); err != nil || !ok {
+				return
+			}
+			out = out[:0]
+		}
+	}
+}
+
+// next reads a query. One that has not come as a whole in time never will; but
+// who is being sent a zone need not ask for more meanwhile.
+func (t *stream) next() error {
+	for {
+		if err := t.conn.SetReadDeadline(time.Now().Add(t.s.conns.patience())); err != nil {
+			return err
+		}
+		head, err := t.in.Peek(2)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && len(head) == 0 && t.running.Load() > 0:
+			continue
+		case err != nil:
+			return err
+		}
+		size := int(binary.BigEndian.Uint16(head))
+		t.in.Discard(2) // which are there
+		t.req = slices.Grow(t.req[:0], size)[:size]
+		_, err = io.ReadFull(t.in, t.req)
+		return err
+	}
+}
+
+// more reports whether another query is there as a whole.
+func (t *stream) more() bool {
+	if t.in.Buffered() < 2 {
+		return false
+	}
+	head, _ := t.in.Peek(2) // which are there
+	return t.in.Buffered() >= 2+int(binary.BigEndian.Uint16(head))
+}
+
+// answer adds the answer to the query read last; false if this is not DNS. A
+// transfer only begins.
+func (t *stream) answer(out []byte) (_ []byte, ok bool) {
+	if zone := t.s.transfer(t.req, t.held.client); zone != nil {
+		t.slots <- struct{}{}
+		t.running.Add(1)
+		t.transfers.Go(func() {
+			zone.send(t.emit)
+			t.running.Add(-1)
+			<-t.slots
+		})
+		return out, true
+	}
+	start := len(out)
+	out = slices.Grow(out, 2+dns.MinMsgSize)
+	msg := t.s.respond(t.req, t.held.client, t.via, out[start+2:start+2])
+	if len(msg) == 0 {
+		return out, false
+	}
+	return append(binary.BigEndian.AppendUint16(out, uint16(len(msg))), msg...), true
+}
+
+// emit sends one message of a transfer.
+func (t *stream) emit(msg []byte) error {
+	t.s.conns.asked(t.held)
+	out := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(msg)), uint16(len(msg)))
+	return t.write(append(out, msg...))
+}
+
+// write sends messages with their lengths at once (RFC 7766, 8).
+func (t *stream) write(b []byte) error {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	if err := t.conn.SetWriteDeadline(time.Now().Add(t.s.conns.patience())); err != nil || len(b) == 0 {
+		return err
+	}
+	_, err := t.conn.Write(b)
+	return err
 }
