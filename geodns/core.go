@@ -5,8 +5,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"landfall/geodns/zone"
-
 	"github.com/miekg/dns"
 )
 
@@ -19,6 +17,7 @@ type core struct {
 	now   time.Time // read once for all that came together
 	since time.Duration
 
+	book  *book // nil: all answers are made anew
 	q     query
 	a     asker
 	r     reply
@@ -61,7 +60,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 			out = c.fail(req, buf, p)
 		}
 	}()
-	session, rcode := c.session(req, c.q.parse(req))
+	rcode := c.q.parse(req)
 	limit := c.q.opt.limit()
 	if via != viaUDP {
 		limit = dns.MaxMsgSize - 1
@@ -69,20 +68,13 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	c.identify(client.Addr(), via)
 	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
 	r := &c.r
-	if session != nil {
-		r.limit -= session.Size()
-		if session.Error() == 0 {
-			r.signer = session.Key()
-		}
-	}
-	r.proven, r.via = c.a.proven, via
+	r.proven, r.via, r.since = c.a.proven, via, c.since
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(c.q.question) == 0:
 		rcode = c.a.cookieOnly()
 	default:
-		c.q.name = zone.Name(c.q.lower())
-		rcode = c.s.answer(r, client.Addr())
+		rcode = c.answer(client.Addr())
 	}
 	rcode, silent := c.restrain(rcode)
 	if silent {
@@ -90,11 +82,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	}
 	c.answered(rcode)
 	c.weigh()
-	out = r.finish(rcode)
-	if session != nil {
-		out = session.Sign(out, c.now)
-	}
-	return out
+	return r.finish(rcode)
 }
 
 // fail answers a query that we could not bear. The log hears of the first, the

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,19 +19,11 @@ const pause = 20 * time.Millisecond
 func (s *Server) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for i, conn := range s.udp {
-		running.Go(func() { s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i}) })
+		running.Go(func() { s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i, book: newBook()}) })
 	}
 	for _, l := range s.tcp {
-		running.Go(func() { s.serveTCP(ctx, l, viaTCP, untouched) })
+		running.Go(func() { s.serveTCP(ctx, l) })
 	}
-	for _, l := range s.tls {
-		running.Go(func() { s.serveTLS(ctx, l) })
-	}
-	for _, l := range s.https {
-		running.Go(func() { s.serveHTTPS(ctx, l) })
-	}
-	running.Go(func() { s.keepCopied(ctx) })
-	running.Go(func() { s.notifier.Run(ctx) })
 	running.Go(func() { s.keepSigned(ctx) })
 	<-ctx.Done()
 	err := s.close()
@@ -45,10 +36,8 @@ func (s *Server) close() error {
 	for _, conn := range s.udp {
 		errs = append(errs, conn.Close())
 	}
-	for _, l := range slices.Concat(s.tcp, s.tls, s.https) {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+	for _, l := range s.tcp {
+		errs = append(errs, l.Close())
 	}
 	s.conns.close()
 	if err := errors.Join(errs...); err != nil {
@@ -59,7 +48,7 @@ func (s *Server) close() error {
 
 // serveUDP answers on a thread of its own, until ctx ends.
 func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn, c *core) {
-	loop, err := packet.New(packet.Config{Conn: conn, Handler: c.answer, Failed: s.failed})
+	loop, err := packet.New(packet.Config{Conn: conn, Handler: c.serve, Failed: s.failed})
 	if err == nil {
 		err = loop.Run(ctx)
 	}
@@ -68,8 +57,8 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn, c *core) {
 	}
 }
 
-// answer answers what came together.
-func (c *core) answer(b *packet.Batch) {
+// serve answers what came together.
+func (c *core) serve(b *packet.Batch) {
 	c.turn(time.Now())
 	for i := range b.Len() {
 		b.Answer(i, c.respond(b.Message(i), b.From(i), viaUDP, b.Room(i)))

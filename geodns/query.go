@@ -2,6 +2,7 @@ package geodns
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"landfall/geodns/zone"
 
@@ -18,8 +19,8 @@ type query struct {
 	class    uint16
 	opt      opt
 
-	name  zone.Name // the same name in lower case, where somebody has need of it
-	size  int       // of what follows
+	name  zone.Name // in lower case; it lies in small, so that whoever keeps it has to make a copy
+	size  int
 	small [maxName]byte
 }
 
@@ -29,6 +30,9 @@ const maxName = 255
 // lower is the name in lower case, as zone.Name has it; it lasts until the
 // next query.
 func (q *query) lower() []byte { return q.small[:q.size] }
+
+// named sets the name, as a string without a copy.
+func (q *query) named() { q.name = zone.Name(unsafe.String(&q.small[0], q.size)) }
 
 // begin forgets what the last query was.
 func (q *query) begin() {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"landfall/geodns/plan"
 	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
@@ -28,14 +29,19 @@ type reply struct {
 
 	authoritative bool
 	truncated     bool
+	cut           bool  // something did not fit
+	signed        bool  // there are signatures in it
 	scope         uint8 // of the client subnet; 0: the answer is the same for all
 
 	via    transport     // what the query came by
 	since  time.Duration // the server's start, when it came
 	proven bool          // the address of the asker is no lie
-	signer zone.Name     // the key that the query is signed with; empty: none
 	whom   netip.Addr    // the client that edges were chosen for, to be counted; invalid: nobody
 	named  *named        // the edge that comes first in the answer, to be counted; nil: none
+
+	steered bool // the plan chose what is in it
+	kind    plan.Kind
+	choice  uint32
 }
 
 // newReply starts an answer in buf with the header and the question.
@@ -62,9 +68,11 @@ func (r *reply) set(section int, owner zone.Name, s zone.Set) {
 	if r.q.opt.do {
 		r.records(owner, dns.TypeRRSIG, s.TTL, s.Sigs)
 		n += len(s.Sigs)
+		r.signed = r.signed || len(s.Sigs) > 0
 	}
 	if len(r.b) > r.limit {
 		r.b = r.b[:before]
+		r.cut = true
 		r.truncated = section != sectionAdditional
 		return
 	}

@@ -93,7 +93,7 @@ func (s *snapshot) steered(r *reply, name zone.Name, n *zone.Steered, client net
 	// Also where the answer turns out to be that there is none: for clients
 	// elsewhere there is one, and RFC 7871, 7.4 would have us hide it.
 	r.scope = scope
-	r.named = s.choices[i].named
+	r.steered, r.kind, r.choice, r.named = true, kind, i, s.choices[i].named
 	set := s.choices[i].set(n, kind)
 	if r.q.opt.do {
 		set.Sigs = s.signature(name, set, kind, i)

@@ -1,0 +1,94 @@
+package geodns
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"landfall"
+	"landfall/geodns/traffic"
+
+	"github.com/miekg/dns"
+)
+
+// usual are the questions that a name server lives by, from the outside in.
+func usual() map[string]*dns.Msg {
+	edns := func(m *dns.Msg) *dns.Msg { return m.SetEdns0(1232, false) }
+	return map[string]*dns.Msg{
+		"static":   question("mail.landfall.test", dns.TypeA),
+		"resolver": question("chat.landfall.test", dns.TypeA),
+		"a":        withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.3.0/24"),
+		"aaaa":     withSubnet(question("chat.landfall.test", dns.TypeAAAA), "2001:db8:2::/48"),
+		"https":    withSubnet(question("chat.landfall.test", dns.TypeHTTPS), "10.3.3.0/24"),
+		"alias":    withSubnet(question("www.landfall.test", dns.TypeA), "10.2.3.0/24"),
+		"nodata":   edns(question("chat.landfall.test", dns.TypeMX)),
+		"missing":  edns(question("nothing.landfall.test", dns.TypeA)),
+		"referral": edns(question("sub.landfall.test", dns.TypeA)),
+	}
+}
+
+// asking is a thread of a server in the world of tests, with traffic counted
+// and answers limited, so that nobody is over the limit.
+func asking(t testing.TB, change func(*landfall.Map)) *core {
+	t.Helper()
+	s := newServer(t, change)
+	s.limit = nil
+	s.traffic = traffic.New()
+	c := &core{s: s, book: newBook()}
+	c.turn(time.Now())
+	return c
+}
+
+// proven adds a cookie that the server has given to a client.
+func proven(t testing.TB, c *core, m *dns.Msg, client netip.AddrPort) *dns.Msg {
+	t.Helper()
+	own := []byte("12345678")
+	valid := c.s.secret.Append(nil, own, client.Addr(), c.now)
+	return withCookie(m.Copy(), hex.EncodeToString(valid))
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	client := netip.MustParseAddrPort("10.1.0.1:53")
+	for name, m := range usual() {
+		for _, with := range []string{"plain", "cookie"} {
+			b.Run(fmt.Sprintf("%s/%s", name, with), func(b *testing.B) {
+				c := asking(b, nil)
+				if with == "cookie" {
+					m = proven(b, c, m, client)
+				}
+				req, err := m.Pack()
+				if err != nil {
+					b.Fatal(err)
+				}
+				buf := make([]byte, 0, udpSize)
+				b.ReportAllocs()
+				for b.Loop() {
+					buf = c.respond(req, client, viaUDP, buf)
+				}
+			})
+		}
+	}
+}
+
+// What is asked again and again is answered with nothing made for it.
+func TestUsualAnswersAllocateNothing(t *testing.T) {
+	client := netip.MustParseAddrPort("10.1.0.1:53")
+	for name, m := range usual() {
+		for _, do := range []bool{false, true} {
+			c := asking(t, nil)
+			m := proven(t, c, m, client)
+			m.IsEdns0().SetDo(do)
+			req, err := m.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			buf := slices.Grow([]byte{}, udpSize)
+			if n := testing.AllocsPerRun(100, func() { buf = c.respond(req, client, viaUDP, buf) }); n != 0 {
+				t.Errorf("%s, DO %v: %v allocations", name, do, n)
+			}
+		}
+	}
+}
