@@ -14,6 +14,12 @@ const maxChain = 8
 
 // answer fills a reply to a well-formed query.
 func (s *Server) answer(snap *snapshot, r *reply, client netip.Addr) (rcode int) {
+	if r.q.class == dns.ClassCHAOS {
+		return snap.chaos(r, s.version, s.nsid)
+	}
+	if r.q.rrtype == dns.TypeAXFR || r.q.rrtype == dns.TypeIXFR {
+		return s.alone(r, snap, client)
+	}
 	if rcode := badType(r.q.rrtype); rcode != dns.RcodeSuccess {
 		return rcode
 	}
@@ -30,8 +36,6 @@ func badType(rrtype uint16) (rcode int) {
 	switch {
 	case rrtype == dns.TypeANY:
 		return dns.RcodeSuccess
-	case rrtype == dns.TypeAXFR, rrtype == dns.TypeIXFR: // name servers get the map instead
-		return dns.RcodeRefused
 	case rrtype == dns.TypeOPT, rrtype == dns.TypeNXNAME: // RFC 9824, 3.5
 		return dns.RcodeFormatError
 	case rrtype >= 128 && rrtype <= 255:

@@ -60,7 +60,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 			out = c.fail(req, buf, p)
 		}
 	}()
-	rcode := c.q.parse(req)
+	session, rcode := c.session(req, c.q.parse(req))
 	limit := c.q.opt.limit()
 	if via != viaUDP {
 		limit = dns.MaxMsgSize - 1
@@ -68,6 +68,12 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	c.identify(client.Addr(), via)
 	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
 	r := &c.r
+	if session != nil {
+		r.limit -= session.Size()
+		if session.Error() == 0 {
+			r.signer = session.Key()
+		}
+	}
 	r.proven, r.via, r.since = c.a.proven, via, c.since
 	switch {
 	case rcode != dns.RcodeSuccess:
@@ -82,7 +88,11 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	}
 	c.answered(rcode)
 	c.weigh()
-	return r.finish(rcode)
+	out = r.finish(rcode)
+	if session != nil {
+		out = session.Sign(out, c.now)
+	}
+	return out
 }
 
 // fail answers a query that we could not bear. The log hears of the first, the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +23,16 @@ func (s *Server) Run(ctx context.Context) error {
 		running.Go(func() { s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i, book: newBook()}) })
 	}
 	for _, l := range s.tcp {
-		running.Go(func() { s.serveTCP(ctx, l) })
+		running.Go(func() { s.serveTCP(ctx, l, viaTCP, untouched) })
 	}
+	for _, l := range s.tls {
+		running.Go(func() { s.serveTLS(ctx, l) })
+	}
+	for _, l := range s.https {
+		running.Go(func() { s.serveHTTPS(ctx, l) })
+	}
+	running.Go(func() { s.keepCopied(ctx) })
+	running.Go(func() { s.notifier.Run(ctx) })
 	running.Go(func() { s.keepSigned(ctx) })
 	<-ctx.Done()
 	err := s.close()
@@ -36,8 +45,10 @@ func (s *Server) close() error {
 	for _, conn := range s.udp {
 		errs = append(errs, conn.Close())
 	}
-	for _, l := range s.tcp {
-		errs = append(errs, l.Close())
+	for _, l := range slices.Concat(s.tcp, s.tls, s.https) {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	s.conns.close()
 	if err := errors.Join(errs...); err != nil {

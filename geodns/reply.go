@@ -36,6 +36,7 @@ type reply struct {
 	via    transport     // what the query came by
 	since  time.Duration // the server's start, when it came
 	proven bool          // the address of the asker is no lie
+	signer zone.Name     // the key that the query is signed with; empty: none
 	whom   netip.Addr    // the client that edges were chosen for, to be counted; invalid: nobody
 	named  *named        // the edge that comes first in the answer, to be counted; nil: none
 
