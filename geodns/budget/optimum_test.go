@@ -68,7 +68,7 @@ func (p problem) single(leaves []prefix.Leaf, weights []float64, label uint32) (
 		if c.Label == label {
 			continue
 		}
-		if !c.Any && !slices.Contains(c.Also, label) {
+		if !slices.Contains(c.Also, label) {
 			return 0, false
 		}
 		sum += weights[i]

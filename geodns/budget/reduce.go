@@ -13,7 +13,6 @@ import (
 type Class struct {
 	Label uint32   // the best answer for them
 	Also  []uint32 // what would do as well, and is paid for out of the budget; the more there is, the smaller the map
-	Any   bool     // every label would do: nobody is known there
 }
 
 // Map is a reduced map.
@@ -93,12 +92,10 @@ func sum(leaves []prefix.Leaf, weights []float64, classes []Class) (float64, err
 	return total, nil
 }
 
-// wish is what a class would do with: labels in order, and whether with every
-// other, too.
+// wish is what a class would do with: labels in order.
 type wish struct {
 	own    uint32
 	labels []uint32
-	any    bool
 }
 
 // wishes sorts what the classes would do with; if nothing may be spent, that
@@ -110,7 +107,7 @@ func wishes(classes []Class, spend bool) []wish {
 		if spend {
 			labels := append(slices.Clone(c.Also), c.Label)
 			slices.Sort(labels)
-			out[i].labels, out[i].any = slices.Compact(labels), c.Any
+			out[i].labels = slices.Compact(labels)
 		}
 	}
 	return out

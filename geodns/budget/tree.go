@@ -141,8 +141,7 @@ func parent(a, b netip.Prefix) (netip.Prefix, bool) {
 // cost, by label; those that would not do are not listed.
 type bids struct {
 	entries []bid
-	tops    []top
-	scratch []bid
+	starts  []int // of the lists
 }
 
 type bid struct {
@@ -150,18 +149,9 @@ type bid struct {
 	error float64
 }
 
-// top says where a list begins, and what labels cost that are not in it.
-type top struct {
-	start int
-	rest  float64
-}
-
 // push adds the list of a leaf.
 func (b *bids) push(w wish, weight float64) {
-	t := top{start: len(b.entries), rest: math.Inf(1)}
-	if w.any {
-		t.rest = weight
-	}
+	b.starts = append(b.starts, len(b.entries))
 	for _, l := range w.labels {
 		e := weight
 		if l == w.own {
@@ -169,50 +159,39 @@ func (b *bids) push(w wish, weight float64) {
 		}
 		b.entries = append(b.entries, bid{l, e})
 	}
-	b.tops = append(b.tops, t)
 }
 
 // pop takes the topmost list away.
 func (b *bids) pop() {
-	n := len(b.tops) - 1
-	b.entries, b.tops = b.entries[:b.tops[n].start], b.tops[:n]
+	n := len(b.starts) - 1
+	b.entries, b.starts = b.entries[:b.starts[n]], b.starts[:n]
 }
 
-// join replaces the two topmost lists by that of their parent.
+// join replaces the two topmost lists by that of their parent: the labels that
+// would do for both.
 func (b *bids) join() {
-	n := len(b.tops)
-	left, right := b.tops[n-2], b.tops[n-1]
-	l, r := b.entries[left.start:right.start], b.entries[right.start:]
-	out := b.scratch[:0]
-	add := func(label uint32, e float64) {
-		if !math.IsInf(e, 1) {
-			out = append(out, bid{label, e})
-		}
-	}
-	for len(l) > 0 || len(r) > 0 {
+	n := len(b.starts)
+	left, right := b.starts[n-2], b.starts[n-1]
+	l, r := b.entries[left:right], b.entries[right:]
+	out := b.entries[:left] // no longer than what was read of the left list
+	for len(l) > 0 && len(r) > 0 {
 		switch {
-		case len(r) == 0 || len(l) > 0 && l[0].label < r[0].label:
-			add(l[0].label, l[0].error+right.rest)
+		case l[0].label < r[0].label:
 			l = l[1:]
-		case len(l) == 0 || r[0].label < l[0].label:
-			add(r[0].label, r[0].error+left.rest)
+		case r[0].label < l[0].label:
 			r = r[1:]
 		default:
-			add(l[0].label, l[0].error+r[0].error)
+			out = append(out, bid{l[0].label, l[0].error + r[0].error})
 			l, r = l[1:], r[1:]
 		}
 	}
-	b.scratch = out
-	b.entries = append(b.entries[:left.start], out...)
-	b.tops = append(b.tops[:n-2], top{left.start, left.rest + right.rest})
+	b.entries, b.starts = out, b.starts[:n-1]
 }
 
 // best is the cheapest of the topmost list, the smallest label among equals.
-// A label that is listed nowhere is never better: who would do with every
-// label lists its own.
 func (b *bids) best() (uint32, float64) {
 	best := bid{error: math.Inf(1)}
-	for _, e := range b.entries[b.tops[len(b.tops)-1].start:] {
+	for _, e := range b.entries[b.starts[len(b.starts)-1]:] {
 		if e.error < best.error {
 			best = e
 		}

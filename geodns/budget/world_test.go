@@ -125,7 +125,7 @@ func (w *world) someone(continent int) uint32 {
 
 // problem weighs addresses; class says what a country may be told.
 func (w *world) problem(class func(country) budget.Class) problem {
-	p := problem{classes: []budget.Class{{Any: true}}}
+	p := problem{classes: []budget.Class{{Also: first(8)}}}
 	for _, c := range w.countries[1:] {
 		p.classes = append(p.classes, class(c))
 	}
@@ -145,7 +145,7 @@ func (w *world) problem(class func(country) budget.Class) problem {
 // regions sends each continent to one of three regions, and anybody anywhere
 // else for the budget.
 func regions(c country) budget.Class {
-	return budget.Class{Label: continents()[c.continent].region, Any: true}
+	return budget.Class{Label: continents()[c.continent].region, Also: first(3)}
 }
 
 // nearest sends each country to the nearest of eight edges, and to any other
