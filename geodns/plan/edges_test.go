@@ -36,16 +36,76 @@ func limited(in Input) Input {
 	return in
 }
 
+// Where edges are many, most of what their prefixes drew is never looked at;
+// what is told is the same as if it were.
+func TestManyEdgesAreToldAsEachAddressIsAlone(t *testing.T) {
+	for seed, regions := range []int{1, 4, 20, 90} {
+		w := newWorld(uint64(seed), 90)
+		w.populate(12, 12, 0.7)
+		w.m = w.manyEdges(90, regions)
+		w.m.Steering.Answers = 1 + seed%3
+		w.m.Nodes[seed].State = landfall.Draining
+		w.m.Preferences = []landfall.Preference{
+			{Country: "AB", Regions: []landfall.RegionID{"r0"}},
+			{Continent: "AS", Regions: []landfall.RegionID{w.m.Regions[regions/2].ID, w.m.Regions[regions-1].ID}[:min(regions, 2)]},
+		}
+		measured, sample := w.measured(40)
+		down := map[landfall.NodeID]bool{}
+		for _, i := range w.r.Perm(90)[:10*seed] {
+			down[w.m.Nodes[i].ID] = true
+		}
+		plan := Compile(Input{Map: w.m, Atlas: w.atlas(), Down: down, Measured: measured, Epoch: uint64(seed) * 3000})
+		o := newOracle(w, plan, down)
+		places := o.cut()
+		for range 300 {
+			if a := sample(); !o.agrees(a, uint64(seed)*3000, measured, places) {
+				t.Fatalf("%d regions: %v is told %v", regions, a, plan.told(a))
+			}
+		}
+	}
+}
+
+// Nobody is toppled by one of many, either.
+func TestWhenOneOfManyEdgesDiesNobodyIsToppled(t *testing.T) {
+	for seed, regions := range []int{3, 60} {
+		w := newWorld(uint64(seed), 60)
+		w.populate(20, 6, 0.6)
+		w.m = w.manyEdges(60, regions)
+		w.m.Steering.Answers = 2
+		in := limited(Input{Map: w.m, Atlas: w.atlas()})
+		p := Prepare(in)
+		up := p.Compile(State{Demand: in.Demand})
+		if err := held(up, false); err != nil {
+			t.Errorf("%d regions, all up: %v", regions, err)
+		}
+		dead := w.m.Nodes[w.r.IntN(60)].ID
+		after := p.Compile(State{Demand: in.Demand, Down: map[landfall.NodeID]bool{dead: true}})
+		if err := held(after, true); err != nil {
+			t.Errorf("%d regions, %s down: %v", regions, dead, err)
+		}
+		for _, m := range Diff(up, after, Both) {
+			if err := justified(m, dead); err != nil {
+				t.Errorf("%d regions, %s down: %v: %v", regions, dead, m.Prefix, err)
+			}
+		}
+	}
+}
+
 func BenchmarkEdges(b *testing.B) {
 	w := large(b, 3000, 75)
 	atlas := w.atlas()
 	for _, edges := range []int{8, 50, 100, 200, 500} {
 		for _, regions := range []int{6, edges} {
 			free := Input{Map: w.manyEdges(edges, regions), Atlas: atlas}
+			free.Map.Steering.Answers = 2
+			thrifty := Input{Map: free.Map.Clone(), Atlas: atlas}
+			thrifty.Map.Steering.Budget = 0.005
+			tooMuch := limited(free)
+			tooMuch.Demand *= 1.5
 			for _, c := range []struct {
 				name string
 				in   Input
-			}{{"free", free}, {"ceilings", limited(free)}} {
+			}{{"free", free}, {"ceilings", limited(free)}, {"ceilings too low", tooMuch}, {"budget", thrifty}} {
 				name := fmt.Sprintf("edges=%d/regions=%d/%s", edges, regions, c.name)
 				down := map[landfall.NodeID]bool{c.in.Map.Nodes[edges/2].ID: true}
 				b.Run(name+"/prepare", func(b *testing.B) {
