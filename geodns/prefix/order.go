@@ -11,7 +11,10 @@ import (
 func Ordered(leaves iter.Seq2[netip.Prefix, uint32]) *Table {
 	var v4 line[four]
 	var v6 line[six]
+	i := 0
 	for p, label := range leaves {
+		rest(i, fewSteps)
+		i++
 		p = p.Masked()
 		switch {
 		case !p.IsValid():

@@ -70,7 +70,8 @@ func sweep[K key[K]](blocks []block[K]) runsOf[K] {
 		within = within[:len(within)-1]
 		out.add(after, top().label)
 	}
-	for _, b := range blocks {
+	for i, b := range blocks {
+		rest(i, manySteps)
 		for top().after != none && !b.first.less(top().after) {
 			leave()
 		}
@@ -86,7 +87,8 @@ func sweep[K key[K]](blocks []block[K]) runsOf[K] {
 // relabel gives every run a new label.
 func relabel[K key[K]](runs runsOf[K], f func(uint32) uint32) runsOf[K] {
 	out := make(runsOf[K], 0, len(runs)+1)
-	for _, r := range runs {
+	for i, r := range runs {
+		rest(i, manySteps)
 		out.add(r.start, f(r.label))
 	}
 	return out
@@ -95,7 +97,8 @@ func relabel[K key[K]](runs runsOf[K], f func(uint32) uint32) runsOf[K] {
 // cross cuts the runs of both where either has a border.
 func cross[K key[K]](a, b runsOf[K], f func(x, y uint32) uint32) runsOf[K] {
 	out := make(runsOf[K], 0, len(a)+len(b))
-	for {
+	for i := 0; ; i++ {
+		rest(i, manySteps)
 		at := a[0].start
 		if at.less(b[0].start) {
 			at = b[0].start
