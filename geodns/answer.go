@@ -44,9 +44,16 @@ func badType(rrtype uint16) (rcode int) {
 	return dns.RcodeSuccess
 }
 
-// resolve follows the algorithm of RFC 1034, 4.3.2 through the zones.
+// resolve answers from the zones.
 func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 	r.authoritative = true
+	rcode = s.follow(r, client)
+	r.flush()
+	return rcode
+}
+
+// follow is the algorithm of RFC 1034, 4.3.2.
+func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
 	name := r.q.name
 	for range maxChain {
 		z := s.zones.For(name, r.q.rrtype)
@@ -56,11 +63,9 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 		m := z.Find(name)
 		switch {
 		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):
-			r.authoritative = false
-			r.empty()
-			return dns.RcodeServerFailure
+			return r.fail()
 		case m.Kind == zone.Missing:
-			if token, ok := resolver.Token(name, s.zones.Domain().Apex); ok {
+			if token, ok := s.token(r, name); ok {
 				return s.unseen(r, name, token, client)
 			}
 			return s.missing(r, z, m, name)
@@ -78,7 +83,6 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 			return dns.RcodeSuccess
 		}
 		if s.node(r, z, m, name, client) {
-			r.expanded(z, m, name)
 			return dns.RcodeSuccess
 		}
 		cname, ok := m.Node.Set(dns.TypeCNAME)
@@ -104,6 +108,15 @@ func (r *reply) redirect(m zone.Match, name zone.Name) zone.Name {
 	}
 	r.set(sectionAnswer, name, cname)
 	return zone.Lower(cname.Data[0])
+}
+
+// token is that of a name made up by a page; false for others, and where it is
+// proofs that are asked for.
+func (s *snapshot) token(r *reply, name zone.Name) (string, bool) {
+	if r.q.rrtype == dns.TypeNSEC || r.q.rrtype == dns.TypeRRSIG {
+		return "", false
+	}
+	return resolver.Token(name, s.zones.Domain().Apex)
 }
 
 // unseen answers for a name that is not in the zone, and that is asked for
@@ -140,26 +153,30 @@ func challenged(name zone.Name, n *zone.Node) bool {
 // node answers from what is at the name itself, and reports whether anything
 // was.
 func (s *snapshot) node(r *reply, z *zone.Zone, m zone.Match, name zone.Name, client netip.Addr) bool {
-	n := m.Node
-	if set, ok := s.special(r, z, m, name); ok {
-		r.set(sectionAnswer, name, set)
-		return len(set.Data) > 0
-	}
-	if n.Steered != nil {
-		if set, ok := s.steered(r, name, n.Steered, client); ok {
-			r.set(sectionAnswer, name, set)
-			return true
-		}
-	}
-	set, ok := n.Set(r.q.rrtype)
+	set, ok := s.find(r, z, m, name, client)
 	if !ok {
 		return false
 	}
 	r.set(sectionAnswer, name, set)
+	r.expanded(z, m, name)
 	if set.Type == dns.TypeNS {
-		r.glue(n.Glue)
+		r.flush()
+		r.glue(m.Node.Glue)
 	}
 	return true
+}
+
+// find is the set that is asked for; false if the name has none.
+func (s *snapshot) find(r *reply, z *zone.Zone, m zone.Match, name zone.Name, client netip.Addr) (set zone.Set, ok bool) {
+	if set, ok := s.special(r, z, m, name); ok {
+		return set, len(set.Data) > 0
+	}
+	if m.Node.Steered != nil {
+		if set, ok := s.steered(r, name, m.Node.Steered, client); ok {
+			return set, true
+		}
+	}
+	return m.Node.Set(r.q.rrtype)
 }
 
 // refer sends the client on to the name servers of a delegated name. Their
@@ -167,6 +184,7 @@ func (s *snapshot) node(r *reply, z *zone.Zone, m zone.Match, name zone.Name, cl
 func (r *reply) refer(z *zone.Zone, c *zone.Cut) {
 	r.set(sectionAuthority, c.Name, c.NS)
 	r.delegation(z, c.Name)
+	r.flush()
 	whole := len(c.Glue)
 	if r.glue(c.Glue) < whole {
 		r.truncated = true

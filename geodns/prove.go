@@ -10,9 +10,28 @@ import (
 // 4035, 3.1).
 func (r *reply) proves(z *zone.Zone) bool { return r.q.opt.do && z.Secure }
 
+// prove adds what proves an answer, once. It comes when all else is there, as
+// sections are written in their order.
+func (r *reply) prove(owner zone.Name, s zone.Set) {
+	for _, p := range r.proofs {
+		if p.Name == owner {
+			return
+		}
+	}
+	r.proofs = append(r.proofs, zone.Glue{Name: owner, Set: s})
+}
+
+// flush writes what proves the answer.
+func (r *reply) flush() {
+	for _, p := range r.proofs {
+		r.set(sectionAuthority, p.Name, p.Set)
+	}
+	r.proofs = r.proofs[:0]
+}
+
 // fail takes back what was said: it cannot be proved.
 func (r *reply) fail() (rcode int) {
-	r.authoritative = false
+	r.authoritative, r.proofs = false, nil
 	r.empty()
 	return dns.RcodeServerFailure
 }
@@ -33,10 +52,8 @@ func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 		return r.fail()
 	}
 	r.set(sectionAuthority, z.Apex, z.SOA())
-	r.set(sectionAuthority, owner, set)
-	if wild != owner {
-		r.set(sectionAuthority, wild, other)
-	}
+	r.prove(owner, set)
+	r.prove(wild, other)
 	return dns.RcodeNameError
 }
 
@@ -49,7 +66,7 @@ func (r *reply) nonexistent(z *zone.Zone, name zone.Name, denial zone.Set) (rcod
 		return dns.RcodeSuccess
 	}
 	r.set(sectionAuthority, z.Apex, z.SOA())
-	r.set(sectionAuthority, name, denial)
+	r.prove(name, denial)
 	if r.q.opt.co {
 		return dns.RcodeNameError
 	}
@@ -64,17 +81,14 @@ func (s *snapshot) lacking(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 		return
 	}
 	if m.Source == "" {
-		r.set(sectionAuthority, name, m.Node.Denial(r.q.rrtype))
+		r.prove(name, m.Node.Denial(r.q.rrtype))
 		return
 	}
-	owner, set, _ := z.Cover(name)
-	r.set(sectionAuthority, owner, set)
-	wild, other := m.Source, zone.Set{}
-	if other, _ = m.Node.Set(dns.TypeNSEC); len(other.Data) == 0 {
-		wild, other, _ = z.Cover(m.Source) // it has nothing but names below it
-	}
-	if wild != owner {
-		r.set(sectionAuthority, wild, other)
+	r.expanded(z, m, name)
+	if set, ok := m.Node.Set(dns.TypeNSEC); ok {
+		r.prove(m.Source, set)
+	} else if owner, set, ok := z.Cover(m.Source); ok { // it has nothing but names below it
+		r.prove(owner, set)
 	}
 }
 
@@ -85,7 +99,7 @@ func (r *reply) expanded(z *zone.Zone, m zone.Match, name zone.Name) {
 		return
 	}
 	if owner, set, ok := z.Cover(name); ok {
-		r.set(sectionAuthority, owner, set)
+		r.prove(owner, set)
 	}
 }
 
@@ -96,11 +110,11 @@ func (r *reply) delegation(z *zone.Zone, cut zone.Name) {
 		return
 	}
 	node := z.Find(cut).Node
-	if ds, ok := node.Set(dns.TypeDS); ok {
-		r.set(sectionAuthority, cut, ds)
-		return
+	ds, ok := node.Set(dns.TypeDS)
+	if !ok {
+		ds = node.Denial(dns.TypeDS)
 	}
-	r.set(sectionAuthority, cut, node.Denial(dns.TypeDS))
+	r.set(sectionAuthority, cut, ds)
 }
 
 // unsaid is the NSEC set, not yet signed, which tells that a name made up by a

@@ -29,9 +29,10 @@ type reply struct {
 
 	authoritative bool
 	truncated     bool
-	cut           bool  // something did not fit
-	signed        bool  // there are signatures in it
-	scope         uint8 // of the client subnet; 0: the answer is the same for all
+	cut           bool        // something did not fit
+	signed        bool        // there are signatures in it
+	scope         uint8       // of the client subnet; 0: the answer is the same for all
+	proofs        []zone.Glue // NSEC sets that the authority section is to hold
 
 	via    transport     // what the query came by
 	since  time.Duration // the server's start, when it came
