@@ -25,7 +25,7 @@ var folders = []string{"geodns", "edge", "mesh", "origin", "certs", "cmd"}
 // doors name, for each heavy dependency, the only packages whose non-test
 // code may import it.
 var doors = map[string][]string{
-	"github.com/miekg/dns":                    {"geodns", "geodns/dnssec", "geodns/zone", "cmd/internal/doctor", "cmd/lab"},
+	"github.com/miekg/dns":                    {"geodns", "geodns/dnssec", "geodns/tap", "geodns/zone", "geodns/zone/master", "cmd/internal/doctor", "cmd/lab"},
 	"github.com/oschwald/geoip2-golang/v2":    {"geodns/locate"},
 	"github.com/oschwald/maxminddb-golang/v2": {"geodns/locate"},
 	"github.com/maxmind/mmdbwriter":           {"cmd/internal/coarse", "cmd/lab"},
