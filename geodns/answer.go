@@ -27,7 +27,9 @@ func (s *Server) answer(snap *snapshot, r *reply, client netip.Addr) (rcode int)
 	if r.q.class != dns.ClassINET || z == nil {
 		return dns.RcodeRefused
 	}
-	r.apex = z.Apex
+	if r.apex = z.Apex; !r.proves(z) {
+		r.limit = r.gain
+	}
 	return snap.resolve(r, client)
 }
 

@@ -159,10 +159,14 @@ func (c *core) recall(a entry, client netip.Addr) bool {
 		}
 		r.scope, r.named = scope, b.of.choices[i].named
 	}
-	begin := l.at + uint32(l.name)
-	if len(r.b)+int(l.size) > r.limit {
+	limit := r.gain
+	if l.signed {
+		limit = r.limit
+	}
+	if len(r.b)+int(l.size) > limit {
 		return false
 	}
+	begin := l.at + uint32(l.name)
 	r.b = append(r.b, b.text[begin:begin+uint32(l.size)]...)
 	copy(r.b[sectionAnswer:headerSize], l.counts[:])
 	r.authoritative, r.signed = l.authoritative, l.signed

@@ -75,6 +75,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 		}
 	}
 	r.proven, r.via, r.since = c.a.proven, via, c.since
+	r.gain = c.gain(len(req), limit)
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(c.q.question) == 0:

@@ -55,6 +55,22 @@ func (a *asker) cookieOnly() (rcode int) {
 	return dns.RcodeSuccess
 }
 
+// mostGain is how many times as long as its query an answer may be, by which
+// somebody else is hit if the address is a lie. Signatures are longer than that
+// now and then: who asks for them has to bear them.
+const mostGain = 10
+
+// gain is how long the reply may be without signatures, less what the OPT
+// record needs; with it, limit is how long it may be. What is longer is
+// truncated, as RFC 7873, 5.2.1 and 5.2.3 let us where no cookie speaks for the
+// address: whoever does ask comes again with one, or by TCP.
+func (c *core) gain(query, limit int) int {
+	if c.a.proven {
+		return c.r.limit
+	}
+	return min(c.r.limit, mostGain*query-(limit-c.r.limit))
+}
+
 // restrain holds back what is more than the network of an unproven asker may
 // have. Every other answer is dropped, so that a victim gets fewer packets
 // than were sent in its name. The rest are as small as the query, give or take

@@ -26,7 +26,7 @@ func guarded(t *testing.T, rate int) *Server {
 	m := testMap()
 	for i := range 4 {
 		m.Records = append(m.Records, landfall.Record{
-			Name: "long.landfall.test", Type: "TXT", Data: fmt.Sprintf("%d%s", i, strings.Repeat("x", 249)),
+			Name: "long.landfall.test", Type: "TXT", Data: fmt.Sprintf("%d%s", i, strings.Repeat("x", 79)),
 		})
 	}
 	s.SetMap(m)
@@ -43,6 +43,12 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 	opt := m.IsEdns0()
 	opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie})
 	return m
+}
+
+// proven adds a cookie that the server has given to a client.
+func proven(s *Server, m *dns.Msg, from string) *dns.Msg {
+	valid := s.secret.Append(nil, []byte("12345678"), netip.MustParseAddr(from), time.Now())
+	return withCookie(m.Copy(), hex.EncodeToString(valid))
 }
 
 func cookieOf(m *dns.Msg) string {
@@ -115,6 +121,35 @@ func TestFloodIsNotAmplified(t *testing.T) {
 			t.Errorf("a second later: %v", got)
 		}
 	})
+}
+
+// Nobody is hit by more than ten times as much as was sent in his name, where
+// no cookie says that it is his.
+func TestLongAnswersAreForThoseWhoProveTheirAddress(t *testing.T) {
+	s := guarded(t, 0)
+	m := testMap()
+	for i := range 9 {
+		m.Records = append(m.Records, landfall.Record{
+			Name: "longer.landfall.test", Type: "TXT", Data: fmt.Sprintf("%d%s", i, strings.Repeat("x", 79)),
+		})
+	}
+	s.SetMap(m)
+	for _, do := range []bool{false, true} {
+		q := question("longer.landfall.test", dns.TypeTXT).SetEdns0(1232, do)
+		if got := try(t, s, q, "10.1.0.1", false); !got.Truncated || len(got.Answer) != 0 {
+			t.Errorf("DO %v, no cookie: %v", do, got)
+		}
+		got := try(t, s, withCookie(q.Copy(), "0011223344556677"), "10.1.0.1", false)
+		if !got.Truncated || len(got.Answer) != 0 {
+			t.Errorf("DO %v, the client's cookie: %v", do, got)
+		}
+		if got := try(t, s, withCookie(q.Copy(), cookieOf(got)), "10.1.0.1", false); got.Truncated || len(got.Answer) != 9 {
+			t.Errorf("DO %v, our cookie: %v", do, got)
+		}
+		if got := try(t, s, q, "10.1.0.1", true); got.Truncated || len(got.Answer) != 9 {
+			t.Errorf("DO %v, by TCP: %v", do, got)
+		}
+	}
 }
 
 // exhaust uses up the allowance of a network, of five, for answers with

@@ -26,6 +26,7 @@ type reply struct {
 	apex  zone.Name // of the zone that is asked; its names are compressed against it
 	own   *extras
 	limit int // of the message, less what the OPT record needs
+	gain  int // the same, while there are no signatures in it
 
 	authoritative bool
 	truncated     bool
