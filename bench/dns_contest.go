@@ -74,6 +74,19 @@ func (q wanted) codes() uint16 {
 	return success
 }
 
+// byPlace are questions for the edges near to clients, who are drawn by
+// address space.
+func byPlace(w *atlas.World) (out []wanted) {
+	crowd := newCrowd(w, subnets, 0)
+	for i, client := range crowd.clients {
+		out = append(out, wanted{
+			Question: load.Question{Name: ecs.ParseName(peers.Host), Type: load.TypeA, Client: crowd.prefix(i)},
+			addr:     w.Edges[crowd.truth[client]].Addr,
+		})
+	}
+	return out
+}
+
 // signed are questions of those who want signatures.
 func signed(of []wanted) (out []wanted) {
 	for _, q := range of {
@@ -88,14 +101,9 @@ func contests(w *atlas.World) []*contest {
 	all := []string{ours, gdnsd, knot, pdns}
 	static := wanted{Question: load.Question{Name: ecs.ParseName(peers.Static), Type: load.TypeA}, addr: netip.MustParseAddr(peers.Fixed)}
 	nodata := wanted{Question: load.Question{Name: ecs.ParseName(peers.Static), Type: load.TypeAAAA}}
-	var geo, full, missing []wanted
-	crowd := newCrowd(w, subnets, 0)
-	for i, client := range crowd.clients {
-		q := wanted{
-			Question: load.Question{Name: ecs.ParseName(peers.Host), Type: load.TypeA, Client: crowd.prefix(i)},
-			addr:     w.Edges[crowd.truth[client]].Addr,
-		}
-		geo = append(geo, q)
+	geo := byPlace(w)
+	var full, missing []wanted
+	for i, q := range geo {
 		q.NSID = true
 		full = append(full, q)
 		name := ecs.ParseName(fmt.Sprintf("n%05d.%s", i, peers.Zone))

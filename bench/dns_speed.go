@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"landfall/bench/load"
@@ -131,6 +133,9 @@ func dnsSpeed(ctx context.Context, o options, table, progress io.Writer) error {
 		defer func() { err = errors.Join(err, servers.stop()) }()
 		var all []*speeds
 		for _, c := range contests(s.World) {
+			if o.cases != "" && !slices.Contains(strings.Split(o.cases, ";"), c.name) {
+				continue
+			}
 			all = append(all, &speeds{contest: c, turns: map[string][]turn{}})
 		}
 		for round := range o.rounds {

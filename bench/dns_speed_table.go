@@ -27,12 +27,8 @@ func idle(t turn) float64   { return 100 * t.idle }
 type entry struct{ contest, server string }
 
 // against is what answers cost in one entry beside another, round by round.
-func against(all []*speeds, one, other entry) (out sample) {
-	a, b := costs(all, one), costs(all, other)
-	for i := range min(len(a), len(b)) {
-		out.add(a[i] / b[i])
-	}
-	return out
+func against(all []*speeds, one, other entry) sample {
+	return ratios(costs(all, one), costs(all, other))
 }
 
 func costs(all []*speeds, e entry) sample {
@@ -112,9 +108,13 @@ func aims() []aim {
 }
 
 func (a aim) write(b *bytes.Buffer, all []*speeds) {
+	measured := against(all, a.one, a.other)
+	if len(measured) == 0 {
+		return // not among the cases
+	}
 	wanted := fmt.Sprintf("at most %.2f", a.most)
 	if a.least > 0 {
 		wanted = fmt.Sprintf("at least %.2f", a.least)
 	}
-	cells(b, a.what, spread(against(all, a.one, a.other), 2), wanted)
+	cells(b, a.what, spread(measured, 2), wanted)
 }

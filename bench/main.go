@@ -31,6 +31,7 @@ type options struct {
 	deaths  int           // in how many random worlds an edge dies
 	clients int           // how many clients ask a resolver in each
 	turn    time.Duration // how long one name server answers at a time
+	cases   string        // which of them; empty: all
 	profile string        // where Landfall's profile goes; empty: there is none
 }
 
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.IntVar(&o.deaths, "deaths", 10_000, "kill an edge in `n` random worlds")
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
 	fs.DurationVar(&o.turn, "turn", 4*time.Second, "let a name server answer as fast as it can for so `long` at a time")
+	fs.StringVar(&o.cases, "cases", "", "measure speed in `cases` alone, such as \"geo;geo, signed\"")
 	fs.StringVar(&o.profile, "profile", "", "write to this `file` where Landfall's processor time goes while it answers as fast as it can")
 	fs.StringVar(&o.results, "results", "results", "keep the table in this `directory`; empty: keep none")
 	if err := fs.Parse(args); err != nil {
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"skeleton": skeleton, "ops": ops,
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
-		"dns-speed": dnsSpeed,
+		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {
