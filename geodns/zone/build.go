@@ -54,8 +54,10 @@ type builder struct {
 type draft struct {
 	*Zone
 	soa  *dns.SOA // of its file; nil makes one
-	ns   bool     // its file lists its name servers
+	ns   bool     // its file lists its name servers, first at nsPath
 	file bool     // it has one
+
+	nsPath string
 
 	held map[Name]Name // names that cannot be delegated, and which of ours is there or below
 	over map[Name]Name // names that cannot be redirected, and which of ours is below

@@ -145,8 +145,8 @@ func (b *builder) records() {
 		}
 	}
 	for _, e := range rest {
-		if b.place(e) && e.rrtype == dns.TypeNS {
-			e.zone.ns = true
+		if b.place(e) && e.rrtype == dns.TypeNS && !e.zone.ns {
+			e.zone.ns, e.zone.nsPath = true, e.path
 		}
 	}
 	b.entries = nil
@@ -173,6 +173,10 @@ func (b *builder) refuse(e entry) (why, cure string) {
 	case dns.TypeNS:
 		if why, cure := b.refuseNS(e); why != "" {
 			return why, cure
+		}
+	case dns.TypeCNAME:
+		if e.name == e.zone.Apex {
+			return "the top of a zone is no alias (RFC 1034, 3.6.2)", fmt.Sprintf("write a [[service]] with host = %q, whose addresses are answered directly, or A and AAAA records", e.name)
 		}
 	case dns.TypeDNAME:
 		if why, cure := e.zone.refuseDNAME(e.name); why != "" {

@@ -13,6 +13,7 @@ type Zones struct {
 	byApex map[Name]*Zone
 	all    []*Zone // by apex, in canonical order
 	domain *Zone
+	notes  []landfall.Fault
 
 	edges     map[landfall.NodeID]Addresses
 	protocols map[landfall.NodeID][]string // of edges
@@ -40,6 +41,7 @@ func Build(m *landfall.Map, challenges map[string][]string) (*Zones, []landfall.
 	b.authority()
 	b.challenges(challenges)
 	b.finish()
+	b.remark()
 	return b.zones, b.faults
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"landfall"
 	"landfall/cmd/internal/config"
@@ -46,13 +47,13 @@ func check(env *Env, names []string) error {
 	var problems []config.Problem
 	var errs []error
 	for _, name := range names {
-		m, err := readMap(env, name)
-		if bad, ok := errors.AsType[*config.Error](err); ok {
-			problems = append(problems, bad.Problems...)
+		r, err := readNetwork(env, name)
+		if len(r.Problems) > 0 {
+			problems = append(problems, r.Problems...)
 			continue
 		}
 		if err == nil {
-			_, err = fmt.Fprintf(env.Stdout, "%s: ok: %s\n", title(name), summary(m))
+			_, err = fmt.Fprintf(env.Stdout, "%s: ok: %s\n%s", title(name), summary(r.Map), explained(r.Notes))
 		}
 		errs = append(errs, err)
 	}
@@ -62,10 +63,28 @@ func check(env *Env, names []string) error {
 	return errors.Join(errs...)
 }
 
+// explained are notes in full.
+func explained(notes []config.Problem) string {
+	var b strings.Builder
+	for _, n := range notes {
+		n.Msg = "note: " + n.Msg
+		b.WriteString(n.Explain())
+	}
+	return b.String()
+}
+
 // summary counts what is in a map.
 func summary(m *landfall.Map) string {
-	return fmt.Sprintf("%s, %s, %s",
+	said := fmt.Sprintf("%s, %s, %s",
 		count(len(m.Regions), "region"), count(len(m.Nodes), "node"), count(len(m.Services), "service"))
+	if len(m.Zones) > 0 {
+		records := 0
+		for _, z := range m.Zones {
+			records += len(z.Records)
+		}
+		said += fmt.Sprintf(", %s with %s", count(len(m.Zones), "zone"), count(records, "record"))
+	}
+	return said
 }
 
 func count(n int, noun string) string {

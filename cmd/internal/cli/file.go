@@ -13,36 +13,52 @@ import (
 // readMap reads a network file that the user named; "-" is the standard
 // input. Its faults come as a *config.Error.
 func readMap(env *Env, name string) (*landfall.Map, error) {
+	r, err := readNetwork(env, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Problems) > 0 {
+		return nil, &config.Error{Problems: r.Problems}
+	}
+	return r.Map, nil
+}
+
+// readNetwork reads a network file and the files of its zones.
+func readNetwork(env *Env, name string) (config.Reading, error) {
 	src, err := readFile(env, name)
 	if err != nil {
-		return nil, fmt.Errorf("network file: %w", err)
+		return config.Reading{}, fmt.Errorf("network file: %w", err)
 	}
-	m, problems := config.Parse(title(name), src, zoneFaults)
-	if len(problems) > 0 {
-		return nil, &config.Error{Problems: problems}
-	}
-	return m, nil
+	open := func(name string) ([]byte, error) { return readUpTo(env, name, config.MaxZoneFiles) }
+	return config.Read(title(name), src, open, judgeZones), nil
 }
 
-// zoneFaults are the faults of the zone that the map makes, such as a record
+// judgeZones are the faults of the zones that the map makes, such as a record
 // whose data cannot be read.
-func zoneFaults(m *landfall.Map) []landfall.Fault {
-	_, faults := zone.Build(m, nil)
-	return faults
+func judgeZones(m *landfall.Map) (faults, notes []landfall.Fault) {
+	z, faults := zone.Build(m, nil)
+	if z == nil {
+		return faults, nil
+	}
+	return faults, z.Notes()
 }
 
-// readFile reads no more than it takes config.Parse to say "too large".
+// readFile reads no more than it takes config.Read to say "too large".
 func readFile(env *Env, name string) ([]byte, error) {
-	in := env.Stdin
-	if name != "-" {
-		f, err := os.Open(env.Path(name))
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(env.Stdin, config.MaxSize+1))
 	}
-	return io.ReadAll(io.LimitReader(in, config.MaxSize+1))
+	return readUpTo(env, name, config.MaxSize)
+}
+
+// readUpTo reads a file, and of one that is too large one byte more than most.
+func readUpTo(env *Env, name string, most int64) ([]byte, error) {
+	f, err := os.Open(env.Path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
 func title(name string) string {

@@ -62,7 +62,7 @@ func TestCheckTellsOkOrAllFaults(t *testing.T) {
 		want  said
 	}{
 		{name: "one", args: []string{"check", "good.toml"}, want: said{out: ok}},
-		{name: "none named", args: []string{"check"}, want: said{out: "network.toml: ok: 3 regions, 3 nodes, 4 services\n"}},
+		{name: "none named", args: []string{"check"}, want: said{out: "network.toml: ok: 3 regions, 3 nodes, 4 services, 1 zone with 2 records\n"}},
 		{name: "standard input", stdin: small, args: []string{"check", "good.toml", "-"},
 			want: said{out: ok + "(standard input): ok: 1 region, 0 nodes, 0 services\n"}},
 		{name: "standard input twice", args: []string{"check", "-", "-"},

@@ -53,12 +53,39 @@ func (d *decoder) check(faults []landfall.Fault) {
 		if d.told.covers(f.Path) {
 			continue
 		}
-		d.src.fault(d.place(f.Path), f.Cure, "%s", d.withLines(f.Msg))
+		src, at := d.where(f.Path)
+		src.fault(at, f.Cure, "%s", d.withLines(f.Msg))
 		told = append(told, f.Path)
 	}
 	for _, path := range told {
 		d.told.add(path)
 	}
+}
+
+// note tells of what may not be meant.
+func (d *decoder) note(notes []landfall.Fault) {
+	for _, f := range notes {
+		src, at := d.where(f.Path)
+		src.remark(at, f.Cure, d.withLines(f.Msg))
+	}
+}
+
+// foreign notes that the value of a path stands in another file.
+func (d *decoder) foreign(path string, at foreign) {
+	if d.others == nil {
+		d.others = map[string]foreign{}
+	}
+	d.others[path] = at
+}
+
+// where is place, in whichever file.
+func (d *decoder) where(path string) (*source, span) {
+	for p := path; p != ""; p = parent(p) {
+		if f, ok := d.others[p]; ok {
+			return f.src, f.at
+		}
+	}
+	return d.src, d.place(path)
 }
 
 // place is where the value of a path stands, or else what it would be part

@@ -36,9 +36,10 @@ type field struct {
 // decoder reads the tree of one file.
 type decoder struct {
 	src    *source
-	places map[string]span // of every value by its path
-	told   blame           // for values that a fault has been told about
-	whole  bool            // nothing of the file is left out of the tree
+	places map[string]span    // of every value by its path
+	told   blame              // for values that a fault has been told about
+	others map[string]foreign // of what stands in another file, by its path
+	whole  bool               // nothing of the file is left out of the tree
 }
 
 func (d *decoder) fault(s spot, at span, cure, format string, args ...any) {

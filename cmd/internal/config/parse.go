@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"landfall"
@@ -12,34 +13,66 @@ import (
 // services fits; a log file given by mistake may not.
 const MaxSize = 4 << 20
 
-// Parse reads a network.toml. The name is how the user calls the file, for
-// the problems. There is either a map, checked, or at least one problem.
-// Further checks, of parts that know more than Map.Check, are told with the
-// rest; each gets the map to read, and it may have faults.
+// Parse is Read of a file that names no others, by further checks that know no
+// notes.
 func Parse(name string, src []byte, further ...func(*landfall.Map) []landfall.Fault) (*landfall.Map, []Problem) {
+	var judges []Judge
+	for _, check := range further {
+		judges = append(judges, func(m *landfall.Map) (faults, notes []landfall.Fault) { return check(m), nil })
+	}
+	r := Read(name, src, nil, judges...)
+	return r.Map, r.Problems
+}
+
+// Judge is a part that knows more than Map.Check: what is wrong with a map,
+// and what may not be meant. It gets the map to read, and it may have faults.
+type Judge func(*landfall.Map) (faults, notes []landfall.Fault)
+
+// Reading is what became of a network file.
+type Reading struct {
+	Map      *landfall.Map // checked; nil if there are problems
+	Problems []Problem     // all that is wrong
+	Notes    []Problem     // what works, but may not be meant
+	Files    []string      // that were read besides, or could not be
+}
+
+// Read reads a network.toml. The name is how the user calls the file, for the
+// problems; open brings the files that it names, by their names as seen from
+// where the user is. What judges find is told with the rest.
+func Read(name string, src []byte, open func(name string) ([]byte, error), judges ...Judge) Reading {
 	if len(src) > MaxSize {
 		s := newSource(name, nil)
 		s.fault(span{}, "give the network file", "the file has %d bytes, more than %d", len(src), MaxSize)
-		return nil, s.problems()
+		return Reading{Problems: s.problems()}
 	}
 	s := newSource(name, src)
 	if !s.readable() {
-		return nil, s.problems()
+		return Reading{Problems: s.problems()}
 	}
 	root, whole := grow(s)
 	m := new(landfall.Map)
 	d := &decoder{src: s, places: map[string]span{}, whole: whole}
-	d.fields(spot{}, root, top(m))
+	var zones []declaredZone
+	d.fields(spot{}, root, top(m, &zones))
+	z := &zoneReader{d: d, open: open, sources: map[string]*source{}}
+	m.Zones = z.read(zones)
 	if whole { // else it would miss what could not be read
 		d.check(m.Check())
-		for _, check := range further {
-			d.check(check(m))
+		for _, judge := range judges {
+			faults, notes := judge(m)
+			d.check(faults)
+			d.note(notes)
 		}
 	}
-	if len(s.found) > 0 {
-		return nil, s.problems()
+	r := Reading{Map: m, Files: z.files}
+	for _, s := range slices.Concat([]*source{s}, z.others) {
+		r.Problems = append(r.Problems, s.told(false)...)
+		r.Notes = append(r.Notes, s.told(true)...)
 	}
-	return m, nil
+	if len(r.Problems) > 0 {
+		r.Map = nil
+	}
+	return r
 }
 
 // readable tells of bytes that are not UTF-8, once, and lets question marks

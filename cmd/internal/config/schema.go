@@ -8,7 +8,7 @@ import (
 
 // top are the keys of the file. The tables and their keys below are all that
 // network.toml can say; example.toml shows every one of them.
-func top(m *landfall.Map) []field {
+func top(m *landfall.Map, zones *[]declaredZone) []field {
 	return []field{
 		{key: "name", read: words(&m.Network)},
 		{key: "domain", read: words(&m.Domain)},
@@ -16,6 +16,7 @@ func top(m *landfall.Map) []field {
 		{key: "node", read: tables(&m.Nodes, "node", "id", node)},
 		{key: "service", read: tables(&m.Services, "host", "host", service)},
 		{key: "record", read: tables(&m.Records, "record", "name", record)},
+		{key: "zone", read: tables(zones, "zone", "name", zoneFields)},
 		{key: "override", read: tables(&m.Overrides, "override", "prefix", override)},
 		{key: "preference", read: tables(&m.Preferences, "preference", "prefix", preference)},
 		{key: "secondary", read: tables(&m.Secondaries, "secondary", "address", secondary)},
@@ -43,6 +44,7 @@ func node(n *landfall.Node) []field {
 		{key: "region", read: words(&n.Region)},
 		{key: "roles", read: several(&n.Roles, role)},
 		{key: "addresses", read: several(&n.Advertised, address)},
+		{key: "protocols", read: several(&n.Protocols, protocol)},
 		{key: "bound", read: several(&n.Bound, address)},
 		{key: "weight", read: number(&n.Weight, 0, landfall.MaxWeight)},
 		{key: "ceiling", read: number(&n.Ceiling, 0, landfall.MaxCeiling)},
@@ -50,6 +52,8 @@ func node(n *landfall.Node) []field {
 }
 
 func role(r *landfall.Role) reader { return oneOf(r, "role", landfall.Roles()...) }
+
+func protocol(p *string) reader { return oneOf(p, "protocol", "h3", "h2", "http/1.1") }
 
 func service(s *landfall.Service) []field {
 	return []field{
@@ -154,11 +158,12 @@ type shelf struct {
 
 func shelves() []shelf {
 	return []shelf{
-		{"", top(new(landfall.Map))},
+		{"", top(new(landfall.Map), new([]declaredZone))},
 		{"[[region]]", region(new(landfall.Region))},
 		{"[[node]]", node(new(landfall.Node))},
 		{"[[service]]", service(new(landfall.Service))},
 		{"[[record]]", record(new(landfall.Record))},
+		{"[[zone]]", zoneFields(new(declaredZone))},
 		{"[[override]]", override(new(landfall.Override))},
 		{"[[preference]]", preference(new(landfall.Preference))},
 		{"[[secondary]]", secondary(new(landfall.Secondary))},

@@ -17,6 +17,7 @@ type finding struct {
 	at   span
 	msg  string
 	cure string
+	mild bool // it may be meant
 }
 
 // maxSaid is the most bytes of a message or a cure: either may quote a value
@@ -46,7 +47,13 @@ func (s *source) fault(at span, cure, format string, args ...any) {
 	for at.from > 0 && at.from < len(s.text) && !utf8.RuneStart(s.text[at.from]) {
 		at.from-- // the parser counts bytes
 	}
-	s.found = append(s.found, finding{at, fmt.Sprintf(format, args...), cure})
+	s.found = append(s.found, finding{at: at, msg: fmt.Sprintf(format, args...), cure: cure})
+}
+
+// remark is a fault of something that can be served all the same.
+func (s *source) remark(at span, cure, msg string) {
+	s.fault(at, cure, "%s", msg)
+	s.found[len(s.found)-1].mild = true
 }
 
 // line is the number, from 1, of the line that holds the byte at.
@@ -59,11 +66,16 @@ func (s *source) line(at int) int {
 }
 
 // problems are the findings with their places, in the order of the file.
-func (s *source) problems() []Problem {
+func (s *source) problems() []Problem { return s.told(false) }
+
+func (s *source) told(mild bool) []Problem {
 	slices.SortStableFunc(s.found, func(a, b finding) int { return cmp.Compare(a.at.from, b.at.from) })
 	var out []Problem
 	number, column, at := 0, 0, 0 // of the finding before, to count on from
 	for _, f := range s.found {
+		if f.mild != mild {
+			continue
+		}
 		n := s.line(f.at.from)
 		if n != number {
 			number, column, at = n, 1, s.lines[n-1]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/geodns/zone/master"
 )
 
 // Write makes the network.toml of what operators declare in a map. Nodes,
@@ -25,6 +26,7 @@ force by "landfall map apply"; "landfall check" tells all that is wrong with it,
 	w.regions(m)
 	w.services(m)
 	w.records(m)
+	w.zones(m)
 	w.overrides(m)
 	w.preferences(m)
 	w.secondaries(m)
@@ -137,6 +139,15 @@ func quote(s string) string {
 	return `"` + escape(s) + `"`
 }
 
+// block writes a text of several lines as it stands (TOML 1.0.0, String), if it
+// can.
+func block(s string) string {
+	if strings.Contains(s, "'''") {
+		return quote(s)
+	}
+	return "'''\n" + s + "'''"
+}
+
 func (w *writer) regions(m *landfall.Map) {
 	w.say(`Regions are the parts of the world with nodes in them. The one that is home
 holds the data. place is latitude and longitude in degrees, north and east
@@ -178,6 +189,22 @@ func (w *writer) records(m *landfall.Map) {
 	}
 	if len(m.Records) == 0 {
 		w.sample("[[record]]\nname = " + quote(m.Domain) + "\ntype = \"MX\"\ndata = \"10 mail.example.com.\"")
+	}
+}
+
+func (w *writer) zones(m *landfall.Map) {
+	w.say(`Zones are others that the name servers answer for, and more records for the
+domain's, as master files have them: in a file, relative to this one, or here as
+text. Services and records may lie in any of them.`)
+	for i, z := range m.Zones {
+		w.head("[[zone]]", i == 0)
+		w.text("name", z.Name)
+		if len(z.Records) > 0 {
+			w.line("text", block(master.Write(z)))
+		}
+	}
+	if len(m.Zones) == 0 {
+		w.sample("[[zone]]\nname = \"example.com\"\ntext = \"www 3600 CNAME app." + m.Domain + ".\"")
 	}
 }
 

@@ -53,7 +53,7 @@ func TestWriteSamplesAreRight(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal((&Error{problems}).Explain())
 	}
-	if len(m.Services) != 1 || len(m.Records) != 1 || !m.ACME.Agreed || m.Steering.Answers != 2 || m.Ports.HTTPS != 443 {
+	if len(m.Services) != 1 || len(m.Records) != 1 || len(m.Zones) != 1 || len(m.Zones[0].Records) != 1 || !m.ACME.Agreed || m.Steering.Answers != 2 || m.Ports.HTTPS != 443 {
 		t.Errorf("samples not taken up: %+v", m)
 	}
 }

@@ -32,7 +32,8 @@ func Declare(m, declared *landfall.Map) (kept []landfall.RegionID, err error) {
 			kept = append(kept, r.ID)
 		}
 	}
-	m.Regions, m.Services, m.Records = next.Regions, next.Services, next.Records
+	m.Regions, m.Services = next.Regions, next.Services
+	m.Records, m.Zones = next.Records, next.Zones
 	m.Overrides, m.Preferences = next.Overrides, next.Preferences
 	m.Steering, m.Health = next.Steering, next.Health
 	m.Ports, m.ACME = next.Ports, next.ACME
