@@ -2,12 +2,13 @@ package geodns
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
-	"landfall"
+	"landfall/geodns/limit"
 	"landfall/geodns/traffic"
 
 	"github.com/miekg/dns"
@@ -29,14 +30,11 @@ func usual() map[string]*dns.Msg {
 	}
 }
 
-// asking is a thread of a server in the world of tests, with traffic counted
-// and answers limited, so that nobody is over the limit.
-func asking(t testing.TB, change func(*landfall.Map)) *core {
-	t.Helper()
-	s := newServer(t, change)
-	s.limit = nil
-	s.traffic = traffic.New()
-	c := &core{s: s, book: newBook()}
+// asking is a thread of a server in the world of tests, where nobody is over
+// a limit, but all are counted.
+func asking(s *Server) *core {
+	s.limit, s.traffic = limit.New(2_000_000_000, maphash.MakeSeed()), traffic.New()
+	c := &core{s: s, place: shared, book: newBook()}
 	c.turn(time.Now())
 	return c
 }
@@ -44,17 +42,22 @@ func asking(t testing.TB, change func(*landfall.Map)) *core {
 func BenchmarkAnswer(b *testing.B) {
 	client := netip.MustParseAddrPort("10.1.0.1:53")
 	for name, m := range usual() {
-		for _, with := range []string{"plain", "cookie"} {
-			b.Run(fmt.Sprintf("%s/%s", name, with), func(b *testing.B) {
-				c := asking(b, nil)
-				if with == "cookie" {
-					m = proven(c.s, m, "10.1.0.1")
+		for _, kind := range []string{"plain", "cookie", "signed"} {
+			b.Run(fmt.Sprintf("%s/%s", name, kind), func(b *testing.B) {
+				s, m := newServer(b, nil), m.Copy()
+				switch kind {
+				case "cookie":
+					m = proven(s, m, "10.1.0.1")
+				case "signed":
+					s, _ = signedServer(b)
+					m = proven(s, m, "10.1.0.1")
+					m.IsEdns0().SetDo(true)
 				}
 				req, err := m.Pack()
 				if err != nil {
 					b.Fatal(err)
 				}
-				buf := make([]byte, 0, udpSize)
+				c, buf := asking(s), make([]byte, 0, udpSize)
 				b.ReportAllocs()
 				for b.Loop() {
 					buf = c.respond(req, client, viaUDP, buf)
@@ -67,18 +70,21 @@ func BenchmarkAnswer(b *testing.B) {
 // What is asked again and again is answered with nothing made for it.
 func TestUsualAnswersAllocateNothing(t *testing.T) {
 	client := netip.MustParseAddrPort("10.1.0.1:53")
-	for name, m := range usual() {
-		for _, do := range []bool{false, true} {
-			c := asking(t, nil)
-			m := proven(c.s, m, "10.1.0.1")
-			m.IsEdns0().SetDo(do)
-			req, err := m.Pack()
-			if err != nil {
-				t.Fatal(err)
-			}
-			buf := slices.Grow([]byte{}, udpSize)
-			if n := testing.AllocsPerRun(100, func() { buf = c.respond(req, client, viaUDP, buf) }); n != 0 {
-				t.Errorf("%s, DO %v: %v allocations", name, do, n)
+	signed, _ := signedServer(t)
+	for _, s := range []*Server{newServer(t, nil), signed} {
+		c := asking(s)
+		for name, m := range usual() {
+			for _, do := range []bool{false, true} {
+				m := proven(s, m, "10.1.0.1")
+				m.IsEdns0().SetDo(do)
+				req, err := m.Pack()
+				if err != nil {
+					t.Fatal(err)
+				}
+				buf := slices.Grow([]byte{}, udpSize)
+				if n := testing.AllocsPerRun(100, func() { buf = c.respond(req, client, viaUDP, buf) }); n != 0 {
+					t.Errorf("%s, signed %v, DO %v: %v allocations", name, s == signed, do, n)
+				}
 			}
 		}
 	}

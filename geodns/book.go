@@ -138,7 +138,7 @@ func (c *core) answer(client netip.Addr) (rcode int) {
 	}
 	c.q.named()
 	rcode = c.s.answer(now, &c.r, client)
-	if rcode == dns.RcodeSuccess && !c.r.cut && now.steady(&c.q) {
+	if rcode == dns.RcodeSuccess && !c.r.cut && !c.r.truncated && now.steady(&c.q) {
 		c.note(a)
 	}
 	return rcode

@@ -66,8 +66,10 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 		limit = dns.MaxMsgSize - 1
 	}
 	c.identify(client.Addr(), via)
+	proofs := c.r.proofs[:0] // their room is used again
 	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
 	r := &c.r
+	r.proofs = proofs
 	if session != nil {
 		r.limit -= session.Size()
 		if session.Error() == 0 {
