@@ -134,12 +134,26 @@ func (s *Server) warnOfExpiry(now time.Time) {
 	s.mu.Lock()
 	rings := s.in.rings
 	s.mu.Unlock()
-	if rings == nil {
-		return
-	}
-	for _, apex := range slices.Sorted(maps.Keys(*rings)) {
-		if left := (*rings)[apex].Expires.Sub(now); left < dnssec.Left/2 && s.expiring.due() {
-			s.log.Error("dnssec: the signatures over a zone's keys expire soon: have its KSK make newer ones", "zone", apex.String(), "left", left.Round(time.Minute))
+	left := rings.left(now)
+	for _, apex := range slices.Sorted(maps.Keys(left)) {
+		if left := time.Duration(left[apex]) * time.Second; left < dnssec.Left-dnssec.Step && s.expiring.due() {
+			s.log.Error("dnssec: the signatures over a zone's keys end soon: have its KSK make newer ones", "zone", apex, "left", left)
 		}
 	}
+}
+
+// left are the seconds until the first signature of each zone expires.
+func (k *keyring) left(now time.Time) map[string]float64 {
+	out := map[string]float64{}
+	if k == nil {
+		return out
+	}
+	for apex, r := range *k {
+		first := r.Window.Until
+		if r.Expires.Before(first) {
+			first = r.Expires
+		}
+		out[apex.String()] = first.Sub(now).Seconds()
+	}
+	return out
 }

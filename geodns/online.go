@@ -14,7 +14,7 @@ const (
 	// onlineRate is how many signatures a second may be made for queries, and
 	// as many at once: a fifth of one processor core. What asks for more gets
 	// what was signed ahead.
-	onlineRate = 8000
+	onlineRate = 4000
 	// remembered is how many denials are kept. It is a power of two.
 	remembered = 8192
 )

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"landfall"
 	"landfall/geodns/plan"
@@ -38,6 +39,9 @@ type Stats struct {
 	Ceiling   map[string]float64 `metric:"edge_ceiling" label:"edge" help:"The most that an edge can serve, as a share of the demand, where that is known."`
 	Demand    float64            `metric:"demand" help:"Requests a second of all clients that the plan counts with; 0 is unknown."`
 	Overload  int64              `metric:"overloaded" help:"1 while all clients ask for more than all edges together can serve."`
+	Signed    uint64             `metric:"signatures_total" help:"Signatures made for queries: of names that nobody knew of ahead."`
+	Unsigned  uint64             `metric:"signatures_refused_total" help:"Signatures for queries that there was no budget for: what was signed ahead proved those answers."`
+	Left      map[string]float64 `metric:"signatures_left_seconds" label:"zone" help:"Time until the first signature of a zone expires."`
 	LeftOut   int64              `metric:"records_left_out" help:"Records of the map that could not be served."`
 }
 
@@ -177,6 +181,8 @@ func (s *Server) Stats() Stats {
 	}
 	out.LeftOut = int64(len(s.faults))
 	out.Plan = s.took.Seconds()
+	out.Signed, out.Unsigned = s.online.made.Load(), s.online.refused.Load()
+	out.Left = s.in.rings.left(time.Now())
 	if now := s.current.Load(); now != nil {
 		out.planned(now.plan)
 	}
