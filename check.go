@@ -42,6 +42,7 @@ func (m *Map) Check() []Fault {
 	c.secondaries()
 	c.policy()
 	c.ceilings()
+	c.edges()
 	c.health()
 	c.ports()
 	c.acme()

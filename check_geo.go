@@ -12,6 +12,7 @@ import (
 const (
 	MaxOverrides   = 100_000
 	MaxPreferences = 10_000
+	MaxEdges       = 500 // what plans are measured with: each is compiled anew when an edge dies
 	MaxWeight      = 1_000_000
 	MaxCeiling     = 1_000_000_000
 	MaxWorseBy     = 10 * time.Second
@@ -179,6 +180,19 @@ func (c *checker) ceilings() {
 		}
 		if _, ok := c.m.EffectiveCeiling(n); limited && !ok && edge(n) {
 			c.fault(path+".ceiling", "give it one, or write one for all that have none: [steering] ceiling = 1000", "edge %q has no ceiling, and others have", n.ID)
+		}
+	}
+}
+
+// edges refuses more of them than plans are made for in time.
+func (c *checker) edges() {
+	n := 0
+	for i, node := range c.m.Nodes {
+		if !node.Has(RoleEdge) || node.State == Gone {
+			continue
+		}
+		if n++; n == MaxEdges+1 {
+			c.fault(fmt.Sprintf("node[%d].roles", i), "put several machines behind one address and make them one edge, or take the role from some", "node %q is edge number %d, and name servers plan for %d", node.ID, n, MaxEdges)
 		}
 	}
 }

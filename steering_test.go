@@ -1,6 +1,7 @@
 package landfall
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -124,5 +125,20 @@ func TestProbesCannotBeImpatient(t *testing.T) {
 	c := checker{m: &Map{Health: Health{Path: "/health?x=1", Interval: 2 * time.Second, Timeout: 6 * time.Second}}}
 	if c.health(); len(c.faults) != 0 {
 		t.Error(c.faults)
+	}
+}
+
+func TestMoreEdgesThanPlansAreMadeForAreRefused(t *testing.T) {
+	m := sound()
+	for i := len(m.Nodes); i < MaxEdges; i++ {
+		m.Nodes = append(m.Nodes, Node{ID: NodeID(fmt.Sprint("more", i)), Region: "fra", Roles: []Role{RoleEdge}})
+	}
+	c := checker{m: m}
+	if c.edges(); len(c.faults) != 0 {
+		t.Errorf("%d edges: %v", MaxEdges, c.faults)
+	}
+	m.Nodes = append(m.Nodes, Node{ID: "gone", Roles: []Role{RoleEdge}, State: Gone}, Node{ID: "one", Roles: []Role{RoleEdge}}, Node{ID: "two", Roles: []Role{RoleEdge}})
+	if c.edges(); len(c.faults) != 1 || !strings.Contains(c.faults[0].Error(), `"one" is edge number 501`) {
+		t.Errorf("more: %v", c.faults)
 	}
 }
