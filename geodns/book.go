@@ -49,6 +49,7 @@ type line struct {
 	authoritative bool
 	signed        bool
 	name          uint8 // its length
+	asked         uint16
 	size          uint16
 	counts        [headerSize - sectionAnswer]byte
 	at            uint32
@@ -130,6 +131,7 @@ func (c *core) answer(client netip.Addr) (rcode int) {
 	}
 	if c.book == nil || c.q.class != dns.ClassINET {
 		c.q.named()
+		c.r.asked = now.in.counted[c.q.name]
 		return c.s.answer(now, &c.r, client)
 	}
 	a := c.book.open(now, &c.q)
@@ -137,6 +139,7 @@ func (c *core) answer(client netip.Addr) (rcode int) {
 		return dns.RcodeSuccess
 	}
 	c.q.named()
+	c.r.asked = now.in.counted[c.q.name]
 	rcode = c.s.answer(now, &c.r, client)
 	if rcode == dns.RcodeSuccess && !c.r.cut && !c.r.truncated && now.steady(&c.q) {
 		c.note(a)
@@ -169,7 +172,7 @@ func (c *core) recall(a entry, client netip.Addr) bool {
 	begin := l.at + uint32(l.name)
 	r.b = append(r.b, b.text[begin:begin+uint32(l.size)]...)
 	copy(r.b[sectionAnswer:headerSize], l.counts[:])
-	r.authoritative, r.signed = l.authoritative, l.signed
+	r.authoritative, r.signed, r.asked = l.authoritative, l.signed, l.asked
 	return true
 }
 
@@ -182,7 +185,7 @@ func (c *core) note(a entry) {
 	if r.steered {
 		a.choice = r.choice + 1
 	}
-	l := line{entry: a, authoritative: r.authoritative, signed: r.signed}
+	l := line{entry: a, authoritative: r.authoritative, signed: r.signed, asked: r.asked}
 	copy(l.counts[:], r.b[sectionAnswer:headerSize])
 	if c.book.find(a, name) == nil { // else it was too long for this client
 		c.book.write(l, name, r.b[headerSize+len(c.q.question):])

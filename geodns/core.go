@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"landfall/geodns/tap"
+
 	"github.com/miekg/dns"
 )
 
@@ -22,6 +24,9 @@ type core struct {
 	a     asker
 	r     reply
 	tally tally
+
+	tap *tap.Handle    // nil: operators hear of nothing
+	at  netip.AddrPort // where all is sent to that it answers; the zero value is several places
 }
 
 // The places of cores: those of sockets come after the one that all others
@@ -39,10 +44,11 @@ func (c *core) turn(now time.Time) {
 func (s *Server) respond(req []byte, client netip.AddrPort, via transport, buf []byte) []byte {
 	c := s.spare.Swap(nil)
 	if c == nil {
-		c = &core{s: s, place: shared}
+		c = &core{s: s, place: shared, tap: s.tap.Shared()}
 	}
 	c.turn(time.Now())
 	out := c.respond(req, client, via, buf)
+	c.observe(req, out, client, via)
 	c.publish()
 	s.spare.Store(c)
 	return out

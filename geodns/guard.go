@@ -37,7 +37,7 @@ func (c *core) identify(addr netip.Addr, via transport) {
 		return
 	}
 	var told []byte
-	told, a.valid = c.s.secret.Answer(a.own.cookie[:0], a.cookie, addr, c.now)
+	told, a.valid = c.s.secret.Load().Answer(a.own.cookie[:0], a.cookie, addr, c.now)
 	copy(a.own.cookie[:], told)
 	if a.valid {
 		a.proven = true

@@ -47,7 +47,7 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 
 // proven adds a cookie that the server has given to a client.
 func proven(s *Server, m *dns.Msg, from string) *dns.Msg {
-	valid := s.secret.Append(nil, []byte("12345678"), netip.MustParseAddr(from), time.Now())
+	valid := (*s.secret.Load())[0].Append(nil, []byte("12345678"), netip.MustParseAddr(from), time.Now())
 	return withCookie(m.Copy(), hex.EncodeToString(valid))
 }
 
@@ -292,7 +292,7 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s: %d valid cookies, want %d", name, n, tt.valid)
 		}
 	}
-	if a, b := fresh(0), fresh(0); a.secret == b.secret {
+	if a, b := fresh(0), fresh(0); (*a.secret.Load())[0] == (*b.secret.Load())[0] {
 		t.Error("two servers made the same secret")
 	}
 }

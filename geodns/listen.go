@@ -20,7 +20,9 @@ const pause = 20 * time.Millisecond
 func (s *Server) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for i, conn := range s.udp {
-		running.Go(func() { s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i, book: newBook()}) })
+		running.Go(func() {
+			s.serveUDP(ctx, conn, &core{s: s, place: shared + 1 + i, book: newBook(), tap: s.tap.Handle(), at: localOf(conn)})
+		})
 	}
 	for _, l := range s.tcp {
 		running.Go(func() { s.serveTCP(ctx, l, viaTCP, untouched) })
@@ -72,7 +74,9 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn, c *core) {
 func (c *core) serve(b *packet.Batch) {
 	c.turn(time.Now())
 	for i := range b.Len() {
-		b.Answer(i, c.respond(b.Message(i), b.From(i), viaUDP, b.Room(i)))
+		out := c.respond(b.Message(i), b.From(i), viaUDP, b.Room(i))
+		c.observe(b.Message(i), out, b.From(i), viaUDP)
+		b.Answer(i, out)
 	}
 	c.publish()
 }

@@ -12,8 +12,9 @@ import (
 // inputs are all that snapshots are made of.
 type inputs struct {
 	plan.Input
-	zones    *zone.Zones // plain, with serials that secondaries can follow
-	plain    *zone.Zones // as the map has them
+	counted  map[zone.Name]uint16 // places of names in an asked; never changed
+	zones    *zone.Zones          // plain, with serials that secondaries can follow
+	plain    *zone.Zones          // as the map has them
 	serials  map[zone.Name]uint32
 	access   transfer.Access
 	rings    *keyring // nil: nothing is signed

@@ -40,6 +40,7 @@ type reply struct {
 	proven bool          // the address of the asker is no lie
 	signer zone.Name     // the key that the query is signed with; empty: none
 	whom   netip.Addr    // the client that edges were chosen for, to be counted; invalid: nobody
+	asked  uint16        // the place that the name is counted at; 0: the name is none of ours
 	named  *named        // the edge that comes first in the answer, to be counted; nil: none
 
 	steered bool // the plan chose what is in it

@@ -24,6 +24,7 @@ import (
 	"landfall/geodns/measure"
 	"landfall/geodns/plan"
 	"landfall/geodns/resolver"
+	"landfall/geodns/tap"
 	"landfall/geodns/traffic"
 	"landfall/geodns/transfer"
 	"landfall/geodns/tsig"
@@ -71,6 +72,8 @@ type Config struct {
 	// address valid at all of them, and after a restart. The zero secret
 	// stands for one made at the start, for this server alone.
 	CookieSecret [16]byte
+	// Tap hears what is asked; nil hears nothing. It is run by whoever made it.
+	Tap *tap.Tap
 	// Log hears of what operators should know; nil discards it.
 	Log *slog.Logger
 }
@@ -84,7 +87,8 @@ type Server struct {
 	nsid   []byte
 	begun  time.Time    // what the limit counts time from
 	limit  *limit.Table // nil: none
-	secret cookie.Secret
+	secret atomic.Pointer[cookie.Secrets]
+	tap    *tap.Tap // nil: nobody hears
 	log    *slog.Logger
 	count  counters
 	conns  conns
@@ -120,6 +124,8 @@ type Server struct {
 	challenges map[string][]string
 	keys       []dnssec.Keys
 	took       time.Duration // to make the last snapshot
+	ledger     ledger
+	applied    time.Time // when the map was
 }
 
 // New makes a Server. Until its first map it answers SERVFAIL.
@@ -137,7 +143,7 @@ func New(c Config) (*Server, error) {
 		udp: c.UDP, tcp: c.TCP, tls: c.TLS, https: c.HTTPS, nsid: []byte(c.NSID), log: c.Log,
 		certificate: c.Certificate, version: c.Version, secrets: c.Secrets,
 		notifier: transfer.NewNotifier(transfer.NotifierConfig{Keys: c.Secrets, Dial: c.Dial, Log: c.Log}),
-		begun:    time.Now(), secret: c.CookieSecret,
+		begun:    time.Now(), tap: c.Tap,
 		hearsay: limit.New(hearsay, maphash.MakeSeed()),
 		online:  newOnline(), signatures: dnssec.NewCache(rememberedSigs), rekeyed: make(chan struct{}, 1),
 		traffic: c.Traffic, resolvers: c.Resolvers, in: inputs{Input: plan.Input{Atlas: c.Atlas}},
@@ -145,13 +151,15 @@ func New(c Config) (*Server, error) {
 	if c.Rate >= 0 {
 		s.limit = limit.New(cmp.Or(c.Rate, DefaultRate), maphash.MakeSeed())
 	}
-	if s.secret == (cookie.Secret{}) {
-		rand.Read(s.secret[:]) // never fails
+	secret := cookie.Secret(c.CookieSecret)
+	if secret == (cookie.Secret{}) {
+		rand.Read(secret[:]) // never fails
 	}
+	s.SetCookies(cookie.Secrets{secret})
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.count.cores = make([]figures, 1+len(s.udp))
+	s.count.cores, s.count.asked = make([]figures, 1+len(s.udp)), make([]asked, 1+len(s.udp))
 	return s, nil
 }
 
@@ -161,6 +169,10 @@ func New(c Config) (*Server, error) {
 func (s *Server) SetMap(m *landfall.Map) {
 	s.set(func(in *inputs) { s.rebuild(m) })
 }
+
+// SetCookies replaces the secrets that cookies are made by, the first, and
+// known by. There is one at least.
+func (s *Server) SetCookies(secrets cookie.Secrets) { s.secret.Store(&secrets) }
 
 // SetChallenges replaces the TXT records that prove our hold of names to a
 // certificate authority, by name (RFC 8555, 8.4). Nil says that there are
@@ -271,10 +283,10 @@ func (s *Server) rebuild(m *landfall.Map) {
 	if z == nil {
 		return
 	}
-	s.in.plain, s.in.zones = z, z.Numbered(s.in.serials)
+	s.in.plain, s.in.zones, s.in.counted = z, z.Numbered(s.in.serials), s.ledger.enter(z)
 	if m != s.in.Map {
 		s.in.access = transfer.NewAccess(m.Secondaries)
-		s.in.Map = m
+		s.in.Map, s.applied = m, time.Now()
 		s.in.upset()
 		return
 	}

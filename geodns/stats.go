@@ -18,6 +18,7 @@ type Stats struct {
 	Queries   map[string]uint64  `metric:"queries_total" label:"transport" help:"Messages received."`
 	Answers   map[string]uint64  `metric:"answers_total" label:"rcode" help:"Answers given."`
 	Named     map[string]uint64  `metric:"named_total" label:"edge" help:"Answers in which an edge came first."`
+	Names     map[string]uint64  `metric:"names_total" label:"name" help:"Answers by the name that was asked for; other are names that no zone has, and those beyond the first 1024."`
 	Silences  uint64             `metric:"silences_total" help:"Messages that got no answer: too short, or answers themselves."`
 	Subnets   uint64             `metric:"client_subnets_total" help:"Queries with a client subnet (RFC 7871)."`
 	Truncated uint64             `metric:"truncated_total" help:"Answers that told the client to come again by TCP."`
@@ -29,6 +30,8 @@ type Stats struct {
 	Unshaken  uint64             `metric:"tls_failed_total" help:"Connections by TLS that never came about."`
 	Conns     int64              `metric:"tcp_connections" help:"TCP connections open now."`
 	Serial    uint64             `metric:"map_serial" help:"Serial of the map answered from; 0 before the first."`
+	Issued    float64            `metric:"map_age_seconds" help:"Time since the map answered from was signed; 0 where it does not say."`
+	Applied   float64            `metric:"map_applied_seconds" help:"Time since answers are by this map; 0 before the first."`
 	Down      int64              `metric:"nodes_down" help:"Nodes taken to be down."`
 	Informed  int64              `metric:"challenges_known" help:"1 while the challenges of a certificate authority are known; else questions for them get SERVFAIL."`
 	Plan      float64            `metric:"plan_seconds" help:"Time that the last plan of answers took to make."`
@@ -79,6 +82,7 @@ type padded struct {
 // counters are the figures of all cores, and those of what seldom happens.
 type counters struct {
 	cores    []figures
+	asked    []asked
 	edges    sync.Map // landfall.NodeID -> *named
 	limited  atomic.Uint64
 	panics   atomic.Uint64
@@ -96,6 +100,7 @@ func (c *core) answered(rcode int) {
 	if c.r.truncated {
 		c.tally[countTruncated]++
 	}
+	c.s.count.asked[c.place][c.r.asked].Add(1)
 	if c.r.named != nil {
 		(*c.r.named)[c.place].Add(1)
 	}
@@ -170,6 +175,10 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	if s.in.Map != nil {
 		out.Serial = uint64(s.in.Map.Serial)
+		out.Applied = time.Since(s.applied).Seconds()
+		if issued := s.in.Map.Issued; !issued.IsZero() {
+			out.Issued = time.Since(issued).Seconds()
+		}
 	}
 	if s.in.informed {
 		out.Informed = 1
@@ -179,6 +188,7 @@ func (s *Server) Stats() Stats {
 			out.Down++
 		}
 	}
+	out.Names = c.byName(s.ledger.names)
 	out.LeftOut = int64(len(s.faults))
 	out.Plan = s.took.Seconds()
 	out.Signed, out.Unsigned = s.online.made.Load(), s.online.refused.Load()
