@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/miekg/dns"
 )
@@ -31,6 +32,7 @@ const (
 
 // serveHTTPS answers by DNS over HTTPS (RFC 8484), until ctx ends.
 func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
+	var open sync.WaitGroup
 	web := &http.Server{
 		Handler:     http.HandlerFunc(s.serveQuery),
 		ReadTimeout: idle, WriteTimeout: idle, IdleTimeout: idle,
@@ -40,38 +42,48 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, holder{}, c.(*tls.Conn).NetConn())
 		},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed:
+				open.Done()
+			}
+		},
 	}
-	defer web.Close()
-	conf := s.tlsConfig("h2", "http/1.1")
-	for {
-		err := web.Serve(tls.NewListener(&admitting{Listener: l, s: s}, conf))
-		if s.broken(ctx, "accept", err) {
-			return
-		}
-	}
+	_ = web.Serve(tls.NewListener(&admitting{l, ctx, s}, s.tlsConfig("h2", "http/1.1")))
+	web.Close()
+	open.Wait()
 }
 
 // holder is the key that a request's connection is known by.
 type holder struct{}
 
 // admitting is a listener whose connections are held to the limits of all
-// others by TCP.
+// others by TCP. It fails when there will be no more of them.
 type admitting struct {
 	net.Listener
-	s *Server
+	ctx context.Context
+	s   *Server
 }
 
 func (a *admitting) Accept() (net.Conn, error) {
 	for {
 		conn, err := a.Listener.Accept()
 		if err != nil {
-			return nil, err
+			if a.s.broken(a.ctx, "accept", err) {
+				return nil, err
+			}
+			continue
 		}
 		if held := a.s.admit(conn); held != nil {
 			return &admitted{held, a.s}, nil
 		}
 	}
 }
+
+// Close leaves the listener to whom it belongs.
+func (a *admitting) Close() error { return nil }
 
 // admitted is a connection that leaves room for others when it is closed.
 type admitted struct {
@@ -125,7 +137,7 @@ func readQuery(w http.ResponseWriter, r *http.Request) (req []byte, status int) 
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != dohType {
 			return nil, http.StatusUnsupportedMediaType
 		}
-		req, err := io.ReadAll(http.MaxBytesReader(w, r.Body, dns.MaxMsgSize-1))
+		req, err := io.ReadAll(http.MaxBytesReader(w, r.Body, dns.MaxMsgSize))
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			return nil, http.StatusRequestEntityTooLarge
 		}

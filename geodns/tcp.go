@@ -75,7 +75,7 @@ type stream struct {
 	slots     chan struct{} // one for each transfer
 	running   atomic.Int32
 
-	writing sync.Mutex // held while a message is written
+	turn chan struct{} // full while somebody writes; who waits has it in order
 }
 
 // serveConn answers the queries of one connection in their order (RFC 7766,
@@ -83,7 +83,10 @@ type stream struct {
 // waits for them. What gets silence by UDP ends the connection: it is not DNS.
 // A client that closes its half still gets the answers to what it has asked.
 func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
-	t := &stream{s: s, held: held, via: via, conn: conn, in: bufio.NewReader(conn), slots: make(chan struct{}, maxTransfers)}
+	t := &stream{
+		s: s, held: held, via: via, conn: conn, in: bufio.NewReader(conn),
+		slots: make(chan struct{}, maxTransfers), turn: make(chan struct{}, 1),
+	}
 	defer conn.Close()
 	defer t.transfers.Wait()
 	var out []byte
@@ -138,6 +141,7 @@ func (t *stream) answer(out []byte) (_ []byte, ok bool) {
 		t.running.Add(1)
 		t.transfers.Go(func() {
 			zone.send(t.emit)
+			t.conn.SetReadDeadline(time.Now().Add(t.s.conns.patience())) // to think about it
 			t.running.Add(-1)
 			<-t.slots
 		})
@@ -161,8 +165,8 @@ func (t *stream) emit(msg []byte) error {
 
 // write sends messages with their lengths at once (RFC 7766, 8).
 func (t *stream) write(b []byte) error {
-	t.writing.Lock()
-	defer t.writing.Unlock()
+	t.turn <- struct{}{}
+	defer func() { <-t.turn }()
 	if err := t.conn.SetWriteDeadline(time.Now().Add(t.s.conns.patience())); err != nil || len(b) == 0 {
 		return err
 	}

@@ -24,23 +24,26 @@ func (s *Server) tlsConfig(protocols ...string) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, GetCertificate: s.certificate}
 }
 
-// lateTLS is a connection that shakes hands when it is first read, in the
-// time that a first query may take.
+// lateTLS is a connection that shakes hands when it is first read, in the time
+// that a first query may take.
 type lateTLS struct {
 	*tls.Conn
-	s *Server
+	s      *Server
+	shaken bool
 }
 
 func (c *lateTLS) Read(b []byte) (int, error) {
-	if !c.ConnectionState().HandshakeComplete {
+	if !c.shaken {
 		if err := c.shake(); err != nil {
 			c.s.count.unshaken.Add(1)
 			return 0, err
 		}
+		c.shaken = true
 	}
 	return c.Conn.Read(b)
 }
 
+// shake shakes hands. What is read until then has its deadline.
 func (c *lateTLS) shake() error {
 	if err := c.SetWriteDeadline(time.Now().Add(c.s.conns.patience())); err != nil {
 		return err
