@@ -7,6 +7,7 @@
 //	query.go   bytes -> query (RFC 1035, RFC 6891); edns.go: its options (RFC 7871, RFC 7873)
 //	guard.go   query -> whether its address is true, and how much it may hear
 //	answer.go  query -> records, by geodns/zone and geodns/steer
+//	prove.go   what an answer needs to be believed (RFC 4035, RFC 9824); secure.go, online.go: its signatures
 //	reply.go   records -> bytes
 //
 // The part in between, respond, takes bytes and gives bytes; it holds no lock

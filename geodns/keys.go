@@ -101,22 +101,27 @@ func (k *keyring) same(other *keyring) bool {
 	return maps.EqualFunc(*k, *other, func(a, b *ring) bool { return a.signer == b.signer && a.SameKeys(b.Ring) })
 }
 
-// maxNap is the longest time between two looks at the clock: it may be set.
-const maxNap = time.Hour
+// The longest times between two looks at the clock, which may be set: while all
+// is well, and while keys cannot be used, which may be the clock's fault.
+const (
+	maxNap = time.Hour
+	badNap = time.Minute
+)
 
 // keepSigned makes signatures anew, long before they expire, until ctx ends.
 func (s *Server) keepSigned(ctx context.Context) {
 	for {
 		now := time.Now()
 		next, err := s.renew(now)
-		if err != nil {
-			s.log.Error("dnssec: keys cannot be used", "err", err)
-		}
-		s.warnOfExpiry(now)
 		nap := maxNap
-		if !next.IsZero() {
+		switch {
+		case err != nil:
+			s.log.Error("dnssec: keys cannot be used", "err", err)
+			nap = badNap
+		case !next.IsZero():
 			nap = min(max(next.Sub(now), time.Second), maxNap)
 		}
+		s.warnOfExpiry(now)
 		timer := time.NewTimer(nap)
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package geodns
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -300,5 +301,35 @@ func TestBudgetOfSignatures(t *testing.T) {
 	o.spent.Store(math.MaxInt64 / 2)
 	if o.take(time.Hour) {
 		t.Error("what is spent is spent")
+	}
+}
+
+// Two name servers with the same keys make the very same signatures.
+func TestNameServersSignAlike(t *testing.T) {
+	keys := []dnssec.Keys{makeKeys(t, "landfall.test")}
+	var servers [2]*Server
+	for i := range servers {
+		servers[i] = newServer(t, signedMap)
+		if err := servers[i].SetKeys(keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range servers[0].current.Load().zones.Domain().Names() {
+		for _, rrtype := range []uint16{dns.TypeA, dns.TypeHTTPS, dns.TypeSOA, dns.TypeTXT, dns.TypeANY, dns.TypeDNSKEY} {
+			for _, name := range []string{n.String(), "x." + n.String()} {
+				if len(name) > 200 {
+					continue
+				}
+				m := withDO(question(name, rrtype), false)
+				req, err := m.Pack()
+				if err != nil {
+					t.Fatal(err)
+				}
+				from := netip.MustParseAddrPort("10.2.0.1:5353")
+				if a, b := servers[0].respond(req, from, viaTCP, nil), servers[1].respond(req, from, viaTCP, nil); !bytes.Equal(a, b) {
+					t.Errorf("%s %s:\n%x\n%x", name, dns.Type(rrtype), a, b)
+				}
+			}
+		}
 	}
 }

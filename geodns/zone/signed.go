@@ -107,10 +107,11 @@ func (z *Zone) signed(by *Signing, domain bool) *Zone {
 			out.nodes[name] = node.prepared(name == z.Apex, name, by)
 		}
 	}
-	out.link(by)
+	ttl := out.SOA().TTL // RFC 9077, 3
+	out.link(by, ttl)
 	for _, name := range out.names {
 		if node := out.nodes[name]; node.cut == nil || node.cut.Name == name {
-			node.sign(name, out.SOA().TTL, by)
+			node.sign(name, ttl, by)
 		}
 	}
 	out.adorn()
@@ -164,13 +165,12 @@ func (n *Node) insert(s Set) {
 
 // link makes the chain: every name that has something, or is delegated, knows
 // the next, and the last the first (RFC 4034, 4.1.1).
-func (z *Zone) link(by *Signing) {
+func (z *Zone) link(by *Signing, ttl uint32) {
 	for _, name := range z.names {
 		if n := z.nodes[name]; !n.Empty() && (n.cut == nil || n.cut.Name == name) {
 			z.chain = append(z.chain, name)
 		}
 	}
-	ttl := z.SOA().TTL // RFC 9077, 3
 	for i, name := range z.chain {
 		n, next := z.nodes[name], z.chain[(i+1)%len(z.chain)]
 		n.insert(Set{Type: dns.TypeNSEC, TTL: ttl, Data: [][]byte{NSEC(next, n.types(by)...)}})
