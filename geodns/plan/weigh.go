@@ -110,7 +110,7 @@ func size(p netip.Prefix, bits int) float64 {
 }
 
 // share is the part of the addresses of a prefix of bits that is in p.
-func share(p netip.Prefix, bits int) float64 { return math.Exp2(float64(bits - p.Bits())) }
+func share(p netip.Prefix, bits int) float64 { return math.Ldexp(1, bits-p.Bits()) }
 
 func family(p netip.Prefix) int {
 	if p.Addr().Is4() {
