@@ -60,6 +60,26 @@ func TestCheckNamesEachFault(t *testing.T) {
 		{"tcp without a port", func(m *Map) { m.Services[0].Kind, m.Services[0].Upstream = TCP, "tcp://127.0.0.1" }, "service[0].upstream: not tcp://HOST:PORT"},
 		{"kind", func(m *Map) { m.Services[0].Kind = "htpp" }, `service[0].kind: unknown kind "htpp"`},
 		{"record outside", func(m *Map) { m.Records = []Record{{Name: "x.org", Type: "TXT", Data: `"a"`}} }, "record[0].name: outside the domain"},
+		{"zone without a name", func(m *Map) { m.Zones = []Zone{{}} }, "zone[0].name: is missing"},
+		{"zone with a dot", func(m *Map) { m.Zones = []Zone{{Name: "example.org."}} }, "zone[0].name: ends with a dot"},
+		{"zone of anything", func(m *Map) { m.Zones = []Zone{{Name: "*.example.org"}} }, "zone[0].name: has the character '*'"},
+		{"zone twice", func(m *Map) { m.Zones = []Zone{{Name: "example.org"}, {Name: "example.org"}} }, "zone[1].name: already zone[0]"},
+		{"too many records", func(m *Map) {
+			m.Zones = []Zone{{Name: "example.net"}, {Name: "example.org", Records: make([]Record, MaxRecords+1)}}
+		}, "zone[1]: 50001 records"},
+		{"records too large", func(m *Map) {
+			m.Zones = []Zone{{Name: "example.org", Records: []Record{{Data: strings.Repeat("x", MaxRecordData)}, {Name: "x"}}}}
+		}, "zone[0]: more than 4194304"},
+		{"external in a zone", func(m *Map) {
+			m.Zones, m.Services[0].Host, m.Services[0].External = []Zone{{Name: "example.org"}}, "www.example.org", true
+		}, `service[0].external: inside the zone "example.org"`},
+		{"nobody signs for a zone", func(m *Map) {
+			m.Zones, m.Services[0].Host, m.Authority = []Zone{{Name: "example.org"}}, "www.example.org", "PEM"
+		}, "service[0].host: signs for the domain alone"},
+		{"protocol", func(m *Map) { m.Nodes[1].Protocols = []string{"http/1.1", "h1"} }, `node[1].protocols[1]: unknown protocol "h1"`},
+		{"protocol twice", func(m *Map) { m.Nodes[1].Protocols = []string{"http/1.1", "http/1.1"} }, `node[1].protocols[1]: twice`},
+		{"no HTTP/1.1", func(m *Map) { m.Nodes[1].Protocols = []string{"h2"} }, `node[1].protocols: does not speak http/1.1`},
+		{"protocols of an edge that joined", func(m *Map) { m.Nodes[1].Protocols, m.Nodes[1].Key[0] = []string{"http/1.1"}, 1 }, `node[1].protocols: speak h2 and http/1.1`},
 		{"ttl", func(m *Map) { m.Steering.TTL = time.Millisecond }, "steering.ttl: out of range"},
 		{"answers", func(m *Map) { m.Steering.Answers = 9 }, "steering.answers: out of range"},
 	}
@@ -78,6 +98,30 @@ func TestCheckNamesEachFault(t *testing.T) {
 			}
 			t.Errorf("want %q among %v", tt.want, m.Check())
 		})
+	}
+}
+
+func TestHostsAndRecordsMayLieInAnyZone(t *testing.T) {
+	m := sound()
+	m.Zones = []Zone{{Name: "example.org"}, {Name: "sub.example.com"}, {Name: "0/25.2.0.192.in-addr.arpa"}, {Name: "example.com"}}
+	m.Services = append(m.Services, Service{Host: "example.org", Upstream: UpstreamChat}, Service{Host: "www.sub.example.com", Upstream: UpstreamChat})
+	m.Records = []Record{{Name: "*.example.org", Type: "TXT", Data: `"a"`}}
+	m.Nodes[1].Protocols = []string{"h3", "http/1.1"}
+	if f := m.Check(); len(f) != 0 {
+		t.Error(f)
+	}
+	for host, want := range map[string]string{
+		"www.sub.example.com": "www.sub.example.com", "sub.example.org": "sub.example.org", "example.org": "example.org",
+		"www.example.net": "www.example.net.example.com", "xexample.org": "xexample.org.example.com",
+	} {
+		if got := m.SteeredName(host); got != want {
+			t.Errorf("%s is steered as %s, want %s", host, got, want)
+		}
+	}
+	for name, want := range map[string]string{"a.sub.example.com": "sub.example.com", "sub.example.com": "sub.example.com", "b.example.com": "example.com", "org": ""} {
+		if got := m.Zone(name); got != want {
+			t.Errorf("%s is in zone %q, want %q", name, got, want)
+		}
 	}
 }
 
@@ -127,10 +171,44 @@ func TestDiffTellsWhatChanged(t *testing.T) {
 	}
 }
 
+func TestDiffTellsOfZonesRecordByRecord(t *testing.T) {
+	zone := func(name string, data ...string) Zone {
+		z := Zone{Name: name}
+		for _, d := range data {
+			z.Records = append(z.Records, Record{Name: "www." + name, Type: "A", Data: d})
+		}
+		return z
+	}
+	old, next := sound(), sound()
+	old.Zones = []Zone{zone("example.org", "192.0.2.1", "192.0.2.2"), zone("example.net", "192.0.2.1")}
+	next.Zones = []Zone{zone("example.edu", "192.0.2.1", "192.0.2.2"), zone("example.org", "192.0.2.2", "192.0.2.3")}
+	next.Zones[1].Records[0].TTL = time.Minute
+	var got []string
+	for _, c := range Diff(old, next) {
+		got = append(got, c.String())
+	}
+	want := []string{
+		"+ zone example.edu: name example.edu, records 2",
+		"- zone example.net: name example.net, records 1",
+		"- zone example.org: record www.example.org A 192.0.2.1: name www.example.org, type A, data 192.0.2.1",
+		"~ zone example.org: record www.example.org A 192.0.2.2 ttl: (none) -> 1m0s",
+		"+ zone example.org: record www.example.org A 192.0.2.3: name www.example.org, type A, data 192.0.2.3",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestCloneSharesNothing(t *testing.T) {
 	m := sound()
 	m.Nodes[0].Sealing.MLKEM = []byte{1}
+	m.Zones, m.Nodes[0].Protocols = []Zone{{Name: "example.org", Records: []Record{{Name: "example.org"}}}}, []string{"http/1.1"}
 	c := m.Clone()
+	c.Zones[0].Records[0].Name, c.Nodes[0].Protocols[0] = "other", "h2"
+	if m.Zones[0].Records[0].Name == "other" || m.Nodes[0].Protocols[0] == "h2" {
+		t.Error("a clone shares records or protocols")
+	}
+	m.Zones, m.Nodes[0].Protocols = nil, nil
 	c.Regions[0].ID, c.Nodes[0].Roles[0], c.Nodes[0].Sealing.MLKEM[0] = "xxx", RoleDNS, 2
 	c.Nodes[0].Advertised[0] = netip.IPv6Loopback()
 	c.Services[0].Host = "other"

@@ -1,6 +1,10 @@
 package landfall
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Zone is what a master file says of one zone (RFC 1035, 5). A map may hold
 // some beside its domain's own, and one that adds to that.
@@ -10,6 +14,18 @@ type Zone struct {
 	// SOA record, or without NS records at the top, the zone has those of the
 	// network's name servers.
 	Records []Record `json:"records,omitempty"`
+}
+
+// Serial is the serial of the zone's SOA record, to which that of the map is
+// added when it is served; 0 if it has none.
+func (z Zone) Serial() uint32 {
+	for _, r := range z.Records {
+		if words := strings.Fields(r.Data); r.Type == "SOA" && r.Name == z.Name && len(words) == 7 {
+			n, _ := strconv.ParseUint(words[2], 10, 32)
+			return uint32(n)
+		}
+	}
+	return 0
 }
 
 // Record is a DNS record that is not steered.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -237,6 +238,25 @@ func Lawful(old, next *landfall.Map) (faults []landfall.Fault) {
 				Path: fmt.Sprintf("node[%d].state", i),
 				Msg:  fmt.Sprintf("node %s cannot go from %s to %s", n.ID, o.EffectiveState(), n.EffectiveState()),
 				Cure: "invited -> active <-> draining -> gone is the way; a node that is gone joins anew under another name",
+			})
+		}
+	}
+	return append(faults, backwards(old, next)...)
+}
+
+// backwards tells of zones whose serials secondaries would not follow.
+func backwards(old, next *landfall.Map) (faults []landfall.Fault) {
+	for i, z := range next.Zones {
+		j := slices.IndexFunc(old.Zones, func(o landfall.Zone) bool { return o.Name == z.Name })
+		if j < 0 {
+			continue
+		}
+		was, is := old.Zones[j].Serial(), z.Serial()
+		if int32(is-was) < 0 { // RFC 1982, 3.2
+			faults = append(faults, landfall.Fault{
+				Path: fmt.Sprintf("zone[%d]", i),
+				Msg:  fmt.Sprintf("the serial of zone %s goes back from %d to %d: secondaries would keep what they have", z.Name, was, is),
+				Cure: fmt.Sprintf("write %d or more into its SOA record", was),
 			})
 		}
 	}

@@ -169,6 +169,36 @@ func TestNetworkKeepsItsName(t *testing.T) {
 	}
 }
 
+// Secondaries follow the serial of a zone, which is that of its file and the
+// map's.
+func TestSerialsOfZonesNeverGoBack(t *testing.T) {
+	zone := func(serial string) []landfall.Zone {
+		z := landfall.Zone{Name: "example.org", Records: []landfall.Record{{Name: "www.example.org", Type: "A", Data: "192.0.2.1"}}}
+		if serial != "" {
+			z.Records = append(z.Records, landfall.Record{Name: "example.org", Type: "SOA", Data: "ns. h. " + serial + " 1 2 3 4"})
+		}
+		return []landfall.Zone{z}
+	}
+	for _, tt := range []struct {
+		old, next string
+		lawful    bool
+	}{
+		{"1", "1", true}, {"1", "2", true}, {"2", "1", false}, {"", "1", true}, {"1", "", false},
+		{"4294967295", "0", true}, {"0", "4294967295", false}, {"2026112200", "3", false},
+	} {
+		old, next := testMap(1, 1), testMap(2, 1)
+		old.Zones, next.Zones = zone(tt.old), zone(tt.next)
+		if f := Lawful(old, next); (len(f) == 0) != tt.lawful || len(f) == 1 && f[0].Path != "zone[0]" {
+			t.Errorf("%q after %q: %v", tt.next, tt.old, f)
+		}
+	}
+	old, next := testMap(1, 1), testMap(2, 1)
+	old.Zones = zone("5")
+	if f := Lawful(old, next); len(f) != 0 {
+		t.Errorf("a zone that leaves: %v", f)
+	}
+}
+
 func TestControlNeedsItsParts(t *testing.T) {
 	for _, cfg := range []ControlConfig{{}, {Store: newMemory()}, {Key: NewSigningKey()}} {
 		if _, err := NewControl(cfg); err == nil {

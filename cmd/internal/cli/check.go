@@ -47,7 +47,7 @@ func check(env *Env, names []string) error {
 	var problems []config.Problem
 	var errs []error
 	for _, name := range names {
-		r, err := readNetwork(env, name)
+		r, err := readNetwork(env, name, func(string) {})
 		if len(r.Problems) > 0 {
 			problems = append(problems, r.Problems...)
 			continue

@@ -13,24 +13,25 @@ import (
 // readMap reads a network file that the user named; "-" is the standard
 // input. Its faults come as a *config.Error.
 func readMap(env *Env, name string) (*landfall.Map, error) {
-	r, err := readNetwork(env, name)
-	if err != nil {
-		return nil, err
+	r, err := readNetwork(env, name, func(string) {})
+	if err == nil && len(r.Problems) > 0 {
+		err = &config.Error{Problems: r.Problems}
 	}
-	if len(r.Problems) > 0 {
-		return nil, &config.Error{Problems: r.Problems}
-	}
-	return r.Map, nil
+	return r.Map, err
 }
 
-// readNetwork reads a network file and the files of its zones.
-func readNetwork(env *Env, name string) (config.Reading, error) {
+// readNetwork reads a network file and the files of its zones, each of which
+// about hears of before it is opened.
+func readNetwork(env *Env, name string, about func(name string)) (config.Reading, error) {
+	about(name)
 	src, err := readFile(env, name)
 	if err != nil {
 		return config.Reading{}, fmt.Errorf("network file: %w", err)
 	}
-	open := func(name string) ([]byte, error) { return readUpTo(env, name, config.MaxZoneFiles) }
-	return config.Read(title(name), src, open, judgeZones), nil
+	return config.Read(title(name), src, func(name string) ([]byte, error) {
+		about(name)
+		return readUpTo(env, name, config.MaxZoneFiles)
+	}, judgeZones), nil
 }
 
 // judgeZones are the faults of the zones that the map makes, such as a record

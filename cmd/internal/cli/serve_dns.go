@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
+	"sync"
 
 	"landfall"
 	"landfall/cmd/internal/node"
@@ -23,8 +25,9 @@ func dnsServeCommand() Command {
 		Long: `Answers for the domain of a network file on UDP and TCP: each client gets the
 nearest edges that are up, by the addresses that the file gives to its nodes.
 Edges are probed as [health] of the file says, or by a connection to the port
-that they end TLS on; --probe says otherwise. Databases are read again when their
-files change. --state keeps what is known of edges and clients over a restart.`,
+that they end TLS on; --probe says otherwise. The network file, the files of its
+zones and databases are read again when they change: one with faults changes
+nothing, and the log says where they are. --state keeps what is known of edges and clients over a restart.`,
 		Flags: func(f *Flags) {
 			f.String(&s.network, "network", "network.toml", "`FILE` that describes the network")
 			f.Name(&s.geo, "geo", "`FILE` with a geographic database in MaxMind's format")
@@ -53,11 +56,8 @@ type dnsServing struct {
 }
 
 func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
-	m, err := readMap(env, s.network)
-	if err != nil {
-		return err
-	}
-	probe, err := s.prober(m)
+	file := &networkFile{env: env, name: s.network, prepare: s.prepare, log: s.log}
+	m, err := file.open()
 	if err != nil {
 		return err
 	}
@@ -81,34 +81,58 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
 		return err
 	}
 	d, err := node.NewDNS(node.DNSConfig{
-		UDP: socks.udp, TCP: socks.tcp, Atlas: atlas, Keep: keep, Probe: probe, Demand: demand, Log: s.log,
+		UDP: socks.udp, TCP: socks.tcp, Atlas: atlas, Keep: keep, Probe: s.prober(file), Demand: demand, Log: s.log,
 	})
 	if err != nil {
 		return errors.Join(err, socks.close())
 	}
 	d.SetMap(m)
 	for _, c := range socks.udp {
-		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", m.Domain, c.LocalAddr())
+		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", strings.Join(zonesOf(m), ", "), c.LocalAddr())
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer stop()
+	following.Go(func() { file.follow(ctx, d.SetMap) })
 	return d.RunAlone(ctx)
 }
 
+// zonesOf are the names of a map's zones, the domain first.
+func zonesOf(m *landfall.Map) []string {
+	names := []string{m.Domain}
+	for _, z := range m.Zones {
+		if z.Name != m.Domain {
+			names = append(names, z.Name)
+		}
+	}
+	return names
+}
+
 // prober is how edges are probed; nil takes all as up.
-func (s dnsServing) prober(m *landfall.Map) (func(context.Context, landfall.Node) error, error) {
+func (s dnsServing) prober(file *networkFile) func(context.Context, landfall.Node) error {
+	if s.probe == "none" {
+		return nil
+	}
+	return node.Probe(file.now.Load, nil, nil)
+}
+
+// prepare has a map say what the flags do.
+func (s dnsServing) prepare(m *landfall.Map) error {
 	switch kind := landfall.ProbeKind(s.probe); kind {
 	case landfall.ProbeTCP, landfall.ProbeHTTP, landfall.ProbeHTTPS:
 		m.Health.Probe = kind
 	case "none":
-		return nil, nil
+		return nil
 	case "":
 		m.Health.Probe = cmp.Or(m.Health.Probe, landfall.ProbeTCP)
 	default:
-		return nil, Usagef("--probe %s: want tcp, http, https or none", s.probe)
+		return Usagef("--probe %s: want tcp, http, https or none", s.probe)
 	}
 	if m.Health.Probe == landfall.ProbeMesh {
-		return nil, Usagef("%s wants edges probed through the mesh, and a name server alone is in none: say --probe https, http or tcp", title(s.network))
+		return Usagef("%s wants edges probed through the mesh, and a name server alone is in none: say --probe https, http or tcp", title(s.network))
 	}
-	return node.Probe(func() *landfall.Map { return m }, nil, nil), nil
+	return nil
 }
 
 // keep opens the state directory; nil if there is none.
