@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +53,8 @@ func signer(session *tsig.Session) zone.Name {
 	return session.Key()
 }
 
-// copying is a zone, or its differences, on the way to a secondary.
+// copying is a zone, or its differences, on the way to a secondary. Nothing in
+// it points into the query, whose place another takes.
 type copying struct {
 	s       *Server
 	asked   transfer.Request
@@ -81,8 +83,9 @@ func (s *Server) transfer(req []byte, client netip.AddrPort) *copying {
 	if history == nil || !s.admits(apex, client.Addr(), signer(session)) {
 		return nil
 	}
-	t := &copying{s: s, session: session, opt: c.q.opt, own: extras{nsid: s.nsid}}
-	t.asked = transfer.Request{Header: [headerSize]byte(req), Question: c.q.question, Apex: apex}
+	t := &copying{s: s, session: session, own: extras{nsid: s.nsid}}
+	t.opt = opt{present: c.q.opt.present, do: c.q.opt.do, nsid: c.q.opt.nsid}
+	t.asked = transfer.Request{Header: [headerSize]byte(req), Question: slices.Clone(c.q.question), Apex: apex}
 	t.all, t.count = history.Whole(), &s.handed.whole
 	if c.q.rrtype == dns.TypeIXFR {
 		serial, ok := knownSerial(req)

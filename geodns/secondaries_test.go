@@ -164,6 +164,7 @@ func TestSecondaryCopiesTheZone(t *testing.T) {
 		if got := heard(); !slices.Equal(got, []uint32{serial}) {
 			t.Errorf("the secondary heard %d, want %d", got, serial)
 		}
+		synctest.Wait()
 		stats := s.TransferStats()
 		if stats.Sent["whole"] != 1 || stats.Notified["heard"] != 1 || stats.Behind["192.0.2.77:53 landfall.test"] != 0 || stats.Serial["landfall.test"] != uint64(serial) {
 			t.Errorf("figures: %+v", stats)
@@ -216,6 +217,7 @@ func TestSecondaryFollowsByDifferences(t *testing.T) {
 		if rrs, err := fetch(t, l.dialFrom(secondaryAddr), since(first-1), true); err != nil || len(rrs) < 10 {
 			t.Errorf("got %v, %v", rrs, err)
 		}
+		synctest.Wait()
 		if got := s.TransferStats().Sent; got["whole"] != 2 || got["differences"] != 1 || got["alone"] != 1 {
 			t.Errorf("figures: %v", got)
 		}

@@ -3,6 +3,7 @@ package tsig
 import (
 	"crypto/hmac"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"landfall/geodns/zone"
@@ -59,7 +60,7 @@ func (r *Ring) Verify(msg []byte, at int, now time.Time) (*Session, bool) {
 		s.err = BadSig
 		return s, true
 	}
-	s.prior = rec.mac
+	s.prior = slices.Clone(rec.mac)
 	if gap := now.Unix() - int64(rec.time); gap > int64(rec.fudge) || gap < -int64(rec.fudge) {
 		s.err = BadTime
 	}
