@@ -27,10 +27,6 @@ const (
 // subnets is how many client subnets there are, each a /24.
 const subnets = 32_768
 
-// plenty is a limit of answers that no load of ours reaches: it is counted,
-// and nothing is held back.
-const plenty = 10_000_000
-
 // contest is a case: what is asked, and of whom.
 type contest struct {
 	name    string
@@ -124,7 +120,9 @@ func contests(w *atlas.World) []*contest {
 }
 
 // contestants are the servers of all cases. Landfall has everything switched
-// on; bare, it knows no limit and no name of its own, and counts no clients.
+// on: it has a name (NSID), a limit of answers, a log of some queries, counts
+// of clients and of all else; bare, only the last of these. Cookies it has
+// always.
 func (o options) contestants(ctx context.Context, s *peers.Site, progress io.Writer) ([]peers.Kind, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -141,9 +139,9 @@ func (o options) contestants(ctx context.Context, s *peers.Site, progress io.Wri
 		}}
 	}
 	return []peers.Kind{
-		tree(ours, server{rate: plenty, nsid: "fra1", count: true, profile: o.profile}),
-		tree(bare, server{rate: -1}),
-		tree(signing, server{rate: plenty, nsid: "fra1", count: true, signed: true}),
+		tree(ours, server{whole: true, profile: o.profile}),
+		tree(bare, server{}),
+		tree(signing, server{whole: true, signed: true}),
 		{Name: gdnsd, Start: peers.GDNSD},
 		{Name: knot, Start: peers.Knot},
 		{Name: pdns, Start: peers.PowerDNS},

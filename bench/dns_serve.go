@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"net"
 	"net/netip"
 	"os"
 	"runtime/pprof"
 	"strconv"
+	"sync"
 	"time"
 
 	"landfall"
@@ -17,6 +17,9 @@ import (
 	"landfall/geodns"
 	"landfall/geodns/dnssec"
 	"landfall/geodns/locate"
+	"landfall/geodns/packet"
+	"landfall/geodns/resolver"
+	"landfall/geodns/tap"
 	"landfall/geodns/traffic"
 	"landfall/geodns/zone"
 )
@@ -25,14 +28,19 @@ import (
 // and nothing else, so that parts of it can be left out.
 const alone = "serve-alone"
 
+// plenty is a limit of answers that no load of ours reaches: it is counted,
+// and nothing is held back.
+const plenty = 10_000_000
+
+// sampled is of how many queries the log gets one.
+const sampled = 1000
+
 // server is what there is of it.
 type server struct {
 	database string
 	seed     uint64
 	addr     string
-	rate     int    // answers of a kind a second for a network; less than 0: no limit
-	nsid     string // empty: none
-	count    bool   // where queries come from
+	whole    bool   // all is switched on; else it has no limit, no name of its own and no log, and counts no clients
 	signed   bool   // the zone is
 	profile  string // the file for a profile of processor time; empty: none
 }
@@ -41,7 +49,7 @@ type server struct {
 func (s server) argv(self string) []string {
 	return []string{
 		self, alone, "-database", s.database, "-seed", strconv.FormatUint(s.seed, 10), "-addr", s.addr,
-		"-rate", strconv.Itoa(s.rate), "-nsid", s.nsid, "-count=" + strconv.FormatBool(s.count), "-signed=" + strconv.FormatBool(s.signed), "-profile", s.profile,
+		"-whole=" + strconv.FormatBool(s.whole), "-signed=" + strconv.FormatBool(s.signed), "-profile", s.profile,
 	}
 }
 
@@ -51,9 +59,7 @@ func serveAlone(ctx context.Context, args []string) error {
 	fs.StringVar(&s.database, "database", "", "")
 	fs.Uint64Var(&s.seed, "seed", 1, "")
 	fs.StringVar(&s.addr, "addr", "", "")
-	fs.IntVar(&s.rate, "rate", -1, "")
-	fs.StringVar(&s.nsid, "nsid", "", "")
-	fs.BoolVar(&s.count, "count", false, "")
+	fs.BoolVar(&s.whole, "whole", false, "")
 	fs.BoolVar(&s.signed, "signed", false, "")
 	fs.StringVar(&s.profile, "profile", "", "")
 	if err := fs.Parse(args); err != nil {
@@ -67,25 +73,26 @@ func (s server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := locate.Open(locate.Sources{Places: s.database}, nil)
-	if err != nil {
+	c := geodns.Config{Rate: -1}
+	if c.Atlas, err = locate.Open(locate.Sources{Places: s.database}, nil); err != nil {
 		return err
+	}
+	if s.whole {
+		c.Rate, c.NSID, c.Traffic, c.Resolvers = plenty, "fra1", traffic.New(), resolver.New()
+		if c.Tap, err = tap.New(tap.Config{Sample: sampled, File: s.database + "-" + strconv.Itoa(os.Getpid()) + ".log"}); err != nil {
+			return err
+		}
 	}
 	addr, err := netip.ParseAddrPort(s.addr)
 	if err != nil {
 		return err
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-	if err != nil {
+	if c.UDP, err = packet.Listen(ctx, addr, 1); err != nil {
 		return err
-	}
-	c := geodns.Config{UDP: []*net.UDPConn{conn}, Atlas: a, Rate: s.rate, NSID: s.nsid}
-	if s.count {
-		c.Traffic = traffic.New()
 	}
 	d, err := geodns.New(c)
 	if err != nil {
-		return errors.Join(err, conn.Close())
+		return errors.Join(err, c.UDP[0].Close())
 	}
 	m := w.Map(peers.Zone, peers.Host, 1)
 	m.Records = append(m.Records, landfall.Record{Name: peers.Static, Type: "A", Data: peers.Fixed})
@@ -93,16 +100,23 @@ func (s server) run(ctx context.Context) error {
 	d.SetChallenges(nil)
 	if s.signed {
 		if err := sign(d); err != nil {
-			return err
+			return errors.Join(err, c.UDP[0].Close())
 		}
 	}
-	return profiled(s.profile, func() error {
-		counted := make(chan struct{})
-		go func() { defer close(counted); age(ctx, c.Traffic) }()
-		err := d.Run(ctx)
-		<-counted
-		return err
-	})
+	return profiled(s.profile, func() error { return together(ctx, d, c) })
+}
+
+// together runs a server and what belongs to it.
+func together(ctx context.Context, d *geodns.Server, c geodns.Config) error {
+	var others sync.WaitGroup
+	var failed error
+	if c.Tap != nil {
+		others.Go(func() { failed = c.Tap.Run(ctx) })
+		others.Go(func() { age(ctx, c.Traffic) })
+	}
+	err := d.Run(ctx)
+	others.Wait()
+	return errors.Join(err, failed)
 }
 
 // sign signs the zone with new keys.
@@ -129,9 +143,6 @@ func sign(d *geodns.Server) error {
 
 // age lets counts age, as the program does.
 func age(ctx context.Context, t *traffic.Counter) {
-	if t == nil {
-		return
-	}
 	each := time.NewTicker(time.Minute)
 	defer each.Stop()
 	for {

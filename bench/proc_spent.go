@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// tick is what the kernel counts processor time in (USER_HZ, time(7)).
-const tick = 10 * time.Millisecond
+// jiffy is the unit that the kernel counts processor time in (USER_HZ, time(7)).
+const jiffy = 10 * time.Millisecond
 
 // spent is the processor time, in the kernel and outside it, of a process and
 // of all that it started (proc(5)).
@@ -73,7 +73,7 @@ func ticks(fields []string) (sum time.Duration, err error) {
 		if err != nil {
 			return 0, err
 		}
-		sum += time.Duration(n) * tick
+		sum += time.Duration(n) * jiffy
 	}
 	return sum, nil
 }
