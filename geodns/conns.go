@@ -26,6 +26,7 @@ type conns struct {
 	mu     sync.Mutex
 	order  list.List // of *tcpConn, the longest idle first
 	shares map[netip.Prefix]int
+	parted bool // those that there are, end; see part
 	closed bool
 }
 
@@ -35,6 +36,8 @@ type tcpConn struct {
 	client netip.AddrPort
 	source netip.Prefix
 	place  *list.Element // in the order; nil once it is out
+	asked  bool          // something has been asked by it
+	parts  bool          // ends when it cannot be read any more; see part
 }
 
 // add takes a connection in, and tells whether another gave way to it. It is
@@ -77,6 +80,7 @@ func (c *conns) evict(fits func(*tcpConn) bool) {
 func (c *conns) asked(t *tcpConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	t.asked = true
 	if t.place != nil {
 		c.order.MoveToBack(t.place)
 	}

@@ -52,6 +52,9 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 		},
 	}
 	_ = web.Serve(tls.NewListener(&admitting{l, ctx, s}, s.tlsConfig("h2", "http/1.1")))
+	parting, stop := context.WithTimeout(context.WithoutCancel(ctx), maxSilence)
+	defer stop()
+	_ = web.Shutdown(parting) // who is being answered hears the answer
 	web.Close()
 	open.Wait()
 }

@@ -15,8 +15,9 @@ import (
 // pause is how long a socket that failed is left alone.
 const pause = 20 * time.Millisecond
 
-// Run answers queries until ctx ends, then closes all sockets and waits for
-// what it started.
+// Run answers queries until ctx ends, then closes all sockets, answers what it
+// has read and waits for what it started. What is left in a socket stays there
+// for who else has it.
 func (s *Server) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for i, conn := range s.udp {
@@ -38,7 +39,12 @@ func (s *Server) Run(ctx context.Context) error {
 	running.Go(func() { s.keepSigned(ctx) })
 	<-ctx.Done()
 	err := s.close()
+	s.conns.part()
+	enough := time.AfterFunc(maxParting, s.conns.close)
 	running.Wait()
+	if enough.Stop() {
+		s.conns.close()
+	}
 	return err
 }
 
@@ -52,7 +58,6 @@ func (s *Server) close() error {
 			errs = append(errs, err)
 		}
 	}
-	s.conns.close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("name server: close sockets: %w", err)
 	}

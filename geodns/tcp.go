@@ -106,12 +106,12 @@ func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
 // who is being sent a zone need not ask for more meanwhile.
 func (t *stream) next() error {
 	for {
-		if err := t.conn.SetReadDeadline(time.Now().Add(t.s.conns.patience())); err != nil {
+		if err := t.conn.SetReadDeadline(time.Now().Add(t.s.conns.rest(t.held))); err != nil {
 			return err
 		}
 		head, err := t.in.Peek(2)
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && len(head) == 0 && t.running.Load() > 0:
+		case errors.Is(err, os.ErrDeadlineExceeded) && len(head) == 0 && t.running.Load() > 0 && !t.s.conns.parting():
 			continue
 		case err != nil:
 			return err
