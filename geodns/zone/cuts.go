@@ -62,7 +62,7 @@ func (d *draft) refuseDNAME(name Name) (why, cure string) {
 // refuseBelow keeps records out that nobody would be told: those at and below
 // delegations that are no part of them, and those below redirections.
 func (b *builder) refuseBelow(e entry) (why, cure string) {
-	for at := e.name; at != e.zone.Apex; at = at.parent() {
+	for at := e.name; at.Within(e.zone.Apex); at = at.parent() {
 		if !e.zone.ends[at] {
 			continue
 		}

@@ -39,7 +39,7 @@ func (b *builder) read() {
 			b.fault(path+".name", "name it under "+b.m.Domain+" or in a [[zone]]", "%q is not a name of a zone", r.Name)
 			continue
 		}
-		b.enter(path, b.in(name), name, r)
+		b.enter(path, b.in(name), name, r, nil)
 	}
 	seen := map[*draft]bool{}
 	for i, z := range b.m.Zones {
@@ -49,14 +49,15 @@ func (b *builder) read() {
 			continue // told
 		}
 		seen[d] = true
+		all := parseAll(z.Records, d.Apex)
 		for j, r := range z.Records {
-			b.readZone(fmt.Sprintf("zone[%d].record[%d]", i, j), d, r)
+			b.readZone(fmt.Sprintf("zone[%d].record[%d]", i, j), d, r, all[j])
 		}
 	}
 }
 
 // readZone reads a record of a zone's file.
-func (b *builder) readZone(path string, d *draft, r landfall.Record) {
+func (b *builder) readZone(path string, d *draft, r landfall.Record, rr dns.RR) {
 	name, err := ParseName(r.Name)
 	switch {
 	case err != nil || !name.Within(d.Apex):
@@ -64,7 +65,7 @@ func (b *builder) readZone(path string, d *draft, r landfall.Record) {
 	case name == d.Apex && strings.EqualFold(r.Type, "SOA"):
 		b.readSOA(path, d, r)
 	default:
-		b.enter(path, d, name, r)
+		b.enter(path, d, name, r, rr)
 	}
 }
 
@@ -83,9 +84,13 @@ func (b *builder) readSOA(path string, d *draft, r landfall.Record) {
 
 const masterFile = "write it as in a master file (RFC 1035, 5.1)"
 
-// enter reads a record, to be placed when all are known.
-func (b *builder) enter(path string, d *draft, name Name, r landfall.Record) {
-	rr, err := parse(r, d.Apex)
+// enter reads a record, unless rr is what it says, to be placed when all are
+// known.
+func (b *builder) enter(path string, d *draft, name Name, r landfall.Record, rr dns.RR) {
+	var err error
+	if rr == nil {
+		rr, err = parse(r, d.Apex)
+	}
 	if err != nil {
 		b.fault(path+".data", masterFile, "%s %s: %v", r.Name, r.Type, err)
 		return
@@ -104,13 +109,21 @@ func (b *builder) enter(path string, d *draft, name Name, r landfall.Record) {
 	b.entries = append(b.entries, entry{path, d, name, p})
 }
 
+// line is a record in master file form, by the name @.
+func line(r landfall.Record) (string, error) {
+	if strings.ContainsAny(r.Type, " \t\r\n;()\"\\$") || strings.ContainsAny(r.Data, "\r\n") {
+		return "", errors.New("want one type and one line of data")
+	}
+	return "@ 3600 IN " + strings.ToUpper(r.Type) + " " + r.Data + "\n", nil
+}
+
 // parse reads a record in master file form; names in it that do not end with
 // a dot are relative to the zone's.
 func parse(r landfall.Record, apex Name) (dns.RR, error) {
-	if strings.ContainsAny(r.Type, " \t\r\n;()\"\\$") || strings.ContainsAny(r.Data, "\r\n") {
-		return nil, errors.New("want one type and one line of data")
+	text, err := line(r)
+	if err != nil {
+		return nil, err
 	}
-	text := fmt.Sprintf("@ 3600 IN %s %s\n", strings.ToUpper(r.Type), r.Data)
 	zp := dns.NewZoneParser(strings.NewReader(text), dns.Fqdn(apex.String()), "")
 	rr, ok := zp.Next()
 	if err := zp.Err(); err != nil {
@@ -120,6 +133,29 @@ func parse(r landfall.Record, apex Name) (dns.RR, error) {
 		return nil, fmt.Errorf("there is no record in %q", r.Data)
 	}
 	return rr, nil
+}
+
+// parseAll reads records in one go, in a fraction of the time that parse takes for
+// one after the other. Where they do not come out one for one it knows none.
+func parseAll(records []landfall.Record, apex Name) []dns.RR {
+	none := make([]dns.RR, len(records))
+	var all strings.Builder
+	for _, r := range records {
+		text, err := line(r)
+		if err != nil {
+			return none
+		}
+		all.WriteString(text)
+	}
+	out := make([]dns.RR, 0, len(records))
+	zp := dns.NewZoneParser(strings.NewReader(all.String()), dns.Fqdn(apex.String()), "")
+	for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
+		out = append(out, rr)
+	}
+	if zp.Err() != nil || len(out) != len(records) {
+		return none
+	}
+	return out
 }
 
 // records places what was read: first what ends the zone's authority, from the
@@ -231,7 +267,7 @@ func (s Set) size() int {
 // rdata packs the data of a record; nil if it does not fit one.
 func rdata(rr dns.RR) []byte {
 	rr.Header().Name = "."
-	b := make([]byte, 65536)
+	b := make([]byte, dns.Len(rr)+64)
 	n, err := dns.PackRR(rr, b, 0, nil, false)
 	if err != nil || n < 11 {
 		return nil
