@@ -134,7 +134,7 @@ func (s *snapshot) unseen(r *reply, name zone.Name, token string, client netip.A
 	switch {
 	case r.truncated, !ok && !r.proves(z):
 		return dns.RcodeSuccess
-	case r.proves(z) && !s.online.sign(s.signer(z), name, &set, r.since):
+	case r.proves(z) && !s.online.sign(s.signer(z), name, &set, r):
 		return r.fail()
 	}
 	r.set(section, name, set)

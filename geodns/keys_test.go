@@ -284,13 +284,14 @@ func TestSignedAnswersThatDoNotFit(t *testing.T) {
 	}
 }
 
-// A budget is spent evenly, after as much at once as a second has.
+// A budget is spent evenly, after as much at once as a second has, and some of
+// it is left for those whose addresses are no lies.
 func TestBudgetOfSignatures(t *testing.T) {
 	o := newOnline()
 	taken := 0
 	for at := time.Hour; at < time.Hour+2*time.Second; at += time.Millisecond {
 		for range 50 {
-			if o.take(at) {
+			if o.take(at, true) {
 				taken++
 			}
 		}
@@ -298,8 +299,16 @@ func TestBudgetOfSignatures(t *testing.T) {
 	if taken < 3*onlineRate-onlineRate/100 || taken > 3*onlineRate+onlineRate/100 {
 		t.Errorf("%d signatures in two seconds and one before, of %d a second", taken, onlineRate)
 	}
+	for at := 2 * time.Hour; at < 2*time.Hour+time.Second; at += time.Millisecond {
+		for range 50 {
+			o.take(at, false)
+		}
+		if !o.take(at, true) {
+			t.Fatalf("after %s of a flood nothing is left for others", at-2*time.Hour)
+		}
+	}
 	o.spent.Store(math.MaxInt64 / 2)
-	if o.take(time.Hour) {
+	if o.take(time.Hour, true) {
 		t.Error("what is spent is spent")
 	}
 }

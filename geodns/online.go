@@ -15,6 +15,9 @@ const (
 	// as many at once: a fifth of one processor core. What asks for more gets
 	// what was signed ahead.
 	onlineRate = 4000
+	// reserve is the part of it that is kept for those whose addresses are no
+	// lies: who floods us has others'.
+	reserve = time.Second / 4
 	// remembered is how many denials are kept. It is a power of two.
 	remembered = 8192
 )
@@ -42,8 +45,8 @@ func newOnline() *online {
 }
 
 // sign makes the signature of a set, if there is a budget for it.
-func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, since time.Duration) bool {
-	if !o.take(since) {
+func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, r *reply) bool {
+	if !o.take(r.since, r.proven) {
 		o.refused.Add(1)
 		return false
 	}
@@ -53,11 +56,15 @@ func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, since tim
 }
 
 // take takes one signature from the budget.
-func (o *online) take(since time.Duration) bool {
+func (o *online) take(since time.Duration, proven bool) bool {
+	limit := int64(since)
+	if !proven {
+		limit -= int64(reserve)
+	}
 	for {
 		spent := o.spent.Load()
 		next := max(spent, int64(since-time.Second)) + int64(time.Second/onlineRate)
-		if next > int64(since) {
+		if next > limit {
 			return false
 		}
 		if o.spent.CompareAndSwap(spent, next) {
@@ -77,12 +84,12 @@ func (o *online) known(by *dnssec.Signer, name zone.Name, ttl uint32) (zone.Set,
 
 // deny is the compact denial of a name that does not exist (RFC 9824, 3.1);
 // false if there is none, or no budget to sign it.
-func (o *online) deny(by *dnssec.Signer, z *zone.Zone, name zone.Name, since time.Duration) (zone.Set, bool) {
-	if s, ok := o.known(by, name, z.SOA().TTL); ok {
+func (o *online) deny(by *dnssec.Signer, name zone.Name, ttl uint32, r *reply) (zone.Set, bool) {
+	if s, ok := o.known(by, name, ttl); ok {
 		return s, true
 	}
-	s, ok := z.Nonexistent(name)
-	if !ok || !o.sign(by, name, &s, since) {
+	s, ok := name.Nonexistent(ttl)
+	if !ok || !o.sign(by, name, &s, r) {
 		return zone.Set{}, false
 	}
 	name = zone.Name(strings.Clone(string(name))) // the query's will be another's

@@ -38,12 +38,13 @@ func (r *reply) fail() (rcode int) {
 
 // missing answers that there is no such name.
 func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name) (rcode int) {
+	soa := z.SOA()
 	if !r.proves(z) {
-		r.set(sectionAuthority, z.Apex, z.SOA())
+		r.set(sectionAuthority, z.Apex, soa)
 		return dns.RcodeNameError
 	}
-	if set, ok := s.online.deny(s.signer(z), z, name, r.since); ok {
-		return r.nonexistent(z, name, set)
+	if denial, ok := s.online.deny(s.signer(z), name, soa.TTL, r); ok {
+		return r.nonexistent(z, soa, name, denial)
 	}
 	// RFC 4035, 3.1.3.2: neither the name exists, nor a wildcard for it.
 	owner, set, ok := z.Cover(name)
@@ -51,7 +52,7 @@ func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 	if !ok || !proved {
 		return r.fail()
 	}
-	r.set(sectionAuthority, z.Apex, z.SOA())
+	r.set(sectionAuthority, z.Apex, soa)
 	r.prove(owner, set)
 	r.prove(wild, other)
 	return dns.RcodeNameError
@@ -60,12 +61,12 @@ func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 // nonexistent answers with a compact denial, in which the name is there and has
 // a type that only says that it is not (RFC 9824, 3.1). Who knows of that hears
 // NXDOMAIN all the same (5.1).
-func (r *reply) nonexistent(z *zone.Zone, name zone.Name, denial zone.Set) (rcode int) {
+func (r *reply) nonexistent(z *zone.Zone, soa zone.Set, name zone.Name, denial zone.Set) (rcode int) {
 	if r.q.rrtype == dns.TypeNSEC {
 		r.set(sectionAnswer, name, denial)
 		return dns.RcodeSuccess
 	}
-	r.set(sectionAuthority, z.Apex, z.SOA())
+	r.set(sectionAuthority, z.Apex, soa)
 	r.prove(name, denial)
 	if r.q.opt.co {
 		return dns.RcodeNameError
@@ -158,7 +159,7 @@ func (s *snapshot) any(r *reply, z *zone.Zone, m zone.Match, name zone.Name) zon
 	if m.Source != "" {
 		owner = m.Source
 	}
-	if r.proves(z) && !s.online.sign(s.signer(z), owner, &set, r.since) {
+	if r.proves(z) && !s.online.sign(s.signer(z), owner, &set, r) {
 		set, _ = m.Node.Set(dns.TypeNSEC)
 	}
 	return set

@@ -37,15 +37,15 @@ func (n Name) Successor() (Name, bool) {
 	return n.child("\x00"), true
 }
 
-// Nonexistent is the NSEC set for a name that does not exist, for negative
-// answers of the zone (RFC 9824, 3.1); false if the name is too long for one.
-func (z *Zone) Nonexistent(name Name) (Set, bool) {
-	next, ok := name.Successor()
+// Nonexistent is the NSEC set for a name that does not exist (RFC 9824, 3.1),
+// to be kept for ttl seconds; false if the name is too long for one.
+func (n Name) Nonexistent(ttl uint32) (Set, bool) {
+	next, ok := n.Successor()
 	if !ok {
 		return Set{}, false
 	}
 	return Set{
-		Type: dns.TypeNSEC, TTL: z.SOA().TTL,
+		Type: dns.TypeNSEC, TTL: ttl,
 		Data: [][]byte{NSEC(next, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNXNAME)},
 	}, true
 }
