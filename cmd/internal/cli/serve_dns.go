@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,6 +36,11 @@ nothing, and the log says where they are. --state keeps what is known of edges a
 			f.String(&s.listen, "listen", ":53", "`ADDR` to answer on, such as 192.0.2.1:53; without a host, each address of this machine")
 			f.Name(&s.probe, "probe", "`HOW` edges are probed: tcp connects, http and https ask for health.path or a Landfall edge's health, none takes all as up")
 			f.Name(&s.state, "state", "`DIR` for what outlives a restart; default: nothing does")
+			f.Name(&s.tls, "tls-listen", "`ADDR` to answer on by TLS, such as 192.0.2.1:853; default: nowhere")
+			f.Name(&s.https, "https-listen", "`ADDR` to answer on by HTTPS, at /dns-query; default: nowhere")
+			f.Name(&s.cert, "cert", "`FILE` with the certificate for both, in PEM, with those that lead to its authority; it is read again when it changes")
+			f.Name(&s.key, "key", "`FILE` with its private key")
+			f.Name(&s.tsig, "tsig", "`FILE` with the keys of secondaries, as tsig-keygen writes it")
 			f.String(&s.demand, "demand", "", "`N` requests a second that all clients make, for ceilings; default: unknown")
 			f.Bool(&verbose, "verbose", "log more")
 		},
@@ -51,6 +57,8 @@ nothing, and the log says where they are. --state keeps what is known of edges a
 // dnsServing is what the flags said.
 type dnsServing struct {
 	network, geo, asn, listen, probe, state, demand string
+
+	tls, https, cert, key, tsig string
 
 	log *slog.Logger
 }
@@ -76,12 +84,17 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
 	if keep != nil {
 		defer func() { err = errors.Join(err, keep.Close()) }()
 	}
-	socks, err := listenDNS(ctx, s.listen)
+	cert, secrets, err := s.private(env)
+	if err != nil {
+		return err
+	}
+	socks, err := s.sockets(ctx)
 	if err != nil {
 		return err
 	}
 	d, err := node.NewDNS(node.DNSConfig{
-		UDP: socks.udp, TCP: socks.tcp, Atlas: atlas, Keep: keep, Probe: s.prober(file), Demand: demand, Log: s.log,
+		UDP: socks.udp, TCP: socks.tcp, TLS: socks.tls, HTTPS: socks.https, Certificate: cert, Secrets: secrets, Version: "landfall " + version(),
+		Atlas: atlas, Keep: keep, Probe: s.prober(file), Demand: demand, Log: s.log,
 	})
 	if err != nil {
 		return errors.Join(err, socks.close())
@@ -89,6 +102,12 @@ func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
 	d.SetMap(m)
 	for _, c := range socks.udp {
 		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", strings.Join(zonesOf(m), ", "), c.LocalAddr())
+	}
+	for _, l := range socks.tls {
+		fmt.Fprintf(env.Stdout, "answering by TLS on %v\n", l.Addr())
+	}
+	for _, l := range socks.https {
+		fmt.Fprintf(env.Stdout, "answering by HTTPS on https://%v/dns-query\n", l.Addr())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup
@@ -151,6 +170,8 @@ func (s dnsServing) keep(env *Env) (*os.Root, error) {
 type dnsSockets struct {
 	udp []*net.UDPConn
 	tcp []net.Listener
+
+	tls, https []net.Listener
 }
 
 func (s *dnsSockets) close() error {
@@ -158,7 +179,7 @@ func (s *dnsSockets) close() error {
 	for _, c := range s.udp {
 		errs = append(errs, c.Close())
 	}
-	for _, l := range s.tcp {
+	for _, l := range slices.Concat(s.tcp, s.tls, s.https) {
 		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)

@@ -23,6 +23,17 @@ type Local struct {
 	// is none.
 	ASN   string
 	Fetch Fetch
+	DNS   LocalDNS
+}
+
+// LocalDNS are the files that a name server keeps to itself.
+type LocalDNS struct {
+	// Certificate and Key, in PEM, are shown to who asks by TLS or HTTPS, if
+	// the map has ports for these; without them nobody listens there.
+	Certificate string
+	Key         string
+	// TSIG holds the keys of secondaries, as tsig-keygen writes them.
+	TSIG string
 }
 
 // Fetch says where newer geographic databases come from.
@@ -55,6 +66,9 @@ func ParseLocal(name string, src []byte) (Local, []Problem) {
 	d := &decoder{src: s, places: map[string]span{}, whole: whole}
 	d.fields(spot{}, root, local(&l))
 	l.Fetch.missing(d)
+	if (l.DNS.Certificate == "") != (l.DNS.Key == "") {
+		d.fault(spot{path: "dns.certificate", owner: "dns: "}, d.place("dns"), "name both", "certificate and key belong together")
+	}
 	if l.Geo != "" && l.Fetch.Provider != "" {
 		d.fault(spot{path: "geo"}, d.place("geo"), "keep one of them", "geo and [fetch] both say where places come from")
 	}
@@ -75,6 +89,15 @@ func local(l *Local) []field {
 		{key: "geo", read: words(&l.Geo)},
 		{key: "asn", read: words(&l.ASN)},
 		{key: "fetch", read: section(fetch(&l.Fetch))},
+		{key: "dns", read: section(localDNS(&l.DNS))},
+	}
+}
+
+func localDNS(n *LocalDNS) []field {
+	return []field{
+		{key: "certificate", read: words(&n.Certificate)},
+		{key: "key", read: words(&n.Key)},
+		{key: "tsig", read: words(&n.TSIG)},
 	}
 }
 
@@ -127,21 +150,38 @@ func (l Local) String() string {
 	b.WriteString("\n# A database of networks, for overrides and preferences by ASN.\n")
 	option(&b, "asn", l.ASN, "/var/lib/GeoIP/GeoLite2-ASN.mmdb")
 	b.WriteString("\n# Or have both fetched: \"dbip\" (CC BY 4.0, monthly, no account), or \"maxmind\"\n# (an account's id, and a file with its licence key).\n")
-	if l.Fetch == (Fetch{}) {
-		b.WriteString("#[fetch]\n#provider = \"dbip\"\n")
-		return b.String()
-	}
-	fmt.Fprintf(&b, "[fetch]\nprovider = %q\n", l.Fetch.Provider)
-	if l.Fetch.Account != "" {
-		fmt.Fprintf(&b, "account = %q\n", l.Fetch.Account)
-	}
-	if l.Fetch.KeyFile != "" {
-		fmt.Fprintf(&b, "licence_key_file = %q\n", l.Fetch.KeyFile)
-	}
-	if l.Fetch.MaxMove != 0 {
-		fmt.Fprintf(&b, "max_move = %q\n", l.Fetch.MaxMove)
-	}
+	l.Fetch.write(&b)
+	b.WriteString("\n# What a name server keeps to itself: the certificate for answers by TLS and\n# HTTPS, and the keys of secondaries, as tsig-keygen writes them.\n")
+	l.DNS.write(&b)
 	return b.String()
+}
+
+func (f Fetch) write(b *strings.Builder) {
+	if f == (Fetch{}) {
+		b.WriteString("#[fetch]\n#provider = \"dbip\"\n")
+		return
+	}
+	fmt.Fprintf(b, "[fetch]\nprovider = %q\n", f.Provider)
+	if f.Account != "" {
+		fmt.Fprintf(b, "account = %q\n", f.Account)
+	}
+	if f.KeyFile != "" {
+		fmt.Fprintf(b, "licence_key_file = %q\n", f.KeyFile)
+	}
+	if f.MaxMove != 0 {
+		fmt.Fprintf(b, "max_move = %q\n", f.MaxMove)
+	}
+}
+
+func (n LocalDNS) write(b *strings.Builder) {
+	if n == (LocalDNS{}) {
+		b.WriteString("#[dns]\n")
+	} else {
+		b.WriteString("[dns]\n")
+	}
+	option(b, "certificate", n.Certificate, "/etc/landfall/ns.pem")
+	option(b, "key", n.Key, "/etc/landfall/ns.key")
+	option(b, "tsig", n.TSIG, "/etc/landfall/tsig.keys")
 }
 
 // option writes a key, or shows it as a comment where it is not set.

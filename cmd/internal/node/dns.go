@@ -14,6 +14,7 @@ import (
 	"landfall/geodns"
 	"landfall/geodns/challenge"
 	"landfall/geodns/health"
+	"landfall/geodns/tsig"
 )
 
 // DNSConfig is what a DNS is made of.
@@ -21,6 +22,13 @@ type DNSConfig struct {
 	Self landfall.NodeID // empty: none of the map's nodes
 	UDP  []*net.UDPConn
 	TCP  []net.Listener
+	// TLS and HTTPS are listeners for queries that are encrypted; they need a
+	// Certificate.
+	TLS, HTTPS  []net.Listener
+	Certificate *Certificate
+	// Secrets are the keys of secondaries; nil: none.
+	Secrets *tsig.Ring
+	Version string // of the program
 	// Atlas says where clients are. Its owner runs it, or RunAlone does.
 	Atlas *Atlas
 	// Keep is a directory for what is learnt to outlive a restart; nil keeps
@@ -60,10 +68,15 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	if d.learn, err = newLearner(cfg, d.edgeDown); err != nil {
 		return nil, err
 	}
-	if d.server, err = geodns.New(geodns.Config{
-		UDP: cfg.UDP, TCP: cfg.TCP, Atlas: cfg.Atlas.Table(), Traffic: d.learn.traffic, Resolvers: d.learn.resolvers,
-		NSID: string(cfg.Self), Log: cfg.Log,
-	}); err != nil {
+	server := geodns.Config{
+		UDP: cfg.UDP, TCP: cfg.TCP, TLS: cfg.TLS, HTTPS: cfg.HTTPS, Secrets: cfg.Secrets, Dial: dialFrom(cfg.UDP),
+		Atlas: cfg.Atlas.Table(), Traffic: d.learn.traffic, Resolvers: d.learn.resolvers,
+		NSID: string(cfg.Self), Version: cfg.Version, Log: cfg.Log,
+	}
+	if cfg.Certificate != nil {
+		server.Certificate = cfg.Certificate.Get
+	}
+	if d.server, err = geodns.New(server); err != nil {
 		return nil, err
 	}
 	d.learn.server = d.server
@@ -189,6 +202,7 @@ func (d *DNS) RunAlone(ctx context.Context) error {
 
 func (d *DNS) register(a *admin.Server) {
 	a.Register("geodns", func() any { return d.server.Stats() })
+	a.Register("transfer", func() any { return d.server.TransferStats() })
 	d.learn.register(a)
 	if d.challenges != nil {
 		a.Register("challenge", func() any { return d.challenges.Stats() })

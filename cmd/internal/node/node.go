@@ -19,6 +19,7 @@ import (
 	"landfall/cmd/internal/control"
 	"landfall/edge"
 	"landfall/geodns/locate"
+	"landfall/geodns/tsig"
 	"landfall/mesh"
 	"landfall/mesh/mapsync"
 )
@@ -32,6 +33,8 @@ type Sockets struct {
 	Join      []net.Listener // for new nodes, at a home that is no edge
 	DNSUDP    []*net.UDPConn
 	DNSTCP    []net.Listener
+	DNSTLS    []net.Listener // need a Certificate
+	DNSHTTPS  []net.Listener
 }
 
 // Config is what a Node is made of.
@@ -53,6 +56,10 @@ type Config struct {
 	// Changed hears of each map that is applied, before the parts do; nil is
 	// nobody.
 	Changed func(*landfall.Map)
+	// Certificate is what a name server shows by TLS, and Secrets the keys of
+	// its secondaries; nil: none.
+	Certificate *Certificate
+	Secrets     *tsig.Ring
 	// Geo are the files of the geographic databases, which edges and name
 	// servers need, and Awaited those of them that are fetched. Coarse is a
 	// database for as long as that of places cannot be used; see AtlasConfig.
@@ -124,6 +131,8 @@ func (n *Node) build() (err error) {
 		}
 		if n.dns, err = NewDNS(DNSConfig{
 			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Atlas: n.atlas,
+			TLS: n.cfg.Sockets.DNSTLS, HTTPS: n.cfg.Sockets.DNSHTTPS, Certificate: n.cfg.Certificate,
+			Secrets: n.cfg.Secrets, Version: "landfall " + n.cfg.Version,
 			Keep: keep, Peer: n.caller,
 			Probe: Probe(n.Map, n.trust.Load, n.meshProbe()), Challenges: n.dialChallenges, Log: n.log,
 		}); err != nil {

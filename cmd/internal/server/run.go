@@ -18,6 +18,7 @@ import (
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/process"
 	"landfall/cmd/internal/systemd"
+	"landfall/geodns/tsig"
 )
 
 // Config is what a server is run by.
@@ -71,6 +72,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if s.fetcher, err = fetcher(cfg, local); err != nil {
 		return err
 	}
+	if err := s.private(); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
@@ -97,7 +101,22 @@ type server struct {
 	desk   *desk // where operators ask, whatever becomes of the node behind it
 
 	fetcher *geofetch.Fetcher // nil: databases are the operator's business
-	told    bool              // Started was called
+
+	certificate *node.Certificate // of the name server; nil: none
+	secrets     *tsig.Ring        // of its secondaries; nil: none
+
+	told bool // Started was called
+}
+
+// private reads what the name server keeps to itself.
+func (s *server) private() (err error) {
+	if files := s.local.DNS; files.Certificate != "" {
+		if s.certificate, err = node.OpenCertificate(files.Certificate, files.Key, s.cfg.Log); err != nil {
+			return err
+		}
+	}
+	s.secrets, err = node.OpenSecrets(s.local.DNS.TSIG)
+	return err
 }
 
 // loop serves the node that the map on disk describes, and the next, when the
@@ -124,9 +143,12 @@ func (s *server) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if self.Has(landfall.RoleDNS) && m.Ports.DNSTLS+m.Ports.DNSHTTPS > 0 && s.certificate == nil {
+		s.cfg.Log.Warn("queries by TLS and HTTPS are not answered here: node.toml names no certificate under [dns]", "node", self.ID)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sockets, trouble := bind(ctx, m, self, s.local.WireGuard, s.handed, !s.told)
+	sockets, trouble := bind(ctx, m, self, s.local, s.handed, !s.told)
 	if trouble != nil {
 		if sockets, err = s.limp(ctx, self, trouble); err != nil {
 			return err
@@ -207,7 +229,7 @@ func (s *server) retry(ctx context.Context, m *landfall.Map, self landfall.Node,
 		case <-giveUp:
 			return trouble
 		case <-tick.C:
-			if free(ctx, m, self, s.handed) {
+			if free(ctx, m, self, s.local, s.handed) {
 				return errChanged
 			}
 		}
@@ -232,6 +254,7 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 // the home region.
 func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
 	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.cfg.Log
+	cfg.Certificate, cfg.Secrets = s.certificate, s.secrets
 	err = s.geography(&cfg)
 	if err == nil && self.Has(landfall.RoleOrigin) {
 		home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log)

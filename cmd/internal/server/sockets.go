@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"landfall"
+	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/systemd"
 )
@@ -18,16 +19,18 @@ type binder struct {
 	ctx    context.Context
 	handed *systemd.Sockets
 	errs   []error
+
+	encrypted bool // there is a certificate to answer DNS by TLS with
 }
 
 // bind opens what a node listens on by its entry in the map. All that is
 // wrong is told at once, and then nothing stays open. A socket that was handed
 // in for nothing is an error the first time; later a map may have made it so.
-func bind(ctx context.Context, m *landfall.Map, self landfall.Node, wireguard uint16, handed *systemd.Sockets, first bool) (node.Sockets, error) {
+func bind(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets, first bool) (node.Sockets, error) {
 	handed.Again()
-	b := &binder{ctx: ctx, handed: handed}
+	b := &binder{ctx: ctx, handed: handed, encrypted: local.DNS.Certificate != ""}
 	var s node.Sockets
-	b.mesh(&s, meshAddress(self, wireguard))
+	b.mesh(&s, meshAddress(self, local.WireGuard))
 	b.public(&s, m, self)
 	if first {
 		return b.done(s, handed.Unused())
@@ -49,9 +52,9 @@ func bindMesh(ctx context.Context, self landfall.Node, wireguard uint16) (s node
 }
 
 // free finds out whether what users reach a node by could be opened now.
-func free(ctx context.Context, m *landfall.Map, self landfall.Node, handed *systemd.Sockets) bool {
+func free(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets) bool {
 	handed.Again()
-	b := &binder{ctx: ctx, handed: handed}
+	b := &binder{ctx: ctx, handed: handed, encrypted: local.DNS.Certificate != ""}
 	var s node.Sockets
 	b.public(&s, m, self)
 	closeSockets(s)
@@ -93,6 +96,18 @@ func (b *binder) public(s *node.Sockets, m *landfall.Map, self landfall.Node) {
 		for _, c := range b.udp(systemd.DNS, at(m.Ports.EffectiveDNS())) {
 			s.DNSUDP = append(s.DNSUDP, c.(*net.UDPConn))
 		}
+		b.private(s, m.Ports, at)
+	}
+}
+
+// private opens what queries come by that are encrypted, if there is a
+// certificate to show.
+func (b *binder) private(s *node.Sockets, p landfall.Ports, at func(uint16) []netip.AddrPort) {
+	if b.encrypted && p.DNSTLS != 0 {
+		s.DNSTLS = b.tcp(systemd.DNSTLS, at(p.DNSTLS))
+	}
+	if b.encrypted && p.DNSHTTPS != 0 {
+		s.DNSHTTPS = b.tcp(systemd.DNSHTTPS, at(p.DNSHTTPS))
 	}
 }
 
@@ -163,7 +178,7 @@ func (b *binder) fault(what, where string, err error) {
 }
 
 func closeSockets(s node.Sockets) {
-	for _, ls := range [][]net.Listener{s.HTTPS, s.HTTP, s.Join, s.DNSTCP} {
+	for _, ls := range [][]net.Listener{s.HTTPS, s.HTTP, s.Join, s.DNSTCP, s.DNSTLS, s.DNSHTTPS} {
 		for _, l := range ls {
 			l.Close()
 		}

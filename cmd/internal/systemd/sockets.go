@@ -17,6 +17,9 @@ const (
 	HTTP  = "http"  // TCP: the redirect to HTTPS
 	DNS   = "dns"   // UDP and TCP: the name server
 	Mesh  = "mesh"  // UDP: WireGuard
+
+	DNSTLS   = "dns-tls"   // TCP: the name server, by TLS
+	DNSHTTPS = "dns-https" // TCP: the name server, by HTTPS
 )
 
 // Sockets are what the manager has bound for this process (sd_listen_fds(3)).
@@ -123,7 +126,7 @@ func (s *Sockets) Unused() error {
 	for _, g := range s.given {
 		if !g.taken {
 			errs = append(errs, fmt.Errorf("the service manager hands over socket %q (%v), which fits nothing here: "+
-				"FileDescriptorName= is %s, %s or %s (%s also for datagrams), or %s for datagrams", g.name, g.bound, HTTPS, HTTP, DNS, DNS, Mesh))
+				"FileDescriptorName= is %s, %s, %s, %s or %s (%s also for datagrams), or %s for datagrams", g.name, g.bound, HTTPS, HTTP, DNSTLS, DNSHTTPS, DNS, DNS, Mesh))
 		}
 	}
 	return errors.Join(errs...)
