@@ -55,8 +55,7 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 	parting, stop := context.WithTimeout(context.WithoutCancel(ctx), maxSilence)
 	defer stop()
 	_ = web.Shutdown(parting) // who is being answered hears the answer
-	web.Close()
-	open.Wait()
+	open.Wait()               // or until Run has had enough of it
 }
 
 // holder is the key that a request's connection is known by.
