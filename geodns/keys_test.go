@@ -288,6 +288,9 @@ func TestSignedAnswersThatDoNotFit(t *testing.T) {
 // it is left for those whose addresses are no lies.
 func TestBudgetOfSignatures(t *testing.T) {
 	o := newOnline()
+	if !o.take(0, true) || !o.take(0, false) {
+		t.Error("at the start there is none")
+	}
 	taken := 0
 	for at := time.Hour; at < time.Hour+2*time.Second; at += time.Millisecond {
 		for range 50 {

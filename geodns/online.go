@@ -41,7 +41,9 @@ type denial struct {
 }
 
 func newOnline() *online {
-	return &online{seed: maphash.MakeSeed(), denials: make([]atomic.Pointer[denial], remembered)}
+	o := &online{seed: maphash.MakeSeed(), denials: make([]atomic.Pointer[denial], remembered)}
+	o.spent.Store(-int64(time.Second)) // nothing yet
+	return o
 }
 
 // sign makes the signature of a set, if there is a budget for it.
