@@ -33,24 +33,30 @@ var ErrNotOwner = errors.New("only the owner of the directory may ask what runs 
 // Listen opens the control socket of a state directory, for its owner alone.
 // The caller holds the directory's lock, so a socket that is already there
 // was left by a process that is no more.
-func Listen(dir string) (net.Listener, error) {
-	if err := os.Remove(filepath.Join(dir, socketName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func Listen(dir string) (net.Listener, error) { return ListenIn(dir, "unix", socketName) }
+
+// ListenIn is Listen for a socket of another kind and name.
+func ListenIn(dir, network, name string) (net.Listener, error) {
+	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	addr, done, err := shortAddr(dir)
+	addr, done, err := shortAddr(dir, name)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	defer done()
-	l, err := (&net.ListenConfig{Control: ownerAlone}).Listen(context.Background(), "unix", addr)
+	l, err := (&net.ListenConfig{Control: ownerAlone}).Listen(context.Background(), network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("control socket in %s: %w", dir, err)
+		return nil, fmt.Errorf("control socket %s in %s: %w", name, dir, err)
 	}
 	// Bound through a name that ends with this call: the owner of the
 	// directory removes the socket, Close cannot.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return l, nil
 }
+
+// lastAnswer is how long an answer may still take at the end.
+const lastAnswer = 500 * time.Millisecond
 
 // ownerAlone gives a socket its mode before it is bound, so that it has that
 // from its first moment; a umask would be the whole process's.
@@ -69,7 +75,13 @@ func Serve(ctx context.Context, dir string, h http.Handler) error {
 	}
 	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
 	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { defer close(done); srv.Close() })
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		last, enough := context.WithTimeout(context.WithoutCancel(ctx), lastAnswer)
+		defer enough()
+		_ = srv.Shutdown(last) // who has made us end may hear so
+		srv.Close()
+	})
 	err = srv.Serve(l)
 	if !stop() {
 		<-done
@@ -83,12 +95,22 @@ func Serve(ctx context.Context, dir string, h http.Handler) error {
 // shortAddr names the socket through an open directory, because an address of
 // a unix socket is 107 bytes at most (unix(7)) and a directory's path may be
 // longer. done closes the directory.
-func shortAddr(dir string) (addr string, done func(), err error) {
+func shortAddr(dir, name string) (addr string, done func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return "", nil, err
 	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), socketName), func() { d.Close() }, nil
+	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name), func() { d.Close() }, nil
+}
+
+// DialIn connects to a socket that ListenIn opened.
+func DialIn(ctx context.Context, dir, network, name string) (net.Conn, error) {
+	addr, done, err := shortAddr(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
 // Client asks the node that runs in a state directory.
@@ -103,12 +125,7 @@ func NewClient(dir string) *Client {
 	c.http.Transport = &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			addr, done, err := shortAddr(dir)
-			if err != nil {
-				return nil, err
-			}
-			defer done()
-			return new(net.Dialer).DialContext(ctx, "unix", addr)
+			return DialIn(ctx, dir, "unix", socketName)
 		},
 	}
 	return c

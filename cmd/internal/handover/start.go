@@ -1,0 +1,103 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Flag is what a process is told by that it is to take the place of the one
+// that serves by the same state directory, if there is one.
+const Flag = "--replace"
+
+// Start starts a successor, and returns when it has taken over. A successor
+// that fails, or is not ready in time, ends.
+func (o *Old) Start(ctx context.Context, program string, args, environ []string) (pid int, err error) {
+	if !slices.Contains(args, Flag) {
+		args = append(slices.Clone(args), Flag)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = environ, os.Stdout, os.Stderr
+	fate := make(chan error, 1)
+	if pid, err = o.launch(cmd, fate); err != nil {
+		return 0, fmt.Errorf("start %s: %w", program, err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }() // it ends with one of the two processes
+	enough := time.NewTimer(o.cfg.Ready + yieldTime + thanksTime)
+	defer enough.Stop()
+	select {
+	case err = <-fate:
+	case err = <-exited:
+		err = o.last(pid, fate, err)
+	case <-enough.C:
+		err = errors.New("it does not get ready")
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = cmd.Process.Kill() // it may have ended
+		return 0, fmt.Errorf("the successor (process %d): %w", pid, err)
+	}
+	return pid, nil
+}
+
+// launch starts a process whose fate is told, however soon it is.
+func (o *Old) launch(cmd *exec.Cmd, fate chan error) (pid int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	o.fates[cmd.Process.Pid] = fate
+	return cmd.Process.Pid, nil
+}
+
+// last is why a process has ended: what it said itself, if it came to that.
+func (o *Old) last(pid int, fate <-chan error, exit error) error {
+	o.mu.Lock()
+	_, silent := o.fates[pid]
+	delete(o.fates, pid)
+	o.mu.Unlock()
+	if !silent {
+		if err := <-fate; err != nil {
+			return err
+		}
+	}
+	if exit == nil {
+		exit = errors.New("it ended by itself")
+	}
+	return fmt.Errorf("%w; its log says why", exit)
+}
+
+// Program is the file of the program that args[0] names: what is there now, be
+// it newer than what runs.
+func Program(args []string) (string, error) {
+	if len(args) == 0 {
+		return os.Executable()
+	}
+	path, err := exec.LookPath(args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return os.Executable()
+	}
+	return path, nil
+}
+
+// Environ is what a successor finds in its environment: what this process did,
+// but for what a service manager means for this process alone (sd_notify(3),
+// sd_listen_fds(3)).
+func Environ(own []string) []string {
+	return slices.DeleteFunc(slices.Clone(own), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == "WATCHDOG_PID" || strings.HasPrefix(name, "LISTEN_")
+	})
+}
