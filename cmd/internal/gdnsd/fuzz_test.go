@@ -105,12 +105,13 @@ func (w writer) text(s string) string {
 // records that a network file can hold.
 func FuzzZone(f *testing.F) {
 	seeds(f, func(p string) bool { return strings.Contains(p, "zones") })
-	for _, s := range []string{"@ A 192.0.2.1\n", "a (\n 5 IN TXT \"b\nc\" d )", "$ORIGIN @F\n@Z 1W/2h DYNA a!b\n", "\\. MX 1 \\065\n", "a TYPE1 \\# 0", "\x00 A 1.2.3.4", "a\\\nb TXT \\\nx\n", `"a b" NS "c;d"`, "é TXT é"} {
+	for _, s := range []string{"@ A 192.0.2.1\n", "a (\n 5 IN TXT \"b\nc\" d )", "$ORIGIN @F\n@Z 1W/2h DYNA a!b\n", "\\. MX 1 \\065\n", "a TYPE1 \\# 0", "\x00 A 1.2.3.4", "a\\\nb TXT \\\nx\n", `"a b" NS "c;d"`, "é TXT é", "@ CAA 0 \x93 \"\""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		files := &files{root: one("zone", text)}
-		z := files.parseZone("example.com", "/zone", ttls{time.Hour, 5 * time.Second, 1000 * time.Hour})
+		times := ttls{time.Hour, 5 * time.Second, 1000 * time.Hour}
+		z := files.parseZone("example.com", "/zone", times)
 		m := &landfall.Map{Network: "x", Domain: "example.com", Regions: []landfall.Region{{ID: "a", Home: true}}}
 		n := &network{conf: &conf{files: files}, zone: z, m: m, chosen: &target{}}
 		for _, r := range z.records {
@@ -121,6 +122,14 @@ func FuzzZone(f *testing.F) {
 				n.record(r)
 			}
 		}
+		beside := files.parseZone("example.org", "/zone", times)
+		n.open(beside)
+		for _, r := range beside.records {
+			if r.rrtype != "DYNA" && r.rrtype != "DYNC" {
+				n.record(r)
+			}
+		}
+		n.normal(0)
 		for _, p := range files.faults {
 			if p.Line < 0 || p.Line > strings.Count(text, "\n")+1 {
 				t.Fatalf("fault %+v", p)
@@ -153,8 +162,8 @@ func FuzzImport(f *testing.F) {
 		f.Add(string(c), string(z))
 	}
 	f.Fuzz(func(t *testing.T, text, zone string) {
-		root := fstest.MapFS{"config": {Data: []byte(text)}, "zones/example.com": {Data: []byte(zone)}}
-		r, err := Import(root, "/", Options{Places: map[string]landfall.Place{}})
+		root := fstest.MapFS{"config": {Data: []byte(text)}, "zones/example.com": {Data: []byte(zone)}, "zones/example.org": {Data: []byte(zone)}}
+		r, err := Import(root, "/", Options{Zone: "example.com", Places: map[string]landfall.Place{}})
 		if err != nil {
 			if bad, ok := errors.AsType[*config.Error](err); !ok || len(bad.Problems) == 0 {
 				t.Fatal(err)

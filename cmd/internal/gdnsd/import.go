@@ -15,7 +15,8 @@ import (
 
 // Options say what a configuration does not.
 type Options struct {
-	// Zone is the zone to take; it may be empty where there is only one.
+	// Zone is the zone that becomes the domain; it may be empty where there is
+	// only one. The others are zones beside it.
 	Zone string
 	// Places are where datacenters are, by their names; they win over
 	// coordinates of the configuration.
@@ -29,7 +30,7 @@ type Result struct {
 	Taken []string // what became what, a line each
 	Notes []Note   // all that has no counterpart, in the order of the files
 
-	Files    []string // that were read for it: the configuration and the zone
+	Files    []string // that were read for it: the configuration and the zones
 	Database string   // file of the geographic database; empty if there is none
 	Listen   []string // addresses to answer on; empty is all
 	Probed   bool     // addresses are watched
@@ -74,12 +75,15 @@ func (f *files) importFrom(name string, o Options) *Result {
 	c := &conf{files: f, top: top, dir: path.Dir(name)}
 	c.only(top, "configuration", "options", "service_types", "plugins")
 	r := &Result{Map: &landfall.Map{}, Listen: c.options()}
-	z := c.zone(o.Zone)
+	z, others := c.zones(o.Zone)
 	if z == nil {
 		return nil
 	}
 	r.Files = []string{name, z.file}
-	n := &network{conf: c, zone: z, given: o, m: r.Map, r: r}
+	for _, other := range others {
+		r.Files = append(r.Files, other.file)
+	}
+	n := &network{conf: c, zone: z, others: others, given: o, m: r.Map, r: r}
 	n.build()
 	return r
 }
@@ -133,36 +137,38 @@ func (c *conf) seconds(name string, usual int) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// zone reads the zone to take; nil where it is not clear which.
-func (c *conf) zone(wanted string) *zone {
+// zones reads all zones: the one that is wanted as the domain, and the others;
+// nil where it is not clear which.
+func (c *conf) zones(wanted string) (domain *zone, others []*zone) {
 	dir := path.Join(c.dir, "zones")
 	wanted = strings.ToLower(strings.TrimSuffix(wanted, "."))
-	var names, found []string
+	var names, files []string
 	for _, file := range c.glob(c.top.at, path.Join(dir, "*")) {
-		if info, err := fs.Stat(c.root, inside(file)); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		name := strings.ToLower(strings.TrimSuffix(path.Base(file), "."))
-		names = append(names, name)
-		if wanted == "" || name == wanted {
-			found = append(found, file)
-		} else {
-			c.note(place{file: file}, "import it into a network of its own: --zone "+name, "a network has one domain: left out")
+		if info, err := fs.Stat(c.root, inside(file)); err == nil && info.Mode().IsRegular() {
+			names = append(names, strings.ToLower(strings.TrimSuffix(path.Base(file), ".")))
+			files = append(files, file)
 		}
 	}
 	choice := "one of " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
 		c.fault(c.top.at, "put the zone there", "%s has no zone", dir)
-	case len(found) == 0:
+		return nil, nil
+	case len(names) > 1 && wanted == "":
+		c.fault(c.top.at, "say which one: --zone NAME, "+choice, "%s has %d zones, and one of them is the domain", dir, len(names))
+		return nil, nil
+	case wanted != "" && !slices.Contains(names, wanted):
 		c.fault(c.top.at, "want "+choice, "%s has no zone %q", dir, wanted)
-	case len(found) > 1:
-		c.fault(c.top.at, "say which one: --zone NAME, "+choice, "%s has %d zones, and a network has one", dir, len(found))
-	default:
-		name := strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(path.Base(found[0]), ".")), "@", "/")
-		return c.parseZone(name, found[0], ttls{
-			usual: c.seconds("zones_default_ttl", 86400), least: c.seconds("min_ttl", 5), most: c.seconds("max_ttl", 3600000),
-		})
+		return nil, nil
 	}
-	return nil
+	times := ttls{usual: c.seconds("zones_default_ttl", 86400), least: c.seconds("min_ttl", 5), most: c.seconds("max_ttl", 3600000)}
+	for i, file := range files {
+		z := c.parseZone(strings.ReplaceAll(names[i], "@", "/"), file, times)
+		if names[i] == wanted || wanted == "" {
+			domain = z
+		} else {
+			others = append(others, z)
+		}
+	}
+	return domain, others
 }

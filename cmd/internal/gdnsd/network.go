@@ -13,10 +13,11 @@ import (
 // network builds the map of a zone.
 type network struct {
 	*conf
-	zone  *zone
-	given Options
-	m     *landfall.Map
-	r     *Result
+	zone   *zone // the domain
+	others []*zone
+	given  Options
+	m      *landfall.Map
+	r      *Result
 
 	chosen  *target
 	regions map[string]landfall.RegionID // by datacenter
@@ -24,7 +25,10 @@ type network struct {
 	least   int                          // addresses that every answer has
 	long    bool                         // a TTL was too long, which is told
 
-	records, services, preferences []place // where those of the map come from
+	into int // which of the map's zones, from 1, takes records; 0: the domain
+
+	records, services, preferences []place   // where those of the map come from
+	inZones                        [][]place // and those of its zones
 }
 
 // steered is a record that a target answers for.
@@ -37,10 +41,10 @@ func (n *network) build() {
 	n.regions, n.nodes = map[string]landfall.RegionID{}, map[string]landfall.NodeID{}
 	n.m.Domain = n.zone.name
 	n.m.Network = label(strings.Split(n.zone.name, ".")[0])
-	names := n.static()
+	names := n.allStatic()
 	if n.chosen = choose(names); n.chosen == nil {
 		if len(n.faults) == 0 {
-			n.fault(place{n.zone.file, 1, 1}, "choose a zone with names that DYNA geoip!RESOURCE answers for: --zone NAME", "the zone has no name that is answered by place")
+			n.fault(place{n.zone.file, 1, 1}, "answer for a name with DYNA geoip!RESOURCE", "no zone has a name that is answered by place")
 		}
 		return
 	}
@@ -57,12 +61,32 @@ func (n *network) build() {
 	n.r.Database = n.chosen.geo.database
 }
 
-// static takes the records that are the same for everybody, and returns the
-// others.
-func (n *network) static() (names []steered) {
+// allStatic takes the records of all zones that are the same for everybody,
+// and returns the others.
+func (n *network) allStatic() (names []steered) {
 	s := &targets{c: n.conf, found: map[string]*target{}}
-	for _, r := range n.zone.records {
+	names = n.static(s, n.zone)
+	for i, z := range n.others {
+		n.open(z)
+		names = append(names, n.static(s, z)...)
+		n.normal(i)
+	}
+	return names
+}
+
+// open begins a zone beside the domain, which takes records from now on.
+func (n *network) open(z *zone) {
+	n.m.Zones, n.inZones = append(n.m.Zones, landfall.Zone{Name: z.name}), append(n.inZones, nil)
+	n.into = len(n.m.Zones)
+}
+
+// static is allStatic of one zone. Zones beside the domain keep their SOA and
+// NS records.
+func (n *network) static(s *targets, z *zone) (names []steered) {
+	for _, r := range z.records {
 		switch {
+		case z != n.zone && (r.rrtype == "SOA" || r.rrtype == "NS"):
+			n.record(r)
 		case r.rrtype == "SOA":
 			n.note(r.at, "", "SOA: name servers make their own, and secondaries are not served")
 		case r.rrtype == "NS" && r.name == n.zone.name: // see servers
@@ -92,6 +116,12 @@ func (n *network) static() (names []steered) {
 
 // record takes a record over as it is.
 func (n *network) record(r record) {
+	if n.into > 0 {
+		z := &n.m.Zones[n.into-1]
+		z.Records = append(z.Records, landfall.Record{Name: r.name, Type: r.rrtype, Data: r.text(), TTL: max(r.ttl, time.Nanosecond)})
+		n.inZones[n.into-1] = append(n.inZones[n.into-1], r.at)
+		return
+	}
 	if r.ttl > landfall.MaxTTL && !n.long {
 		n.note(r.at, "", "%s %s: a TTL of %v becomes %v, the most there is, here and for others", r.name, r.rrtype, r.ttl, landfall.MaxTTL)
 		n.long = true
@@ -149,7 +179,7 @@ func choose(names []steered) *target {
 func (n *network) unused() {
 	for _, k := range n.top.of("plugins").of("geoip").of("maps").keysOf() {
 		if k.name != n.chosen.geo.name {
-			n.note(k.at, "", "map %q: a network has one, and %s has most names of the zone", k.name, n.chosen.name)
+			n.note(k.at, "", "map %q: a network has one, and %s has most names", k.name, n.chosen.name)
 		}
 	}
 }
@@ -218,6 +248,9 @@ func (n *network) watch() {
 func (n *network) sum() {
 	say := func(format string, args ...any) { n.r.Taken = append(n.r.Taken, fmt.Sprintf(format, args...)) }
 	say("zone %s: %s, and a service for each of %s of %s", n.zone.name, count(len(n.m.Records), "record"), count(len(n.m.Services), "name"), n.chosen.name)
+	for _, z := range n.m.Zones {
+		say("zone %s: %s", z.Name, count(len(z.Records), "record"))
+	}
 	say("map %s: %s with %s, and %s", n.chosen.geo.name, count(len(n.m.Regions), "region"), count(len(n.m.Nodes), "node"), count(len(n.m.Preferences), "preference"))
 	if n.r.Probed {
 		say("service types: probes by %s every %v", n.m.Health.Probe, n.m.Health.Interval)

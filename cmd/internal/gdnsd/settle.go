@@ -8,6 +8,7 @@ import (
 
 	"landfall"
 	ours "landfall/geodns/zone"
+	"landfall/geodns/zone/master"
 )
 
 // servers makes nodes of the zone's name servers that have their addresses in
@@ -65,9 +66,9 @@ func (n *network) settle() {
 		if len(faults) == 0 {
 			return
 		}
-		before := len(n.m.Records) + len(n.m.Services) + len(n.m.Preferences)
+		before := n.size()
 		n.drop(faults)
-		if len(n.m.Records)+len(n.m.Services)+len(n.m.Preferences) == before {
+		if n.size() == before {
 			for _, f := range faults {
 				n.fault(n.chosen.at, f.Cure, "what it becomes is no map: %s: %s", f.Path, f.Msg)
 			}
@@ -75,13 +76,49 @@ func (n *network) settle() {
 	}
 }
 
+// size is how much there is to be taken out.
+func (n *network) size() int {
+	size := len(n.m.Records) + len(n.m.Services) + len(n.m.Preferences)
+	for _, z := range n.m.Zones {
+		size += len(z.Records)
+	}
+	return size
+}
+
+// normal writes the records of a zone as they are read from master files, and
+// takes out what could not be.
+func (n *network) normal(i int) {
+	const file = "zone"
+	z := &n.m.Zones[i]
+	text := master.Write(*z)
+	f := master.Read(z.Name, file, func(string) ([]byte, error) { return []byte(text), nil })
+	// The first line is the origin; then there is one for each record.
+	at := func(p master.Place) place { return n.inZones[i][strings.Count(text[:p.From], "\n")-1] }
+	for _, fault := range f.Faults {
+		n.note(at(fault.Place), fault.Cure, "%s: left out", fault.Msg)
+	}
+	var places []place
+	for _, p := range f.Places {
+		places = append(places, at(p))
+	}
+	z.Records, n.inZones[i] = f.Zone.Records, places
+}
+
 // drop takes out what the faults are about.
 func (n *network) drop(faults []landfall.Fault) {
 	bad := map[string]landfall.Fault{}
 	for _, f := range faults {
-		if part, _, _ := strings.Cut(f.Path, "."); bad[part].Path == "" {
+		part, rest, _ := strings.Cut(f.Path, ".")
+		if record, _, _ := strings.Cut(rest, "."); strings.HasPrefix(record, "record[") {
+			part += "." + record
+		}
+		if bad[part].Path == "" {
 			bad[part] = f
 		}
+	}
+	for i := range n.m.Zones {
+		z := &n.m.Zones[i]
+		z.Records, n.inZones[i] = sift(n, fmt.Sprintf("zone[%d].record", i), z.Records, n.inZones[i], bad)
 	}
 	n.m.Records, n.records = sift(n, "record", n.m.Records, n.records, bad)
 	n.m.Services, n.services = sift(n, "service", n.m.Services, n.services, bad)

@@ -16,7 +16,7 @@ func (n *network) text() string {
 # they had with gdnsd; the kind http adds HTTPS records (RFC 9460). An upstream
 # is where edges forward to: a name server alone does not use it.
 
-`, strings.Join(n.r.Files, " and "))
+`, strings.Join(n.r.Files, ", "))
 	b.WriteString(config.Write(n.m, true))
 	b.WriteString("\n# Nodes are the addresses of gdnsd's datacenters, and the zone's name servers.\n")
 	for i, node := range n.m.Nodes {

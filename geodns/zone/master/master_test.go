@@ -98,7 +98,7 @@ func TestTypesOfRecords(t *testing.T) {
 
 func TestGenerate(t *testing.T) {
 	expect(t, "$TTL 60\n$GENERATE 1-5/2 host-$ A 192.0.2.$\n", "host-1.example.com 1m0s A 192.0.2.1", "host-3.example.com 1m0s A 192.0.2.3", "host-5.example.com 1m0s A 192.0.2.5")
-	expect(t, "$GENERATE 9-10 ${0,3,d} 5 IN CNAME h${-9,0,x}.$$.\\$\n", `009.example.com 5s CNAME h0.$.\$.example.com.`, `010.example.com 5s CNAME h1.$.\$.example.com.`)
+	expect(t, "$GENERATE 9-10 ${0,3,d} 5 IN CNAME h${-9,0,x}.$$.\\$\n", `009.example.com 5s CNAME h0.$.$.example.com.`, `010.example.com 5s CNAME h1.$.$.example.com.`)
 	expect(t, "$GENERATE 254-255 ${0,4,X}.x TXT \"$ of ${1,2,o}\"\n", `00fe.x.example.com 1h0m0s TXT "254 of 377"`, `00ff.x.example.com 1h0m0s TXT "255 of 400"`)
 }
 
@@ -213,12 +213,19 @@ func FuzzRead(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add("$TTL 5m\n@ SOA ns h ( 1 2 3\n4 5 )\n@ NS ns\nns A 192.0.2.1\n$GENERATE 1-3 a${0,3,x} CNAME $.b\n*.w TXT \"a\" b\nh HTTPS 1 . alpn=h2\nu TYPE65280 \\# 2 abcd\n")
+	f.Add("$GENERATE 1-2 $$.$ CNAME $$\n\\$ A 192.0.2.1\n\\@ A 192.0.2.1\n")
+	f.Add("@ CAA 0 \x93 \"\"\n\xff TXT \xfe\n")
 	f.Add("a\\.b\\ c\\000.\\255 TXT \\000 \"\\255\\\"\"\n$INCLUDE x \\@\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := read(map[string]string{"example.com.zone": text, "x": "x A 192.0.2.1\n"})
 		for _, fault := range got.Faults {
 			if fault.From < 0 || fault.To < fault.From || fault.File == "example.com.zone" && fault.To > len(text) {
 				t.Fatalf("%+v in %d bytes", fault, len(text))
+			}
+		}
+		for _, line := range told(got.Zone) {
+			if !plain(line) {
+				t.Fatalf("%q", line)
 			}
 		}
 		again := read(map[string]string{"example.com.zone": Write(got.Zone)})

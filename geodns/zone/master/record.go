@@ -244,24 +244,45 @@ func (s *state) take(first, last word, rrtype uint16, ttl time.Duration, rr dns.
 	r.out.Places = append(r.out.Places, at)
 }
 
-// both are the data of a record on the wire and in master file form. A type
-// whose own form would not be read as it was written has that of unknown types.
+// both are the data of a record on the wire and in the master file form that
+// everything with the same data on the wire has. Data whose own form would not
+// be read as it was written has that of unknown types.
 func both(rr dns.RR) (wire []byte, text string, err error) {
 	if wire, err = pack(rr); err != nil {
 		return nil, "", err
 	}
-	parts := strings.SplitN(rr.String(), "\t", 5)
-	text = strings.TrimRight(parts[len(parts)-1], " ")
-	if again, err := parse(rr.Header().Rrtype, text, "."); err == nil {
-		if b, err := pack(again); err == nil && slices.Equal(b, wire) {
+	rrtype := rr.Header().Rrtype
+	h := dns.RR_Header{Name: ".", Rrtype: rrtype, Class: dns.ClassINET, Rdlength: uint16(len(wire))}
+	if rr, _, err := dns.UnpackRRWithHeader(h, wire, 0); err == nil {
+		parts := strings.SplitN(rr.String(), "\t", 5)
+		text = strings.TrimRight(parts[len(parts)-1], " ")
+		if same(rrtype, text, wire) {
 			return wire, text, nil
 		}
 	}
 	text = strings.TrimRight(fmt.Sprintf(`\# %d %x`, len(wire), wire), " ")
-	if _, err := parse(rr.Header().Rrtype, text, "."); err != nil {
-		return nil, "", fmt.Errorf("the data cannot be kept: %w", err)
+	if !same(rrtype, text, wire) {
+		return nil, "", errors.New("the data cannot be kept")
 	}
 	return wire, text, nil
+}
+
+// same reports whether a text is read as data, and can go wherever maps go: it
+// is printable ASCII.
+func same(rrtype uint16, text string, wire []byte) bool {
+	if !plain(text) {
+		return false
+	}
+	rr, err := parse(rrtype, text, ".")
+	if err != nil {
+		return false
+	}
+	b, err := pack(rr)
+	return err == nil && slices.Equal(b, wire)
+}
+
+func plain(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 // pack is the data of a record on the wire.

@@ -23,7 +23,10 @@ func owner(name, apex string) string {
 	if name == apex {
 		return "@"
 	}
-	if rest, ok := strings.CutSuffix(name, "."+apex); ok && !strings.HasSuffix(rest, `\`) && !strings.HasPrefix(rest, "$") && !landfall.InZone(rest, apex) {
+	if strings.HasPrefix(name, "$") { // no directive
+		name = `\` + name
+	}
+	if rest, ok := strings.CutSuffix(name, "."+apex); ok && !strings.HasSuffix(rest, `\`) && !landfall.InZone(rest, apex) {
 		return rest
 	}
 	return name + "."
