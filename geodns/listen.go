@@ -51,7 +51,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) close() error {
 	var errs []error
 	for _, conn := range s.udp {
-		errs = append(errs, conn.Close())
+		if err := conn.Close(); !errors.Is(err, net.ErrClosed) { // as its loop does
+			errs = append(errs, err)
+		}
 	}
 	for _, l := range slices.Concat(s.tcp, s.tls, s.https) {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {

@@ -4,9 +4,10 @@
 // operating system that does nothing else; several sockets at one address
 // (Listen) share what comes, by the sender's address.
 //
-// Datagrams go in and come out; the package knows nothing of what is in them,
-// decides nothing, and never closes a socket: another process may go on with
-// it, and what is still in it is for that one. On Linux a batch is two system
+// Datagrams go in and come out; the package knows nothing of what is in them
+// and decides nothing. A Loop that ends closes its own descriptor and no more:
+// another process may have one for the same socket, and what is still in it is
+// for that one. On Linux a batch is two system
 // calls (recvmmsg, sendmmsg); on other systems it is one message and the calls
 // of package net.
 package packet

@@ -14,7 +14,9 @@ const pause = 20 * time.Millisecond
 
 // Config is what a Loop is made of.
 type Config struct {
-	// Conn is the socket. While Run runs, nobody else reads from it.
+	// Conn is the socket. Run takes it over and closes it: while Run runs,
+	// nobody else reads from it, and other descriptors for the same socket
+	// should not be in the hands of package net or os, see DESIGN.md.
 	Conn *net.UDPConn
 	// Handler answers messages. It is called by one thread.
 	Handler func(*Batch)
@@ -37,7 +39,8 @@ func New(c Config) (*Loop, error) {
 }
 
 // Run answers until ctx ends, and then no longer reads: what it has read is
-// answered, what is left in the socket stays there.
+// answered, what is left in the socket stays there, for whoever has another
+// descriptor for it.
 func (l *Loop) Run(ctx context.Context) error {
 	if err := l.run(ctx); err != nil {
 		return fmt.Errorf("packet loop on %v: %w", l.Conn.LocalAddr(), err)

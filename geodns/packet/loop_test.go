@@ -201,7 +201,6 @@ func TestSocketsShareAnAddress(t *testing.T) {
 		t.Fatalf("%d sockets", len(conns))
 	}
 	for _, c := range conns {
-		defer c.Close()
 		if got, want := c.LocalAddr().String(), conns[0].LocalAddr().String(); got != want {
 			t.Errorf("%s beside %s", got, want)
 		}
@@ -216,8 +215,21 @@ func TestSocketsShareAnAddress(t *testing.T) {
 
 // What was read is answered, what was not stays for whoever comes next.
 func TestNothingIsLostWhenAnotherTakesOver(t *testing.T) {
-	conn := listen(t, "127.0.0.1:0")
-	c := dial(t, conn.LocalAddr())
+	first := listen(t, "127.0.0.1:0")
+	c := dial(t, first.LocalAddr())
+	held, err := first.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	next := func() *net.UDPConn {
+		conn, err := net.FilePacketConn(held)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		return conn.(*net.UDPConn)
+	}
 	if err := c.SetReadBuffer(1 << 20); err != nil {
 		t.Fatal(err)
 	}
@@ -244,11 +256,11 @@ func TestNothingIsLostWhenAnotherTakesOver(t *testing.T) {
 	go func() {
 		defer close(handing)
 		for range 40 { // loops come and go
-			stop := run(t, conn, echo)
+			stop := run(t, next(), echo)
 			<-time.After(500 * time.Microsecond)
 			stop()
 		}
-		run(t, conn, echo)
+		run(t, next(), echo)
 	}()
 	seen := make([]int, n)
 	for range n {

@@ -62,7 +62,7 @@ func (m *mail) receive(fd int) (n int, err error) {
 	for i := range m.n { // of the last batch; the others are as they were made
 		m.expect(i)
 	}
-	r, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.received[0])), Most, unix.MSG_DONTWAIT, 0, 0)
+	r, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.received[0])), Most, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -109,7 +109,7 @@ func (m *mail) address() (n int) {
 // send sends those of n answers from begin on, and tells how many it has; it
 // has sent one at least if there is no error.
 func (m *mail) send(fd, begin, n int) (int, error) {
-	r, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.sent[begin])), uintptr(n-begin), unix.MSG_DONTWAIT, 0, 0)
+	r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.sent[begin])), uintptr(n-begin), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -26,7 +26,7 @@ func TestBatchesAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = socket.Control(func(fd uintptr) {
-		w := worker{Loop: &Loop{Config{Handler: shout}}, fd: int(fd), mail: newMail(true)}
+		w := worker{Loop: &Loop{Config{Handler: shout}}, fd: int(fd), wake: -1, mail: newMail(true)}
 		msg, back := []byte("a"), make([]byte, 10)
 		if n := testing.AllocsPerRun(100, func() {
 			for range 3 {
@@ -34,7 +34,7 @@ func TestBatchesAllocateNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.await(unix.POLLIN, 0)
+			w.await()
 			if _, err := w.mail.receive(w.fd); err != nil {
 				t.Fatal(err)
 			}

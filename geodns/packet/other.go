@@ -19,6 +19,7 @@ func share(_, _ string, _ syscall.RawConn) error { return nil }
 
 // run answers one message after the other.
 func (l *Loop) run(ctx context.Context) error {
+	defer l.Conn.Close()
 	forget := context.AfterFunc(ctx, func() { _ = l.Conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer forget()
 	b := new(Batch)
