@@ -62,6 +62,9 @@ func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
 		if z == nil { // where a CNAME led
 			return dns.RcodeSuccess
 		}
+		if s.in.rings.withholds(z.Apex) {
+			return r.fail()
+		}
 		m := z.Find(name)
 		switch {
 		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):

@@ -13,7 +13,9 @@ import (
 
 // SetKeys has the zones that keys are given for signed with them, and no
 // others; it returns when answers are. Keys that cannot be used are told of in
-// the error, and leave a zone with the keys that it had.
+// the error, and leave a zone with the keys that it had. Questions for a zone
+// that had none get SERVFAIL: who knows it to be signed would not believe what
+// is not, and asks elsewhere.
 func (s *Server) SetKeys(keys []dnssec.Keys) error {
 	s.mu.Lock()
 	s.keys = slices.Clone(keys)
@@ -50,10 +52,9 @@ func (s *Server) ringsAt(now time.Time) (rings *keyring, next time.Time, err err
 			errs = append(errs, err)
 			r = s.in.rings.of(k.Zone)
 		}
-		if r == nil {
+		if all[k.Zone] = r; r == nil {
 			continue
 		}
-		all[k.Zone] = r
 		if next.IsZero() || r.Next.Before(next) {
 			next = r.Next
 		}
@@ -98,7 +99,21 @@ func (k *keyring) same(other *keyring) bool {
 	if k == nil || other == nil {
 		return k == other
 	}
-	return maps.EqualFunc(*k, *other, func(a, b *ring) bool { return a.signer == b.signer && a.SameKeys(b.Ring) })
+	return maps.EqualFunc(*k, *other, func(a, b *ring) bool {
+		if a == nil || b == nil {
+			return a == b
+		}
+		return a.signer == b.signer && a.SameKeys(b.Ring)
+	})
+}
+
+// withholds reports whether a zone has to be signed, and nothing can.
+func (k *keyring) withholds(apex zone.Name) bool {
+	if k == nil {
+		return false
+	}
+	r, ok := (*k)[apex]
+	return ok && r == nil
 }
 
 // The longest times between two looks at the clock, which may be set: while all
@@ -154,6 +169,9 @@ func (k *keyring) left(now time.Time) map[string]float64 {
 		return out
 	}
 	for apex, r := range *k {
+		if r == nil {
+			continue
+		}
 		first := r.Window.Until
 		if r.Expires.Before(first) {
 			first = r.Expires

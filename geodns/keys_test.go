@@ -149,6 +149,31 @@ func TestBadKeysChangeNothing(t *testing.T) {
 	}
 }
 
+// A zone that has to be signed and cannot be is not answered for; others are,
+// and so is it as soon as it can be.
+func TestZonesThatHaveToBeSigned(t *testing.T) {
+	s := newServer(t, signedMap)
+	keys := makeKeys(t, "landfall.test")
+	if err := s.SetKeys([]dnssec.Keys{{Zone: keys.Zone}}); err == nil {
+		t.Error("no word of keys that are missing")
+	}
+	for name, want := range map[string]int{
+		"chat.landfall.test": dns.RcodeServerFailure, "nothing.landfall.test": dns.RcodeServerFailure, "sub.landfall.test": dns.RcodeServerFailure,
+		"static.other.test": dns.RcodeSuccess, "child.landfall.test": dns.RcodeSuccess,
+	} {
+		if got := ask(t, s, question(name, dns.TypeTXT), "10.1.0.1"); got.Rcode != want || got.Authoritative != (want == dns.RcodeSuccess) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if err := s.SetKeys([]dnssec.Keys{keys}); err != nil {
+		t.Fatal(err)
+	}
+	m := askBy(t, s, withDO(question("chat.landfall.test", dns.TypeA), false), "10.1.0.1", true)
+	if verdict, err := trust(t, keys).validate("chat.landfall.test.", dns.TypeA, m); verdict != positive || err != nil {
+		t.Errorf("%s, %v", verdict, err)
+	}
+}
+
 // A name server makes no signature for what it could make one for ahead, and
 // what comes back was signed before.
 func TestSignaturesAreMadeAhead(t *testing.T) {

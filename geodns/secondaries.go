@@ -40,7 +40,7 @@ func (s *Server) recopy(snap *snapshot) *snapshot {
 	was, next := s.histories(), histories{}
 	serials := map[zone.Name]uint32{}
 	for _, z := range snap.zones.All() {
-		if snap.in.access.Any(z.Apex) {
+		if snap.in.access.Any(z.Apex) && !snap.in.rings.withholds(z.Apex) {
 			serials[z.Apex] = was[z.Apex].Renumber(z, snap.in.plain.Of(z.Apex).Serial(), snap.nobody, time.Now())
 		}
 	}

@@ -9,7 +9,8 @@ import (
 	"landfall/geodns/zone"
 )
 
-// keyring is what signs zones, by their names.
+// keyring is what signs zones, by their names; nil where nothing can, though
+// something should.
 type keyring map[zone.Name]*ring
 
 // ring is what signs one zone at a time.
