@@ -25,7 +25,7 @@ var folders = []string{"geodns", "edge", "mesh", "origin", "certs", "cmd"}
 // doors name, for each heavy dependency, the only packages whose non-test
 // code may import it.
 var doors = map[string][]string{
-	"github.com/miekg/dns":                    {"geodns", "geodns/dnssec", "geodns/tap", "geodns/zone", "geodns/zone/master", "cmd/internal/doctor", "cmd/lab"},
+	"github.com/miekg/dns":                    {"geodns", "geodns/dnssec", "geodns/dnssec/bundle", "geodns/dnssec/look", "geodns/tap", "geodns/zone", "geodns/zone/master", "cmd/internal/doctor", "cmd/lab"},
 	"github.com/oschwald/geoip2-golang/v2":    {"geodns/locate"},
 	"github.com/oschwald/maxminddb-golang/v2": {"geodns/locate"},
 	"github.com/maxmind/mmdbwriter":           {"cmd/internal/coarse", "cmd/lab"},
@@ -50,7 +50,7 @@ var doors = map[string][]string{
 }
 
 // pure packages take values and return values.
-var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "edge/route", "mesh/peers", "mesh/path", "mesh/probe"}
+var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "geodns/dnssec/roll", "edge/route", "mesh/peers", "mesh/path", "mesh/probe"}
 
 // impure is what a pure package has no use for.
 var impure = []string{"net", "net/http", "os", "io/fs", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "context", "sync", "sync/atomic", "syscall"}
