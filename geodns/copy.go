@@ -160,6 +160,14 @@ func (s *Server) alone(r *reply, snap *snapshot, client netip.Addr) (rcode int) 
 	return dns.RcodeSuccess
 }
 
+// heard notes that a secondary has asked for a serial, and so knows it.
+func (s *Server) heard(r *reply, client netip.Addr) {
+	name := zone.Name(r.q.lower())
+	if h := s.histories()[name]; h != nil && r.signer != "" && r.q.rrtype == dns.TypeSOA {
+		s.notifier.Seen(name, client, r.signer, h.Serial())
+	}
+}
+
 // asksTransfer reports whether the question of a message is for a transfer.
 func asksTransfer(msg []byte) bool {
 	r := reader{msg: msg, off: headerSize}

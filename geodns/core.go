@@ -18,6 +18,7 @@ type core struct {
 	place int       // of its figures among those of other cores
 	now   time.Time // read once for all that came together
 	since time.Duration
+	busy  bool // there is much to do
 
 	book  *book // nil: all answers are made anew
 	q     query
@@ -99,6 +100,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	c.weigh()
 	out = r.finish(rcode)
 	if session != nil {
+		c.s.heard(r, client.Addr())
 		out = session.Sign(out, c.now)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"landfall"
 	"landfall/geodns/plan"
 	"landfall/geodns/transfer"
 	"landfall/geodns/zone"
@@ -37,13 +38,8 @@ func (s *Server) keepCopied(ctx context.Context) {
 // recopy gives the zones of a snapshot that have secondaries their serials,
 // and remembers what is in them. It returns the snapshot that this was done by.
 func (s *Server) recopy(snap *snapshot) *snapshot {
-	was, next := s.histories(), histories{}
 	serials := map[zone.Name]uint32{}
-	for _, z := range snap.zones.All() {
-		if snap.in.access.Any(z.Apex) && !snap.in.rings.withholds(z.Apex) {
-			serials[z.Apex] = was[z.Apex].Renumber(z, snap.in.plain.Of(z.Apex).Serial(), snap.nobody, time.Now())
-		}
-	}
+	aside(func() { s.renumber(snap, serials) })
 	if !maps.Equal(serials, snap.in.serials) {
 		s.set(func(in *inputs) {
 			in.serials = serials
@@ -52,20 +48,44 @@ func (s *Server) recopy(snap *snapshot) *snapshot {
 		})
 		snap = s.current.Load()
 	}
-	told := map[transfer.Target]transfer.Record{}
-	for apex, serial := range serials {
-		z := snap.zones.Of(apex)
-		if z == nil || z.Apex != apex || z.Serial() != serial {
-			continue // it is no more
+	aside(func() { s.remember(snap) })
+	return snap
+}
+
+// renumber finds the serials that zones with secondaries have to have.
+func (s *Server) renumber(snap *snapshot, serials map[zone.Name]uint32) {
+	was := s.histories()
+	for _, z := range snap.zones.All() {
+		if snap.in.access.Any(z.Apex) && !snap.in.rings.withholds(z.Apex) {
+			serials[z.Apex] = was[z.Apex].Renumber(z, snap.in.plain.Of(z.Apex).Serial(), snap.nobody, time.Now())
 		}
-		next[apex] = was[apex].Next(z, snap.nobody)
-		for _, t := range snap.in.access.Targets(apex) {
-			told[t] = next[apex].SOA()
+	}
+}
+
+// remember keeps what is in the zones of a snapshot, and has it told.
+func (s *Server) remember(snap *snapshot) {
+	was, next, told := s.histories(), histories{}, map[transfer.Target]transfer.Record{}
+	for _, z := range snap.zones.All() {
+		if _, numbered := snap.in.serials[z.Apex]; !numbered {
+			continue
+		}
+		next[z.Apex] = was[z.Apex].Next(z, snap.nobody)
+		for _, t := range snap.in.access.Targets(z.Apex) {
+			told[t] = next[z.Apex].SOA()
 		}
 	}
 	s.copied.Store(&next)
 	s.notifier.Tell(told)
-	return snap
+}
+
+// unarmed warns of secondaries whose key we do not have.
+func (s *Server) unarmed(m *landfall.Map) {
+	for _, to := range m.Secondaries {
+		name, err := zone.ParseName(to.Key)
+		if _, known := s.secrets.Key(name); err == nil && !known {
+			s.log.Warn("no secret for the key of a secondary: it gets no copies here", "serial", m.Serial, "remote", to.Who(), "key", to.Key)
+		}
+	}
 }
 
 func (s *Server) histories() histories {

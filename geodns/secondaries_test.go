@@ -3,6 +3,7 @@ package geodns
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -332,6 +333,58 @@ func TestTransferKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+// What is sent beside a transfer takes its place in memory, not its question or
+// its signatures.
+func TestSignedTransferAmongOtherQueries(t *testing.T) {
+	secondaryTest(t, copied(many()...), func(t *testing.T, s *Server, l *pipes, _ func() []uint32) {
+		conn := l.dialFrom(secondaryAddr)
+		defer conn.Close()
+		m := whole()
+		m.SetTsig(secondaryKey, dns.HmacSHA256, 300, time.Now().Unix())
+		req, mac, err := dns.TsigGenerate(m, secrets()[secondaryKey], "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := append(binary.BigEndian.AppendUint16(nil, uint16(len(req))), req...)
+		for range 5 {
+			all = append(all, framed(t, question(strings.Repeat("long.", 30)+"chat.landfall.test", dns.TypeA))...)
+		}
+		go conn.Write(all)
+		messages, others := 0, 0
+		for soa := 0; soa < 2 || others < 5; {
+			var size [2]byte
+			if _, err := io.ReadFull(conn, size[:]); err != nil {
+				t.Fatal(err)
+			}
+			raw := make([]byte, binary.BigEndian.Uint16(size[:]))
+			if _, err := io.ReadFull(conn, raw); err != nil {
+				t.Fatal(err)
+			}
+			got := new(dns.Msg)
+			if err := got.Unpack(raw); err != nil {
+				t.Fatal(err)
+			}
+			if got.Id != m.Id {
+				others++
+				continue
+			}
+			if err := dns.TsigVerify(raw, secrets()[secondaryKey], mac, messages > 0); err != nil {
+				t.Fatalf("message %d: %v", messages, err)
+			}
+			mac = got.IsTsig().MAC
+			messages++
+			for _, rr := range got.Answer {
+				if rr.Header().Rrtype == dns.TypeSOA {
+					soa++
+				}
+			}
+		}
+		if messages < 15 {
+			t.Errorf("%d messages", messages)
+		}
+	})
+}
+
 func TestSlowReaderOfAZone(t *testing.T) {
 	secondaryTest(t, open(), func(t *testing.T, s *Server, l *pipes, _ func() []uint32) {
 		// Who reads a message now and then gets it all, and may think about the
@@ -403,6 +456,27 @@ func TestSignedZoneIsCopiedWithItsSignatures(t *testing.T) {
 		}
 		if at != "landfall.test." || len(chain) < 8 {
 			t.Errorf("the chain of %d names ends at %q", len(chain), at)
+		}
+	})
+}
+
+// A secondary that cannot be told but looks by itself is not told again.
+func TestSecondaryThatLooksByItself(t *testing.T) {
+	m := copied()
+	m.Secondaries[0].Key = "unknown.test"
+	m.Secondaries = append(m.Secondaries, landfall.Secondary{Address: netip.MustParseAddrPort("192.0.2.78:53"), Key: secondaryKey})
+	secondaryTest(t, m, func(t *testing.T, s *Server, _ *pipes, _ func() []uint32) {
+		s.notifier.Tell(nil)
+		s.remember(s.current.Load()) // told anew, but not yet
+		q := question("landfall.test", dns.TypeSOA)
+		q.SetTsig(secondaryKey, dns.HmacSHA256, 300, time.Now().Unix())
+		req, _, err := dns.TsigGenerate(q, secrets()[secondaryKey], "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.respond(req, netip.MustParseAddrPort("192.0.2.78:4242"), viaUDP, nil)
+		if got := s.TransferStats().Behind; got["192.0.2.78:53 landfall.test"] != 0 || got["192.0.2.77:53 landfall.test"] != 1 {
+			t.Errorf("behind are %v", got)
 		}
 	})
 }

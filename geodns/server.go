@@ -286,6 +286,7 @@ func (s *Server) rebuild(m *landfall.Map) {
 	s.in.plain, s.in.zones, s.in.counted = z, z.Numbered(s.in.serials), s.ledger.enter(z)
 	if m != s.in.Map {
 		s.in.access = transfer.NewAccess(m.Secondaries)
+		s.unarmed(m)
 		s.in.Map, s.applied = m, time.Now()
 		s.in.upset()
 		return
