@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -220,11 +221,12 @@ func TestSignaturesAreMadeAhead(t *testing.T) {
 // is told instead is signed all the same.
 func TestDeadEdgesDoNotWaitForSignatures(t *testing.T) {
 	s, v := signedServer(t)
+	was := s.current.Load()
 	s.making.Lock() // as while all is signed anew
 	var telling sync.WaitGroup
 	telling.Go(func() { s.SetHealth(map[landfall.NodeID]bool{"nyc1": true}) })
-	for was := s.current.Load(); s.current.Load() == was; {
-		time.Sleep(0)
+	for s.current.Load() == was {
+		runtime.Gosched()
 	}
 	for range 2 {
 		m := askBy(t, s, withDO(question("chat.landfall.test", dns.TypeA), false), "10.2.0.1", true)

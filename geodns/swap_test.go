@@ -96,10 +96,11 @@ func TestHealthDoesNotWaitForLargerPlans(t *testing.T) {
 	if got := named(); got != "A 192.0.2.2" {
 		t.Fatalf("before: %s", got)
 	}
+	was := s.current.Load()
 	s.making.Lock() // as while a plan is made
 	var telling sync.WaitGroup
 	telling.Go(func() { s.SetHealth(map[landfall.NodeID]bool{"nyc1": true}) })
-	for was := s.current.Load(); s.current.Load() == was; {
+	for s.current.Load() == was {
 		runtime.Gosched()
 	}
 	if got := named(); got != "A 192.0.2.1" {
