@@ -9,24 +9,42 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // temporary is what the name of an unfinished file ends with.
 const temporary = ".new"
 
 // Write replaces the file of that name by what fill writes. After an error
-// the file is as it was. Only one Write of a name may run at a time.
+// the file is as it was. Whoever writes in a directory, be it another process,
+// does so in turn.
 func Write(dir *os.Root, name string, fill func(io.Writer) error) error {
+	turn, err := lock(dir)
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", name, err)
+	}
+	defer turn.Close()
 	if err := write(dir, name+temporary, fill); err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
 	if err := dir.Rename(name+temporary, name); err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := turn.Sync(); err != nil { // makes the new name last
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
 	return nil
+}
+
+// lock waits for a turn, which ends when the directory is closed.
+func lock(dir *os.Root) (turn *os.File, err error) {
+	if turn, err = dir.Open("."); err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(turn.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(os.NewSyscallError("flock", err), turn.Close())
+	}
+	return turn, nil
 }
 
 func write(dir *os.Root, name string, fill func(io.Writer) error) error {
@@ -43,13 +61,4 @@ func write(dir *os.Root, name string, fill func(io.Writer) error) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-// syncDir makes the new name last.
-func syncDir(dir *os.Root) error {
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -58,5 +59,26 @@ func TestWriteSaysWhereItCannot(t *testing.T) {
 	}
 	if err := Write(dir, "state", text("x")); err == nil {
 		t.Error("a folder was replaced by a file")
+	}
+}
+
+// Two who write the same file, as processes do while one takes the place of
+// the other, leave what one of them wrote.
+func TestWritersTakeTurns(t *testing.T) {
+	dir := open(t)
+	var writing sync.WaitGroup
+	for _, s := range []string{"a", "b"} {
+		writing.Go(func() {
+			for range 20 {
+				if err := Write(dir, "state", text(strings.Repeat(s, 200<<10))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	b, err := dir.ReadFile("state")
+	if err != nil || len(b) != 200<<10 || strings.Trim(string(b), string(b[:1])) != "" {
+		t.Errorf("%d bytes of both, %v", len(b), err)
 	}
 }

@@ -28,6 +28,8 @@ type Status struct {
 	Clock time.Time `json:"clock,omitzero"`
 	// Certificates are those that an edge shows.
 	Certificates []Certificate `json:"certificates,omitempty"`
+	// DNS is how a name server fares; nil: it is none.
+	DNS *NameServer `json:"dns,omitempty"`
 	// Notes are what an operator should know although the node serves.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -44,6 +46,19 @@ type Certificate struct {
 	Next   time.Time `json:"next,omitzero"`   // when a new one is tried for
 	// Revoking counts older ones that the authority is still to be told of.
 	Revoking int `json:"revoking,omitzero"`
+}
+
+// NameServer is how a name server has fared within the last seconds. Shares
+// are of queries, from 0 to 1.
+type NameServer struct {
+	Rate      float64                     `json:"queries_per_second"`
+	Cookies   float64                     `json:"cookies"`   // had a cookie
+	Truncated float64                     `json:"truncated"` // were told to come again by TCP
+	Limited   float64                     `json:"limited"`   // were held back
+	Edges     map[landfall.NodeID]float64 `json:"edges"`     // share of the answers that name edges, by who comes first
+	Serial    landfall.Serial             `json:"serial"`    // of the map that answers go by
+	Issued    time.Time                   `json:"issued,omitzero"`
+	Listens   []string                    `json:"listens"` // such as udp://192.0.2.1:53
 }
 
 // Days are whole days left at a moment; negative once it is over.

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"landfall/geodns"
 	"landfall/geodns/challenge"
 	"landfall/geodns/health"
+	"landfall/geodns/tap"
 	"landfall/geodns/tsig"
 )
 
@@ -29,6 +32,11 @@ type DNSConfig struct {
 	// Secrets are the keys of secondaries; nil: none.
 	Secrets *tsig.Ring
 	Version string // of the program
+	// Cookies are where the secrets of cookies come from; nil: some are made up.
+	Cookies *Cookies
+	// Tap says where operators are told what is asked: its File and its Socket,
+	// of how many, and whether with whole addresses. The rest is filled in.
+	Tap tap.Config
 	// Atlas says where clients are. Its owner runs it, or RunAlone does.
 	Atlas *Atlas
 	// Keep is a directory for what is learnt to outlive a restart; nil keeps
@@ -59,19 +67,39 @@ type DNS struct {
 	telling sync.Mutex    // held while the server is told of down
 
 	challenges *challenge.Client // nil: there are none
+
+	cookies *Cookies
+	tap     *tap.Tap // nil: nobody is told what is asked
+	edges   atomic.Pointer[map[netip.Addr]landfall.NodeID]
+	figures figures
+	listens func() []string
+	serving chan struct{} // closed when queries are about to be read
+	log     *slog.Logger
 }
 
 // NewDNS checks the configuration.
 func NewDNS(cfg DNSConfig) (*DNS, error) {
-	d := &DNS{verdict: make(chan struct{}, 1)}
+	d := &DNS{
+		verdict: make(chan struct{}, 1), serving: make(chan struct{}),
+		cookies: cfg.Cookies, listens: cfg.listens, log: cfg.Log,
+	}
+	if d.cookies == nil {
+		d.cookies = CookieRoot(NewCookieRoot())
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
 	var err error
+	if err = d.listenIn(cfg); err != nil {
+		return nil, err
+	}
 	if d.learn, err = newLearner(cfg, d.edgeDown); err != nil {
 		return nil, err
 	}
 	server := geodns.Config{
 		UDP: cfg.UDP, TCP: cfg.TCP, TLS: cfg.TLS, HTTPS: cfg.HTTPS, Secrets: cfg.Secrets, Dial: dialFrom(cfg.UDP),
 		Atlas: cfg.Atlas.Table(), Traffic: d.learn.traffic, Resolvers: d.learn.resolvers,
-		NSID: string(cfg.Self), Version: cfg.Version, Log: cfg.Log,
+		NSID: string(cfg.Self), Version: cfg.Version, Tap: d.tap, Log: cfg.Log,
 	}
 	if cfg.Certificate != nil {
 		server.Certificate = cfg.Certificate.Get
@@ -79,6 +107,8 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	if d.server, err = geodns.New(server); err != nil {
 		return nil, err
 	}
+	d.server.SetCookies(d.cookies.now)
+	d.figures.stats = d.server.Stats
 	d.learn.server = d.server
 	cfg.Atlas.Follow(d.server.SetAtlas)
 	if err := d.follow(cfg); err != nil || cfg.Probe == nil {
@@ -86,6 +116,23 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	}
 	d.prober, err = health.New(health.Config{Self: cfg.Self, Log: cfg.Log, Probe: cfg.Probe, Changed: d.judged, Keep: cfg.Keep})
 	return d, err
+}
+
+// listenIn lets operators hear what is asked, if they want to.
+func (d *DNS) listenIn(cfg DNSConfig) (err error) {
+	c := cfg.Tap
+	if c.File == "" && c.Socket == "" {
+		return nil
+	}
+	c.Edge = func(a netip.Addr) string {
+		if edges := d.edges.Load(); edges != nil {
+			return string((*edges)[a])
+		}
+		return ""
+	}
+	c.Identity, c.Version, c.Log = cmp.Or(c.Identity, string(cfg.Self)), cfg.Version, cfg.Log
+	d.tap, err = tap.New(c)
+	return err
 }
 
 // follow keeps the challenges those of the issuer.
@@ -150,6 +197,13 @@ func (d *DNS) SetMap(m *landfall.Map) {
 		d.challenges.SetMap(m)
 	}
 	d.server.SetMap(m)
+	edges := map[netip.Addr]landfall.NodeID{}
+	for e := range m.Having(landfall.RoleEdge) {
+		for _, a := range e.Advertised {
+			edges[a.Unmap()] = e.ID
+		}
+	}
+	d.edges.Store(&edges)
 }
 
 // Run answers until ctx ends. The first answer waits until it is known which
@@ -160,6 +214,17 @@ func (d *DNS) Run(ctx context.Context) error {
 	var probing sync.WaitGroup
 	defer probing.Wait()
 	defer stop()
+	hearing, deafen := context.WithCancel(context.WithoutCancel(ctx)) // to the last answer
+	defer deafen()
+	if d.tap != nil {
+		probing.Go(func() {
+			if err := d.tap.Run(hearing); err != nil {
+				d.log.Warn("query log not closed", "err", err)
+			}
+		})
+	}
+	probing.Go(func() { d.cookies.run(ctx, d.log, d.server.SetCookies) })
+	probing.Go(func() { d.figures.run(ctx) })
 	probing.Go(func() { _ = d.learn.run(ctx) })
 	if d.prober != nil {
 		probing.Go(func() { d.prober.Run(ctx) })
@@ -169,7 +234,18 @@ func (d *DNS) Run(ctx context.Context) error {
 		probing.Go(func() { d.challenges.Run(ctx) })
 	}
 	d.await(ctx)
+	close(d.serving)
 	return d.server.Run(ctx)
+}
+
+// Serving is closed when queries are about to be read. Run may be called once.
+func (d *DNS) Serving() <-chan struct{} { return d.serving }
+
+// Status is how the name server fares.
+func (d *DNS) Status() *admin.NameServer {
+	s := d.figures.status()
+	s.Listens = d.listens()
+	return s
 }
 
 // await returns when answers can go by all that is known: by what was learnt
@@ -204,6 +280,9 @@ func (d *DNS) register(a *admin.Server) {
 	a.Register("geodns", func() any { return d.server.Stats() })
 	a.Register("transfer", func() any { return d.server.TransferStats() })
 	d.learn.register(a)
+	if d.tap != nil {
+		a.Register("tap", func() any { return d.tap.Stats() })
+	}
 	if d.challenges != nil {
 		a.Register("challenge", func() any { return d.challenges.Stats() })
 	}

@@ -42,6 +42,7 @@ func (n *Node) Status() admin.Status {
 		s.Certificates = n.certificates(m)
 	}
 	if n.isDNS() {
+		s.DNS = n.dns.Status()
 		for e := range m.Having(landfall.RoleEdge) {
 			if n.dns.edgeDown(e.ID) {
 				s.Down = append(s.Down, e.ID)
