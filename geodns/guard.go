@@ -2,6 +2,7 @@ package geodns
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 
 	"landfall/geodns/cookie"
@@ -103,13 +104,19 @@ func (c *core) restrain(rcode int) (_ int, silent bool) {
 // network whose addresses may be lies: what one sender makes up stays little.
 const hearsay = 100
 
+// few is of how many clients one is counted, for all, by who has much to do.
+const few = 8
+
 // weigh counts whom an answer was for.
 func (c *core) weigh() {
 	t, whom := c.s.traffic, c.r.whom
-	if t == nil || !whom.IsValid() {
+	if t == nil || !whom.IsValid() || c.busy && rand.Uint32()%few != 0 {
 		return
 	}
 	n := t.Sample()
+	if c.busy {
+		n *= few
+	}
 	if n > 0 && (c.a.proven || c.s.hearsay.TakeSome(c.a.addr, limit.Data, int(n), c.since)) {
 		t.AddSome(whom, n)
 	}

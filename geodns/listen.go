@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,10 @@ const pause = 20 * time.Millisecond
 // has read and waits for what it started. What is left in a socket stays there
 // for who else has it.
 func (s *Server) Run(ctx context.Context) error {
+	// The thread of a socket keeps what Go runs goroutines on, also while it
+	// waits: there is as much left for all others as there was.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + len(s.udp))
+	defer func() { runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0)-len(s.udp), 1)) }()
 	var running sync.WaitGroup
 	for i, conn := range s.udp {
 		running.Go(func() {
@@ -77,9 +82,13 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn, c *core) {
 	}
 }
 
+// crowd is how many messages come together where there is much to do.
+const crowd = 16
+
 // serve answers what came together.
 func (c *core) serve(b *packet.Batch) {
 	c.turn(time.Now())
+	c.busy = b.Len() >= crowd
 	for i := range b.Len() {
 		out := c.respond(b.Message(i), b.From(i), viaUDP, b.Room(i))
 		c.observe(b.Message(i), out, b.From(i), viaUDP)

@@ -104,19 +104,15 @@ func (w *worker) round() {
 	w.send(w.mail.address())
 }
 
-// await waits until messages are there, and reports whether they are.
-//
-// The first while it waits without a word to Go's scheduler. That would look
-// every 20 µs at a thread which says that it waits, and take what it runs on
-// from it; where messages come by the ten thousand, that costs as much as the
-// answers. Whoever has to stop this thread (the collector, or one that has
-// waited for 10 ms) sends it a signal, and that ends the call.
+// await waits until messages are there, and reports whether they are. The
+// first while it waits without a word to Go's scheduler, see DESIGN.md; a signal
+// of whoever has to stop this thread ends that.
 func (w *worker) await() bool {
 	return w.poll(patience) || w.poll(-1)
 }
 
 // patience is how long a thread waits for messages as one that runs.
-const patience = time.Millisecond
+const patience = 10 * time.Millisecond
 
 // poll waits until messages are there, for so long at most; less than 0 waits
 // for ever, and lets others run meanwhile.
