@@ -1,5 +1,5 @@
 // Package geodns is an authoritative name server that tells each client the
-// edges near to it: queries come in by UDP and TCP, answers go out, each from
+// edges near to it: queries come in by UDP, TCP, TLS and HTTPS, answers go out, each from
 // one snapshot of the network map, of health and of the challenges of a
 // certificate authority.
 //
@@ -9,6 +9,8 @@
 //	answer.go  query -> records, by geodns/zone and geodns/steer
 //	prove.go   what an answer needs to be believed (RFC 4035, RFC 9824); secure.go, online.go: its signatures
 //	reply.go   records -> bytes
+//	tcp.go     connections; tls.go, doh.go: encrypted ones (RFC 7858, RFC 8484)
+//	copy.go    zones for the name servers of others, by geodns/transfer and geodns/tsig; secondaries.go: what they are to have
 //
 // The part in between, respond, takes bytes and gives bytes; it holds no lock
 // and waits for nobody. Who asks by UDP with an unproven address hears at most
