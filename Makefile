@@ -5,8 +5,8 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 # Debian packages that the tests use: package:a command it brings.
-PACKAGES := bind9-dnsutils:dig unbound:unbound curl:curl openssl:openssl chromium:chromium \
-	iproute2:ip nftables:nft iputils-ping:ping knot:knotd python3:python3 nodejs:node npm:npm man-db:man gdnsd:gdnsd
+PACKAGES := bind9-dnsutils:dig knot-dnsutils:kdig ldnsutils:ldns-verify-zone dnsviz:dnsviz unbound:unbound curl:curl openssl:openssl chromium:chromium \
+	iproute2:ip nftables:nft iputils-ping:ping knot:knotd nsd:nsd gdnsd:gdnsd python3:python3 nodejs:node npm:npm man-db:man
 
 .PHONY: help build check test soak bench deps fuzz package clean
 
