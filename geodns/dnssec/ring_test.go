@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"landfall/geodns/zone"
+
 	"github.com/miekg/dns"
 )
 
@@ -97,4 +99,27 @@ func TestKeysThatWouldMakeAZoneBogus(t *testing.T) {
 	if _, err := k.At(noon); err != nil {
 		t.Error(err)
 	}
+}
+
+// Keys come from elsewhere: whatever their bytes, they are used or refused.
+func FuzzKeys(f *testing.F) {
+	k := local(f, "example.test", noon, noon.Add(time.Hour))
+	set := k.Stretches[0].Sets[0]
+	f.Add(set.Data[0], set.Sigs[0])
+	f.Add(set.Data[1][:20], set.Sigs[0][:19])
+	f.Add([]byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, public, sig []byte) {
+		if key, err := ParseKey(public); err == nil {
+			if key.DS(k.Zone); key.Flags() != uint16(public[0])<<8|uint16(public[1]) {
+				t.Errorf("flags %x", key.Flags())
+			}
+		}
+		foreign := k
+		foreign.Stretches = []Stretch{{From: noon.Add(-time.Hour), Sets: []zone.Set{
+			{Type: dns.TypeDNSKEY, Data: [][]byte{public, k.Signing[0].Key.Public}, Sigs: [][]byte{sig}},
+		}}}
+		if r, err := foreign.At(noon); err == nil && r.Expires.IsZero() {
+			t.Error("in force, for no time")
+		}
+	})
 }
