@@ -11,9 +11,18 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestNoOddQueryIsLeftWithoutItsAnswer walks the checks of RFC 8906, section 8,
-// by UDP and TCP, against a zone that is signed and one that is not.
-func TestNoOddQueryIsLeftWithoutItsAnswer(t *testing.T) {
+// odd is one of the checks.
+type odd struct {
+	section string
+	ask     func() *dns.Msg
+	bend    func(req []byte) // what the library does not write
+	rcode   int
+	answer  uint16 // the type that is answered; 0: none
+	opt     bool
+}
+
+// oddQueries are the checks of RFC 8906, section 8.
+func oddQueries() []odd {
 	plain := func(rrtype uint16) func() *dns.Msg {
 		return func() *dns.Msg {
 			m := question("landfall.test", rrtype)
@@ -32,14 +41,7 @@ func TestNoOddQueryIsLeftWithoutItsAnswer(t *testing.T) {
 		return func() *dns.Msg { m := plain(dns.TypeSOA)(); set(m); return m }
 	}
 	unknown := &dns.EDNS0_LOCAL{Code: 100, Data: []byte{1, 2, 3}}
-	for _, tt := range []struct {
-		section string
-		ask     func() *dns.Msg
-		bend    func(req []byte) // what the library does not write
-		rcode   int
-		answer  uint16 // the type that is answered; 0: none
-		opt     bool
-	}{
+	return []odd{
 		{"8.1.1, is the server there", plain(dns.TypeSOA), nil, dns.RcodeSuccess, dns.TypeSOA, false},
 		{"8.1.2, unknown type", plain(1000), nil, dns.RcodeSuccess, 0, false},
 		{"8.1.3.1, CD=1", flags(func(m *dns.Msg) { m.CheckingDisabled = true }), nil, dns.RcodeSuccess, dns.TypeSOA, false},
@@ -68,42 +70,50 @@ func TestNoOddQueryIsLeftWithoutItsAnswer(t *testing.T) {
 			o.Option = append(o.Option, unknown, &dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_EXPIRE{Code: dns.EDNS0EXPIRE},
 				&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708"},
 				&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, Address: make([]byte, 4)})
-		}), nil, dns.RcodeSuccess, dns.TypeSOA, true},
-	} {
-		for _, signed := range []bool{false, true} {
-			s := newServer(t, nil)
-			if signed {
-				s.SetKeys([]dnssec.Keys{makeKeys(t, "landfall.test")})
-			}
+		}), nil, dns.RcodeSuccess, dns.TypeSOA, true}}
+}
+
+// TestNoOddQueryIsLeftWithoutItsAnswer asks them by UDP and TCP, of a zone that
+// is signed and of one that is not.
+func TestNoOddQueryIsLeftWithoutItsAnswer(t *testing.T) {
+	plain, signed := newServer(t, nil), newServer(t, nil)
+	signed.SetKeys([]dnssec.Keys{makeKeys(t, "landfall.test")})
+	for _, tt := range oddQueries() {
+		for _, s := range []*Server{plain, signed} {
 			for _, via := range []transport{viaUDP, viaTCP} {
-				m := tt.ask()
-				req, err := m.Pack()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tt.bend != nil {
-					tt.bend(req)
-					req = req[:headerSize]
-				}
-				out := s.respond(req, netip.MustParseAddrPort("10.1.0.1:53"), via, nil)
-				got := new(dns.Msg)
-				if err := got.Unpack(out); err != nil {
-					t.Fatalf("%s by %s: %v", tt.section, via, err)
-				}
-				oddity(t, tt.section+" by "+via.String(), m, req, got)
-				rcode, opt := got.Rcode, got.IsEdns0()
-				if rcode != tt.rcode || (opt != nil) != tt.opt {
-					t.Errorf("%s by %s: %v", tt.section, via, got)
-				}
-				if opt != nil && (opt.Version() != 0 || opt.Z()&0x3fff != 0 || opt.Do() != m.IsEdns0().Do() && rcode == dns.RcodeSuccess) {
-					t.Errorf("%s by %s: %v", tt.section, via, opt)
-				}
-				answered := len(got.Answer) > 0 && got.Answer[0].Header().Rrtype == tt.answer || got.Truncated && via == viaUDP
-				if want := tt.answer != 0 && (signed || tt.answer != dns.TypeDNSKEY); want != answered {
-					t.Errorf("%s by %s: %v", tt.section, via, got.Answer)
-				}
+				tt.check(t, s, via, s == signed)
 			}
 		}
+	}
+}
+
+// check asks one of them and looks at the answer.
+func (q odd) check(t *testing.T, s *Server, via transport, signed bool) {
+	t.Helper()
+	what, m := q.section+" by "+via.String(), q.ask()
+	req, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.bend != nil {
+		q.bend(req)
+		req = req[:headerSize]
+	}
+	got := new(dns.Msg)
+	if err := got.Unpack(s.respond(req, netip.MustParseAddrPort("10.1.0.1:53"), via, nil)); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	oddity(t, what, m, req, got)
+	opt := got.IsEdns0()
+	if got.Rcode != q.rcode || (opt != nil) != q.opt {
+		t.Errorf("%s: %v", what, got)
+	}
+	if opt != nil && (opt.Version() != 0 || opt.Z()&0x3fff != 0 || opt.Do() != m.IsEdns0().Do() && got.Rcode == dns.RcodeSuccess) {
+		t.Errorf("%s: %v", what, opt)
+	}
+	answered := len(got.Answer) > 0 && got.Answer[0].Header().Rrtype == q.answer || got.Truncated && via == viaUDP
+	if want := q.answer != 0 && (signed || q.answer != dns.TypeDNSKEY); want != answered {
+		t.Errorf("%s: %v", what, got.Answer)
 	}
 }
 
