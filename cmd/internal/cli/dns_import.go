@@ -21,12 +21,12 @@ func dnsImportCommand() Command {
 		Path:  "dns import-gdnsd",
 		Args:  "CONFIG",
 		Short: "Make a network file of a gdnsd configuration",
-		Long: `Reads CONFIG, such as /etc/gdnsd/config, all that it includes, and a zone of
+		Long: `Reads CONFIG, such as /etc/gdnsd/config, all that it includes, and the zones of
 the folder zones beside it, and writes a network file for "landfall dns serve".
 What became what, and everything that has no counterpart, each with its place,
 goes to the standard error. docs/migrate-gdnsd.md explains both.`,
 		Flags: func(f *Flags) {
-			f.String(&zone, "zone", "", "the `ZONE` to take, where there are several")
+			f.String(&zone, "zone", "", "the `ZONE` that becomes the domain, where there are several")
 			f.Strings(&places, "place", "where a datacenter is, `DC=LAT,LON`; once for each that has no coordinates")
 			f.Name(&output, "output", "`FILE` to write, which must not exist yet; without it, the standard output")
 		},

@@ -53,7 +53,8 @@ func TestImportSaysWhatHasNoCounterpart(t *testing.T) {
 		"gdnsd answers on 192.0.2.54:53 too: run one for each\n",
 		"3 things have no counterpart, or another one:\n",
 		dir + `/config:1:52: options: "tcp_pad" has no counterpart` + "\n",
-		dir + "/zones/example.net: a network has one domain: left out\n   cure: import it into a network of its own: --zone example.net\n",
+		"zone example.net: 0 records\n",
+		dir + "/zones/example.net:1:1: www.example.net DYNA geoip!s: goes elsewhere than geoip!r, and all services of a network have the same edges: left out\n   cure: import it into a network of its own\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing in\n%s", want, said)
@@ -84,7 +85,7 @@ func TestImportOverwritesNothing(t *testing.T) {
 func TestImportRefusesWhatItCannotUse(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ args, want string }{
-		{"config", "has 2 zones, and a network has one"},
+		{"config", "has 2 zones, and one of them is the domain"},
 		{"config --zone example.org", `has no zone "example.org"`},
 		{"config --zone example.net", "bare says not where c is"},
 		{"config --zone example.com --place d=1,2", "that is not a datacenter of m"},

@@ -30,6 +30,8 @@ type networkFile struct {
 
 	now    atomic.Pointer[landfall.Map] // in force
 	stamps map[string]stamp             // of the files that were read last, whatever became of them
+
+	refused bool // the last reading
 }
 
 // stamp is what tells one version of a file from another; zero if there is no
@@ -113,7 +115,12 @@ func (f *networkFile) renew(apply func(*landfall.Map)) {
 	m, err := f.read()
 	if err != nil {
 		f.refuse(err)
+		f.refused = true
 		return
+	}
+	if f.refused {
+		f.log.Warn("network file is whole again")
+		f.refused = false
 	}
 	changes := landfall.Diff(f.now.Load(), m)
 	if len(changes) == 0 {

@@ -41,8 +41,11 @@ func (n *network) build() {
 	n.regions, n.nodes = map[string]landfall.RegionID{}, map[string]landfall.NodeID{}
 	n.m.Domain = n.zone.name
 	n.m.Network = label(strings.Split(n.zone.name, ".")[0])
-	names := n.allStatic()
-	if n.chosen = choose(names); n.chosen == nil {
+	names, own := n.allStatic()
+	if n.chosen = choose(names[:own]); n.chosen == nil {
+		n.chosen = choose(names)
+	}
+	if n.chosen == nil {
 		if len(n.faults) == 0 {
 			n.fault(place{n.zone.file, 1, 1}, "answer for a name with DYNA geoip!RESOURCE", "no zone has a name that is answered by place")
 		}
@@ -62,16 +65,17 @@ func (n *network) build() {
 }
 
 // allStatic takes the records of all zones that are the same for everybody,
-// and returns the others.
-func (n *network) allStatic() (names []steered) {
+// and returns the others, of which the first own are the domain's.
+func (n *network) allStatic() (names []steered, own int) {
 	s := &targets{c: n.conf, found: map[string]*target{}}
 	names = n.static(s, n.zone)
+	own = len(names)
 	for i, z := range n.others {
 		n.open(z)
 		names = append(names, n.static(s, z)...)
 		n.normal(i)
 	}
-	return names
+	return names, own
 }
 
 // open begins a zone beside the domain, which takes records from now on.
