@@ -14,6 +14,7 @@ import (
 
 	"landfall"
 	"landfall/geodns/tsig"
+	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
 )
@@ -210,4 +211,39 @@ func TestSlowReaderOfAZone(t *testing.T) {
 		}
 		stuck.Close()
 	})
+}
+
+// FuzzTransfer gives queries for transfers that strangers have bent: each is
+// sent a zone that can be read, or nothing.
+func FuzzTransfer(f *testing.F) {
+	s := newServer(f, func(m *landfall.Map) { m.Secondaries = open().Secondaries })
+	s.recopy(s.current.Load())
+	current := s.histories()[mustName(f, "landfall.test")].Serial()
+	for _, m := range []*dns.Msg{whole(), since(current), since(current - 1), whole().SetEdns0(512, true)} {
+		b, _ := m.Pack()
+		f.Add(b)
+	}
+	from := netip.MustParseAddrPort("10.1.0.1:53")
+	f.Fuzz(func(t *testing.T, req []byte) {
+		zone := s.transfer(req, from)
+		if zone == nil {
+			return
+		}
+		zone.send(func(msg []byte) error {
+			m := new(dns.Msg)
+			if err := m.Unpack(msg); err != nil || !m.Response || len(m.Answer) == 0 {
+				t.Fatalf("%x: %v, %v", req, m, err)
+			}
+			return nil
+		})
+	})
+}
+
+func mustName(t testing.TB, s string) zone.Name {
+	t.Helper()
+	n, err := zone.ParseName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

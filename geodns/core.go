@@ -106,13 +106,18 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	return out
 }
 
-// fail answers a query that we could not bear. The log hears of the first, the
-// second, the fourth, the eighth…: a query that harms us comes again.
+// fail answers a query that we could not bear.
 func (c *core) fail(req, buf []byte, cause any) []byte {
-	if n := c.s.count.panics.Add(1); n&(n-1) == 0 {
-		c.s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
-	}
+	c.s.faulty(cause)
 	r := newReply(buf, req, &query{}, dns.MinMsgSize, &extras{})
 	c.tally[countAnswers+dns.RcodeServerFailure]++
 	return r.finish(dns.RcodeServerFailure)
+}
+
+// faulty counts a fault of ours. The log hears of the first, the second, the
+// fourth, the eighth…: a query that harms us comes again.
+func (s *Server) faulty(cause any) {
+	if n := s.count.panics.Add(1); n&(n-1) == 0 {
+		s.log.Error("query: panic", "err", cause, "times", n, "stack", string(debug.Stack()))
+	}
 }

@@ -89,6 +89,7 @@ func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
 	}
 	defer conn.Close()
 	defer t.transfers.Wait()
+	defer s.survive()
 	var out []byte
 	for t.next() == nil {
 		s.conns.asked(held)
@@ -137,15 +138,13 @@ func (t *stream) more() bool {
 // transfer only begins.
 func (t *stream) answer(out []byte) (_ []byte, ok bool) {
 	if zone := t.s.transfer(t.req, t.held.client); zone != nil {
+		if err := t.write(out); err != nil { // others do not wait for a slot
+			return out, false
+		}
 		t.slots <- struct{}{}
 		t.running.Add(1)
-		t.transfers.Go(func() {
-			zone.send(t.emit)
-			t.conn.SetReadDeadline(time.Now().Add(t.s.conns.patience())) // to think about it
-			t.running.Add(-1)
-			<-t.slots
-		})
-		return out, true
+		t.transfers.Go(func() { t.send(zone) })
+		return out[:0], true
 	}
 	start := len(out)
 	out = slices.Grow(out, 2+dns.MinMsgSize)
@@ -154,6 +153,25 @@ func (t *stream) answer(out []byte) (_ []byte, ok bool) {
 		return out, false
 	}
 	return append(binary.BigEndian.AppendUint16(out, uint16(len(msg))), msg...), true
+}
+
+// send makes a transfer. Whoever got it may think about it before the next
+// query.
+func (t *stream) send(zone *copying) {
+	defer t.s.survive()
+	defer func() {
+		t.running.Add(-1)
+		<-t.slots
+	}()
+	zone.send(t.emit)
+	t.conn.SetReadDeadline(time.Now().Add(t.s.conns.rest(t.held)))
+}
+
+// survive keeps a fault of ours from being more than the end of a connection.
+func (s *Server) survive() {
+	if p := recover(); p != nil {
+		s.faulty(p)
+	}
 }
 
 // emit sends one message of a transfer.
