@@ -61,8 +61,10 @@ func newBook() *book {
 
 // begin takes everything out, and what comes is of a snapshot.
 func (b *book) begin(of *snapshot) {
+	if len(b.text) > 0 {
+		clear(b.lines)
+	}
 	b.of, b.text = of, b.text[:0]
-	clear(b.lines)
 }
 
 // open is what a query is found by, in a book of the snapshot.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"landfall/geodns/tap"
+	"landfall/geodns/tsig"
 
 	"github.com/miekg/dns"
 )
@@ -68,23 +69,9 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 		}
 	}()
 	session, rcode := c.session(req, c.q.parse(req))
-	limit := c.q.opt.limit()
-	if via != viaUDP {
-		limit = dns.MaxMsgSize - 1
-	}
 	c.identify(client.Addr(), via)
-	proofs := c.r.proofs[:0] // their room is used again
-	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
+	c.begin(req, buf, via, session)
 	r := &c.r
-	r.proofs = proofs
-	if session != nil {
-		r.limit -= session.Size()
-		if session.Error() == 0 {
-			r.signer = session.Key()
-		}
-	}
-	r.proven, r.via, r.since = c.a.proven, via, c.since
-	r.gain = c.gain(len(req), limit)
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(c.q.question) == 0:
@@ -104,6 +91,25 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 		out = session.Sign(out, c.now)
 	}
 	return out
+}
+
+// begin starts the reply to a query, with as much room as its asker may have.
+func (c *core) begin(req, buf []byte, via transport, session *tsig.Session) {
+	limit := c.q.opt.limit()
+	if via != viaUDP {
+		limit = dns.MaxMsgSize - 1
+	}
+	proofs := c.r.proofs[:0] // their room is used again
+	c.r = newReply(buf, req, &c.q, limit, &c.a.own)
+	r := &c.r
+	r.proofs, r.proven, r.via, r.since = proofs, c.a.proven, via, c.since
+	if session != nil {
+		r.limit -= session.Size()
+		if session.Error() == 0 {
+			r.signer = session.Key()
+		}
+	}
+	r.gain = c.gain(len(req), limit)
 }
 
 // fail answers a query that we could not bear.

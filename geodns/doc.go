@@ -3,7 +3,8 @@
 // one snapshot of the network map, of health and of the challenges of a
 // certificate authority.
 //
-//	listen.go  sockets: bytes in, bytes out; conns.go: who may keep one open
+//	listen.go  sockets: bytes in, bytes out, by geodns/packet; conns.go: who may keep one open
+//	core.go    what one thread answers with; book.go: what it has answered before
 //	query.go   bytes -> query (RFC 1035, RFC 6891); edns.go: its options (RFC 7871, RFC 7873)
 //	guard.go   query -> whether its address is true, and how much it may hear
 //	answer.go  query -> records, by geodns/zone and geodns/steer
