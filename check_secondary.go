@@ -3,6 +3,7 @@ package landfall
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // MaxSecondaries bounds those that are told of every change.
@@ -27,14 +28,25 @@ func (c *checker) secondaries() {
 				c.fault(fmt.Sprintf("%s.from[%d]", path, j), fmt.Sprintf("write %v", p.Masked()), "prefix %v has bits beyond its length", p)
 			}
 		}
-		if why := badDomain(s.Key); s.Key != "" && why != "" {
-			c.fault(path+".key", `keys have domain names, such as key = "transfer.example.com"`, "key %q %s", s.Key, why)
+		if s.Key != "" && !isKeyName(s.Key) {
+			c.fault(path+".key", `keys have domain names in lower case, such as key = "transfer.example.com"`, "key %q is not the name of one", s.Key)
 		}
 		c.secondaryZone(path, s)
 	}
 	if n := len(c.m.Secondaries); n > MaxSecondaries {
 		c.fault("secondary", "have secondaries ask secondaries", "%d secondaries are more than %d", n, MaxSecondaries)
 	}
+}
+
+// isKeyName reports whether s can be the name of a key: a domain name, which
+// need be nobody's, without a final dot.
+func isKeyName(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return len(s) <= 253
 }
 
 func (c *checker) secondaryZone(path string, s Secondary) {
