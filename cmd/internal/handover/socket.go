@@ -35,11 +35,22 @@ func Hold(name string, conn syscall.Conn) (Socket, error) {
 // held makes a Socket of a descriptor of ours. What is shared with another
 // process stays as it is: in particular it does not begin to block.
 func held(name string, fd int) (Socket, error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
+	// Package os has Go's poller watch what does not block. Nobody waits for
+	// datagrams in that way (geodns/packet), nor does anybody mind who reads
+	// them as one who does not wait.
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	unwatched := err == nil && kind == unix.SOCK_DGRAM
+	if err := unix.SetNonblock(fd, !unwatched); err != nil {
 		unix.Close(fd)
 		return Socket{}, fmt.Errorf("hold %s: %w", name, err)
 	}
-	return Socket{name, os.NewFile(uintptr(fd), name)}, nil
+	s := Socket{name, os.NewFile(uintptr(fd), name)}
+	if unwatched {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return Socket{}, errors.Join(fmt.Errorf("hold %s: %w", name, err), s.File.Close())
+		}
+	}
+	return s, nil
 }
 
 // Sockets are those that a process holds.
