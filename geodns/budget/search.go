@@ -46,8 +46,8 @@ func (t *tree) search(limit float64) float64 {
 // solve makes the cut of a price.
 func (t *tree) solve(price float64) point {
 	for i := range t.size {
+		prefix.Rest(i, prefix.ManySteps)
 		if t.isLeaf(i) {
-			t.take(i)
 			continue
 		}
 		l, r := t.children(i)
@@ -165,13 +165,14 @@ func (t *tree) recount() {
 
 // cut lists the prefixes of the cut in order.
 func (t *tree) cut() []prefix.Leaf {
-	var out []prefix.Leaf
+	at := int(t.point().count)
+	out := make([]prefix.Leaf, at)
 	for i := len(t.size) - 1; i >= 0; i-- {
 		if t.whole[i] {
-			out = append(out, prefix.Leaf{Prefix: t.prefix(i), Label: t.label[i]})
+			at--
+			out[at] = prefix.Leaf{Prefix: t.prefix(i), Label: t.label[i]}
 			i -= int(t.size[i]) - 1
 		}
 	}
-	slices.Reverse(out)
 	return out
 }

@@ -11,7 +11,8 @@ import (
 // i-1, the left one i-1-size[i-1]). Columns, for the search walks them many
 // times. It has a root for each family; where a family has gaps a root for
 // each widest prefix without one, so that no prefix of a map reaches into a
-// gap.
+// gap. A node that every cut takes whole, for one label is best for all below,
+// is a leaf of it: what was below is not kept.
 type tree struct {
 	leaves []prefix.Leaf
 
@@ -66,6 +67,7 @@ func grow(leaves []prefix.Leaf, weights []float64, wishes []wish) *tree {
 		label: make([]uint32, 0, n), error: make([]float64, 0, n),
 	}}
 	for i, l := range leaves {
+		prefix.Rest(i, prefix.FewSteps)
 		g.leaf(branch{l.Prefix, int32(i), int64(l.Label), weights[i]})
 		for g.join() {
 		}
@@ -73,6 +75,9 @@ func grow(leaves []prefix.Leaf, weights []float64, wishes []wish) *tree {
 	t := g.tree
 	n = len(t.size)
 	t.whole, t.count, t.errors = make([]bool, n), make([]int32, n), make([]float64, n)
+	for i := range t.size {
+		t.take(i)
+	}
 	return &t
 }
 
@@ -100,13 +105,20 @@ func (g *grower) join() bool {
 	if l.class == r.class && l.class != mixed {
 		b.class = l.class
 		g.forget()
+		g.bids.pop()
 		g.leaf(b)
 		return true
 	}
 	g.bids.join()
 	label, err := g.bids.best()
-	last := len(g.size) - 1
-	g.add(b, 1+g.size[last]+g.size[last-int(g.size[last])], label, err)
+	size := int32(1)
+	if err == 0 {
+		g.forget()
+	} else {
+		left, right := g.children(len(g.size))
+		size += g.size[left] + g.size[right]
+	}
+	g.add(b, size, label, err)
 	return true
 }
 
@@ -124,8 +136,6 @@ func (g *grower) add(b branch, size int32, label uint32, err float64) {
 func (g *grower) forget() {
 	n := len(g.size) - 2
 	g.first, g.bits, g.size, g.label, g.error = g.first[:n], g.bits[:n], g.size[:n], g.label[:n], g.error[:n]
-	g.bids.pop()
-	g.bids.pop()
 }
 
 // parent is the prefix whose halves are a and b.
@@ -161,9 +171,9 @@ func (b *bids) push(w wish, weight float64) {
 	}
 }
 
-// pop takes the topmost list away.
+// pop takes the two topmost lists away.
 func (b *bids) pop() {
-	n := len(b.starts) - 1
+	n := len(b.starts) - 2
 	b.entries, b.starts = b.entries[:b.starts[n]], b.starts[:n]
 }
 

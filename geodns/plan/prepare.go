@@ -199,6 +199,10 @@ func (p *Prepared) verdictTable() *prefix.Table {
 // needed: to move some of a class, and to spend a budget.
 func (p *Prepared) weigh() {
 	keep := p.limited || p.in.Map.Steering.Budget > 0
+	if keep {
+		v4, v6 := p.units.Len()
+		p.pieces = make([]piece, 0, v4+v6)
+	}
 	for at, i := range p.units.All() {
 		w := p.weigher.weight(at)
 		p.classes[i].weight += w

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -57,7 +58,11 @@ type reduction struct {
 	listed  map[string]uint32
 	classes []budget.Class
 	index   map[[2]uint32]uint32 // by list and pick
+	last    []told               // by class: what was found when it was last asked about
 }
+
+// told is a pick, and the class of the budget for those whose best it is.
+type told struct{ best, class uint32 }
 
 // shape is picks of the same regions: if one would do by distance, so would all.
 type shape struct {
@@ -75,6 +80,7 @@ type suit struct {
 
 func (w *work) reduction() *reduction {
 	r := &reduction{work: w, suited: map[suit]uint32{}, lists: [][]uint32{nil}, listed: map[string]uint32{"": 0}, index: map[[2]uint32]uint32{}}
+	r.last = slices.Repeat([]told{{best: math.MaxUint32}}, len(w.classes))
 	known := map[landfall.RegionID]int{}
 	for e := range w.load {
 		id := w.ranker.Edge(e).Region
@@ -114,8 +120,16 @@ func (r *reduction) shape() {
 	}
 }
 
-// class is what clients of a class may be told whose best is a pick.
+// class is what clients of a class may be told whose best is a pick. Most of a
+// class have the same best.
 func (r *reduction) class(class, best uint32) uint32 {
+	if r.last[class].best != best {
+		r.last[class] = told{best, r.find(class, best)}
+	}
+	return r.last[class].class
+}
+
+func (r *reduction) find(class, best uint32) uint32 {
 	key := [2]uint32{r.also(&r.work.classes[class], best), best}
 	i, ok := r.index[key]
 	if !ok {

@@ -41,7 +41,7 @@ func newHalf[K key[K]](runs runsOf[K]) half[K] {
 	h.cells = make([]uint16, 0, 3*len(runs))
 	i := uint32(0)
 	for b := range h.root {
-		rest(b, manySteps)
+		Rest(b, ManySteps)
 		i = h.fill(runs, uint64(b), i)
 	}
 	h.root = append(h.root, bucket{run: i})
@@ -144,7 +144,7 @@ func (h *half[K]) leaves(skip func(K) bool, yield func(netip.Prefix, uint32) boo
 		runs = make(runsOf[K], 2)
 	}
 	for i, r := range runs[:len(runs)-1] {
-		rest(i, fewSteps)
+		Rest(i, FewSteps)
 		if skip(r.start) {
 			continue
 		}

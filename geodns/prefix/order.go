@@ -13,7 +13,7 @@ func Ordered(leaves iter.Seq2[netip.Prefix, uint32]) *Table {
 	var v6 line[six]
 	i := 0
 	for p, label := range leaves {
-		rest(i, fewSteps)
+		Rest(i, FewSteps)
 		i++
 		p = p.Masked()
 		switch {

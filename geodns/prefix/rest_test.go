@@ -26,10 +26,10 @@ func TestOthersGetTheirTurn(t *testing.T) {
 		"walk": {func() {
 			for range table.All() {
 			}
-		}, len16 / fewSteps},
-		"relabel": {func() { table.Relabel(func(l uint32) uint32 { return l }) }, 2 * len16 / manySteps},
-		"cross":   {func() { Cross(table, table, func(x, _ uint32) uint32 { return x }) }, 2 * len16 / manySteps},
-		"order":   {func() { Ordered(table.All()) }, 2*len16/fewSteps + len16/manySteps},
+		}, len16 / FewSteps},
+		"relabel": {func() { table.Relabel(func(l uint32) uint32 { return l }) }, 2 * len16 / ManySteps},
+		"cross":   {func() { Cross(table, table, func(x, _ uint32) uint32 { return x }) }, 2 * len16 / ManySteps},
+		"order":   {func() { Ordered(table.All()) }, 2*len16/FewSteps + len16/ManySteps},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Half will do: the collector takes turns, too.

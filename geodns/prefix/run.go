@@ -71,7 +71,7 @@ func sweep[K key[K]](blocks []block[K]) runsOf[K] {
 		out.add(after, top().label)
 	}
 	for i, b := range blocks {
-		rest(i, manySteps)
+		Rest(i, ManySteps)
 		for top().after != none && !b.first.less(top().after) {
 			leave()
 		}
@@ -88,7 +88,7 @@ func sweep[K key[K]](blocks []block[K]) runsOf[K] {
 func relabel[K key[K]](runs runsOf[K], f func(uint32) uint32) runsOf[K] {
 	out := make(runsOf[K], 0, len(runs)+1)
 	for i, r := range runs {
-		rest(i, manySteps)
+		Rest(i, ManySteps)
 		out.add(r.start, f(r.label))
 	}
 	return out
@@ -98,7 +98,7 @@ func relabel[K key[K]](runs runsOf[K], f func(uint32) uint32) runsOf[K] {
 func cross[K key[K]](a, b runsOf[K], f func(x, y uint32) uint32) runsOf[K] {
 	out := make(runsOf[K], 0, len(a)+len(b))
 	for i := 0; ; i++ {
-		rest(i, manySteps)
+		Rest(i, ManySteps)
 		at := a[0].start
 		if at.less(b[0].start) {
 			at = b[0].start
