@@ -40,6 +40,7 @@ func Commands() []Command {
 		certsRenewCommand(),
 		checkCommand(),
 		dnsServeCommand(),
+		dnsReplaceCommand(),
 		dnsExplainCommand(),
 		dnsPreviewCommand(),
 		dnsMapCommand(),

@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"landfall"
+	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
+	"landfall/geodns/tap"
 )
 
 func dnsServeCommand() Command {
@@ -28,7 +28,8 @@ nearest edges that are up, by the addresses that the file gives to its nodes.
 Edges are probed as [health] of the file says, or by a connection to the port
 that they end TLS on; --probe says otherwise. The network file, the files of its
 zones and databases are read again when they change: one with faults changes
-nothing, and the log says where they are. --state keeps what is known of edges and clients over a restart.`,
+nothing, and the log says where they are. --state keeps what is known of edges and clients over a restart, and is
+where "landfall status" and "landfall dns replace" find the process.`,
 		Flags: func(f *Flags) {
 			f.String(&s.network, "network", "network.toml", "`FILE` that describes the network")
 			f.Name(&s.geo, "geo", "`FILE` with a geographic database in MaxMind's format")
@@ -41,6 +42,13 @@ nothing, and the log says where they are. --state keeps what is known of edges a
 			f.Name(&s.cert, "cert", "`FILE` with the certificate for both, in PEM, with those that lead to its authority; it is read again when it changes")
 			f.Name(&s.key, "key", "`FILE` with its private key")
 			f.Name(&s.tsig, "tsig", "`FILE` with the keys of secondaries, as tsig-keygen writes it")
+			f.Name(&s.admin, "admin", "`ADDR` to show metrics, status and health on, by HTTP, such as 127.0.0.1:9153; default: nowhere")
+			f.Name(&s.queryLog, "query-log", "`FILE` to add a line of JSON to for each query; - is the standard output")
+			f.Name(&s.dnstap, "dnstap", "`SOCKET` to tell each query to by dnstap: the name of a unix socket, or HOST:PORT")
+			f.Int(&s.sample, "sample", 1, "tell both of one in `N` queries")
+			f.Bool(&s.whole, "whole-addresses", "tell both whole addresses of clients, and not only their networks")
+			f.Name(&s.cookies, "cookie-secrets", "`FILE` with secrets of cookies, for servers that answer at one address; it is read again when it changes")
+			f.Bool(&s.replace, "replace", "take the place of the process that serves by the same --state, if there is one")
 			f.String(&s.demand, "demand", "", "`N` requests a second that all clients make, for ceilings; default: unknown")
 			f.Bool(&verbose, "verbose", "log more")
 		},
@@ -60,61 +68,133 @@ type dnsServing struct {
 
 	tls, https, cert, key, tsig string
 
+	admin, queryLog, dnstap, cookies string
+	sample                           int
+	whole, replace                   bool
+
 	log *slog.Logger
 }
 
 func serveDNS(ctx context.Context, env *Env, s dnsServing) (err error) {
-	file := &networkFile{env: env, name: s.network, prepare: s.prepare, log: s.log}
+	p := &place{dnsServing: s, env: env, started: time.Now()}
+	if p.dir, err = s.stateDir(env); err != nil {
+		return err
+	}
+	err = p.enter(ctx)
+	defer func() { err = errors.Join(err, p.leave()) }()
+	for again := true; again && err == nil; {
+		again, err = p.serve(ctx)
+	}
+	if err != nil && p.legacy != nil {
+		p.legacy.Fail(inFull(err))
+	}
+	return err
+}
+
+// inFull is an error with all faults of a file that it tells of.
+func inFull(err error) error {
+	if bad, ok := errors.AsType[*config.Error](err); ok {
+		return fmt.Errorf("%w\n%s", err, strings.TrimSpace(bad.Explain()))
+	}
+	return err
+}
+
+// serve answers until ctx ends or a successor does. Where that is gone at the
+// last moment, it is to be called again.
+func (p *place) serve(ctx context.Context) (again bool, err error) {
+	file := &networkFile{env: p.env, name: p.network, prepare: p.prepare, log: p.log}
 	m, err := file.open()
 	if err != nil {
-		return err
+		return false, err
 	}
-	demand, err := parseDemand(s.demand)
+	cfg, err := p.config(file)
 	if err != nil {
-		return err
+		return false, err
 	}
-	atlas, err := node.OpenAtlas(node.AtlasConfig{Sources: sources(env, s.geo, s.asn), Log: s.log})
+	if cfg.Keep != nil {
+		defer func() { err = errors.Join(err, cfg.Keep.Close()) }()
+	}
+	socks, err := p.open(ctx, p.held)
 	if err != nil {
-		return err
+		return false, err
 	}
-	keep, err := s.keep(env)
+	cfg.UDP, cfg.TCP, cfg.TLS, cfg.HTTPS = socks.udp, socks.tcp, socks.tls, socks.https
+	d, err := node.NewDNS(cfg)
+	if err == nil {
+		err = p.hold(socks)
+	}
 	if err != nil {
-		return err
-	}
-	if keep != nil {
-		defer func() { err = errors.Join(err, keep.Close()) }()
-	}
-	cert, secrets, err := s.private(env)
-	if err != nil {
-		return err
-	}
-	socks, err := s.sockets(ctx)
-	if err != nil {
-		return err
-	}
-	d, err := node.NewDNS(node.DNSConfig{
-		UDP: socks.udp, TCP: socks.tcp, TLS: socks.tls, HTTPS: socks.https, Certificate: cert, Secrets: secrets, Version: "landfall " + version(),
-		Atlas: atlas, Keep: keep, Probe: s.prober(file), Demand: demand, Log: s.log,
-	})
-	if err != nil {
-		return errors.Join(err, socks.close())
+		return false, errors.Join(err, socks.close())
 	}
 	d.SetMap(m)
+	p.tell(socks, m)
+	return p.run(ctx, d, file, socks)
+}
+
+// run runs a name server and what belongs to it.
+func (p *place) run(ctx context.Context, d *node.DNS, file *networkFile, socks *dnsSockets) (again bool, err error) {
+	desk := p.newDesk(d, file.now.Load)
+	asking, close := context.WithCancel(ctx)
+	answering, cease := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { file.follow(answering, d.SetMap) })
+	var refused error
+	beside.Go(func() {
+		if refused = desk.run(asking, socks, cease); refused != nil {
+			cease()
+		}
+	})
+	err = d.RunAlone(answering)
+	cease()
+	again = desk.release(ctx)
+	close()
+	beside.Wait()
+	return again, errors.Join(err, refused)
+}
+
+// tell prints what is answered, and where.
+func (p *place) tell(socks *dnsSockets, m *landfall.Map) {
 	for _, c := range socks.udp {
-		fmt.Fprintf(env.Stdout, "answering for %s on %v\n", strings.Join(zonesOf(m), ", "), c.LocalAddr())
+		fmt.Fprintf(p.env.Stdout, "answering for %s on %v\n", strings.Join(zonesOf(m), ", "), c.LocalAddr())
 	}
 	for _, l := range socks.tls {
-		fmt.Fprintf(env.Stdout, "answering by TLS on %v\n", l.Addr())
+		fmt.Fprintf(p.env.Stdout, "answering by TLS on %v\n", l.Addr())
 	}
 	for _, l := range socks.https {
-		fmt.Fprintf(env.Stdout, "answering by HTTPS on https://%v/dns-query\n", l.Addr())
+		fmt.Fprintf(p.env.Stdout, "answering by HTTPS on https://%v/dns-query\n", l.Addr())
 	}
-	ctx, stop := context.WithCancel(ctx)
-	var following sync.WaitGroup
-	defer following.Wait()
-	defer stop()
-	following.Go(func() { file.follow(ctx, d.SetMap) })
-	return d.RunAlone(ctx)
+	for _, l := range socks.admin {
+		fmt.Fprintf(p.env.Stdout, "metrics on http://%v/metrics\n", l.Addr())
+	}
+}
+
+// config is what the flags say, but for the sockets.
+func (p *place) config(file *networkFile) (cfg node.DNSConfig, err error) {
+	cfg = node.DNSConfig{
+		Version: "landfall " + version(), Probe: p.prober(file), Log: p.log, Cookies: node.CookieRoot(p.root),
+		Tap: tap.Config{Sample: p.sample, Socket: p.dnstap, Whole: p.whole, Stdout: p.env.Stdout},
+	}
+	if cfg.Tap.File = p.queryLog; p.queryLog != "" && p.queryLog != "-" {
+		cfg.Tap.File = p.env.Path(p.queryLog)
+	}
+	if p.cookies != "" {
+		if cfg.Cookies, err = node.CookieFile(p.env.Path(p.cookies)); err != nil {
+			return cfg, err
+		}
+	}
+	if cfg.Demand, err = parseDemand(p.demand); err != nil {
+		return cfg, err
+	}
+	if cfg.Certificate, cfg.Secrets, err = p.private(p.env); err != nil {
+		return cfg, err
+	}
+	if cfg.Atlas, err = node.OpenAtlas(node.AtlasConfig{Sources: sources(p.env, p.geo, p.asn), Log: p.log}); err != nil {
+		return cfg, err
+	}
+	if p.dir != "" {
+		cfg.Keep, err = os.OpenRoot(p.dir)
+	}
+	return cfg, err
 }
 
 // zonesOf are the names of a map's zones, the domain first.
@@ -152,94 +232,4 @@ func (s dnsServing) prepare(m *landfall.Map) error {
 		return Usagef("%s wants edges probed through the mesh, and a name server alone is in none: say --probe https, http or tcp", title(s.network))
 	}
 	return nil
-}
-
-// keep opens the state directory; nil if there is none.
-func (s dnsServing) keep(env *Env) (*os.Root, error) {
-	if s.state == "" {
-		return nil, nil
-	}
-	dir := env.Path(s.state)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("--state: %w", err)
-	}
-	return os.OpenRoot(dir)
-}
-
-// dnsSockets are UDP and TCP on the same addresses and port.
-type dnsSockets struct {
-	udp []*net.UDPConn
-	tcp []net.Listener
-
-	tls, https []net.Listener
-}
-
-func (s *dnsSockets) close() error {
-	var errs []error
-	for _, c := range s.udp {
-		errs = append(errs, c.Close())
-	}
-	for _, l := range slices.Concat(s.tcp, s.tls, s.https) {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// listenDNS opens the sockets of an address. One that stands for all of them
-// becomes each address of this machine: an answer has to leave by the address
-// that it was asked at.
-func listenDNS(ctx context.Context, listen string) (*dnsSockets, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, Usagef("--listen %s: want ADDR:PORT", listen)
-	}
-	hosts := []string{host}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		if port == "0" {
-			return nil, Usagef("--listen %s: port 0 would be another one at each address: name an address or a port", listen)
-		}
-		if hosts, err = ownAddresses(ip); err != nil {
-			return nil, fmt.Errorf("--listen %s: %w", listen, err)
-		}
-	}
-	s := &dnsSockets{}
-	for _, h := range hosts {
-		if err := s.add(ctx, net.JoinHostPort(h, port)); err != nil {
-			return nil, errors.Join(fmt.Errorf("--listen %s: %w", listen, err), s.close())
-		}
-	}
-	return s, nil
-}
-
-func (s *dnsSockets) add(ctx context.Context, addr string) error {
-	c, err := new(net.ListenConfig).ListenPacket(ctx, "udp", addr)
-	if err != nil {
-		return err
-	}
-	s.udp = append(s.udp, c.(*net.UDPConn))
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.LocalAddr().String())
-	if err == nil {
-		s.tcp = append(s.tcp, l)
-	}
-	return err
-}
-
-// ownAddresses are those of this machine, now, that others or it itself can
-// ask: of the family of the wildcard, or of both where that is invalid.
-func ownAddresses(wildcard netip.Addr) ([]string, error) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, a := range addrs {
-		p, err := netip.ParsePrefix(a.String())
-		if err != nil || p.Addr().IsLinkLocalUnicast() {
-			continue
-		}
-		if !wildcard.IsValid() || wildcard.Is4() == p.Addr().Is4() {
-			out = append(out, p.Addr().String())
-		}
-	}
-	return out, nil
 }

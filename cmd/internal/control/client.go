@@ -59,6 +59,14 @@ func (c *Client) Certificates(ctx context.Context) (list []admin.Certificate, er
 	return list, c.Get(ctx, "/certificates", &list)
 }
 
+// Replace starts a process anew, as it was started, and returns when that has
+// taken the place of the one that was asked.
+func (c *Client) Replace(ctx context.Context) (pid int, err error) {
+	var r Replaced
+	err = c.Post(ctx, "/replace", struct{}{}, &r)
+	return r.PID, err
+}
+
 // Renew orders certificates anew, with fresh keys, and returns when the edges
 // can have them.
 func (c *Client) Renew(ctx context.Context, r Renewal) (a Renewed, err error) {

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,12 @@ func (o *Old) Start(ctx context.Context, program string, args, environ []string)
 	defer enough.Stop()
 	select {
 	case err = <-fate:
-	case err = <-exited:
-		err = o.last(pid, fate, err)
+	case exit := <-exited:
+		err = o.last(pid, fate, cmp.Or(exit, errEnded), "; its log says why")
 	case <-enough.C:
-		err = errors.New("it does not get ready")
+		err = o.last(pid, fate, errLate, "")
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = o.last(pid, fate, context.Cause(ctx), "")
 	}
 	if err != nil {
 		_ = cmd.Process.Kill() // it may have ended
@@ -59,21 +60,23 @@ func (o *Old) launch(cmd *exec.Cmd, fate chan error) (pid int, err error) {
 	return cmd.Process.Pid, nil
 }
 
-// last is why a process has ended: what it said itself, if it came to that.
-func (o *Old) last(pid int, fate <-chan error, exit error) error {
+// Why a successor has not taken over.
+var (
+	errEnded = errors.New("it ended by itself")
+	errLate  = errors.New("it does not get ready")
+)
+
+// last is what became of a process of which nobody waits to hear any more: its
+// fate, if that is known by now.
+func (o *Old) last(pid int, fate <-chan error, why error, more string) error {
 	o.mu.Lock()
-	_, silent := o.fates[pid]
+	_, unknown := o.fates[pid]
 	delete(o.fates, pid)
 	o.mu.Unlock()
-	if !silent {
-		if err := <-fate; err != nil {
-			return err
-		}
+	if unknown {
+		return fmt.Errorf("%w%s", why, more)
 	}
-	if exit == nil {
-		exit = errors.New("it ended by itself")
-	}
-	return fmt.Errorf("%w; its log says why", exit)
+	return <-fate
 }
 
 // Program is the file of the program that args[0] names: what is there now, be

@@ -276,7 +276,8 @@ func (d *DNS) RunAlone(ctx context.Context) error {
 	return d.Run(ctx)
 }
 
-func (d *DNS) register(a *admin.Server) {
+// Register adds all figures to the metrics.
+func (d *DNS) Register(a *admin.Server) {
 	a.Register("geodns", func() any { return d.server.Stats() })
 	a.Register("transfer", func() any { return d.server.TransferStats() })
 	d.learn.register(a)

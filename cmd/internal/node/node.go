@@ -138,7 +138,7 @@ func (n *Node) build() (err error) {
 		}); err != nil {
 			return err
 		}
-		n.dns.register(n.admin)
+		n.dns.Register(n.admin)
 	}
 	if h := n.cfg.Home; h != nil {
 		if err := h.bind(n.caller); err != nil {

@@ -19,6 +19,10 @@ func Status(status string) error { return notify(statusLine(status)) }
 // Stopping tells the manager that the service has begun to stop.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }
 
+// MainPID tells the manager that another process, which this one has started,
+// is the service from now on.
+func MainPID(pid int) error { return notify(fmt.Sprintf("MAINPID=%d", pid)) }
+
 // notify sends one datagram; without $NOTIFY_SOCKET it does nothing.
 func notify(assignments ...string) error {
 	if _, err := daemon.SdNotify(false, strings.Join(assignments, "\n")); err != nil {

@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/control"
+	"landfall/cmd/internal/handover"
+	"landfall/cmd/internal/node"
+	"landfall/cmd/internal/systemd"
+)
+
+// place is where a name server alone serves: its state directory and sockets,
+// which a successor takes over.
+type place struct {
+	dnsServing
+	env *Env
+	dir string // the state directory; "" if there is none
+
+	lock   *os.File         // on the directory; nil without one, or not yet
+	held   handover.Sockets // what was answered on, and will be again
+	legacy *handover.Legacy // of who serves still; nil: nobody does
+	root   []byte           // that cookies are derived from
+
+	started time.Time // of the process
+}
+
+// known is what a successor is told.
+type known struct {
+	Cookies []byte `json:"cookies"`
+}
+
+// lockSocket is what the lock on the state directory goes by: it passes from
+// hand to hand, and is never open in between.
+const lockSocket = "lock"
+
+// enter makes the place this process's, or that of whom it is to replace.
+func (p *place) enter(ctx context.Context) (err error) {
+	p.root = node.NewCookieRoot()
+	if p.dir == "" {
+		return nil
+	}
+	if p.replace {
+		p.legacy, err = handover.Take(ctx, p.dir)
+		if err == nil {
+			return p.inherit()
+		}
+		if !errors.Is(err, handover.ErrNobody) {
+			return err
+		}
+	}
+	p.lock, err = node.Lock(p.dir)
+	return err
+}
+
+// inherit takes up what the process before had.
+func (p *place) inherit() error {
+	var k known
+	if err := p.legacy.Learn(&k); err != nil {
+		return err
+	}
+	if len(k.Cookies) > 0 {
+		p.root = k.Cookies
+	}
+	for _, s := range p.legacy.Sockets {
+		if s.Name == lockSocket {
+			p.lock = s.File
+		} else {
+			p.held = append(p.held, s)
+		}
+	}
+	if p.lock == nil {
+		return errors.New("the process that serves has no state directory to give")
+	}
+	return nil
+}
+
+func (p *place) leave() error {
+	err := p.held.Close()
+	if p.lock != nil {
+		err = errors.Join(err, p.lock.Close())
+	}
+	return err
+}
+
+// hold keeps open what is answered on from now on, and nothing else.
+func (p *place) hold(socks *dnsSockets) error {
+	held, err := socks.hold()
+	if err != nil {
+		return err
+	}
+	before := p.held
+	p.held = held
+	return before.Close()
+}
+
+// give is what a successor gets.
+func (p *place) give() (handover.Parcel, error) {
+	know, err := json.Marshal(known{Cookies: p.root})
+	sockets := append(handover.Sockets{{Name: lockSocket, File: p.lock}}, p.held...)
+	return handover.Parcel{Sockets: sockets, Know: know}, err
+}
+
+// dnsDesk is where operators ask while a name server answers, and where successors
+// come.
+type dnsDesk struct {
+	*place
+	d     *node.DNS
+	m     func() *landfall.Map
+	admin *admin.Server
+	old   *handover.Old                 // nil without a state directory
+	heir  atomic.Pointer[handover.Heir] // nil: nobody is ready
+}
+
+func (p *place) newDesk(d *node.DNS, m func() *landfall.Map) *dnsDesk {
+	k := &dnsDesk{place: p, d: d, m: m}
+	k.admin = admin.New(admin.Config{
+		Status: k.status, Overview: func(context.Context) admin.Overview { return k.overview() },
+		Control: control.Replacing(k.start, p.log), Log: p.log,
+	})
+	d.Register(k.admin)
+	return k
+}
+
+// run serves operators until ctx ends, and calls stop when a successor is ready.
+func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) (err error) {
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	for _, l := range socks.admin {
+		serving.Go(func() { serveAdmin(ctx, l, k.admin.Public()) })
+	}
+	select {
+	case <-k.d.Serving():
+	case <-ctx.Done():
+		return nil
+	}
+	if k.legacy != nil {
+		if err := k.legacy.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	if k.dir != "" {
+		if k.old, err = handover.Open(handover.Config{Dir: k.dir, Give: k.give, Log: k.log}); err != nil {
+			return err
+		}
+		defer k.old.Close()
+		serving.Go(func() {
+			if err := admin.Serve(ctx, k.dir, k.admin.Local()); err != nil {
+				k.log.Error("operators cannot ask", "err", err)
+			}
+		})
+	}
+	if k.legacy != nil {
+		k.legacy.Thank()
+		k.legacy = nil
+	}
+	if err := systemd.Ready("answering for " + strings.Join(zonesOf(k.m()), ", ")); err != nil {
+		k.log.Warn("service manager not told", "err", err)
+	}
+	if k.old == nil {
+		return nil
+	}
+	heir, err := k.old.Await(ctx)
+	if err != nil {
+		return nil // ctx has ended
+	}
+	k.heir.Store(heir)
+	stop()
+	<-ctx.Done()
+	return nil
+}
+
+// serveAdmin answers who asks for metrics, until ctx ends.
+func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadTimeout: adminTimeout, WriteTimeout: adminTimeout, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(done); srv.Close() })
+	_ = srv.Serve(l)
+	if !stop() {
+		<-done
+	}
+}
+
+const adminTimeout = 10 * time.Second
+
+// release lets the successor alone go on, if there is one. Again reports that
+// it is gone, so that this process has to answer.
+func (k *dnsDesk) release(ctx context.Context) (again bool) {
+	heir := k.heir.Load()
+	if heir == nil {
+		return false
+	}
+	if err := heir.Release(context.WithoutCancel(ctx)); err != nil {
+		k.log.Error("answering again", "err", err)
+		return ctx.Err() == nil
+	}
+	k.log.Info("replaced", "pid", heir.PID)
+	if err := systemd.MainPID(heir.PID); err != nil {
+		k.log.Warn("service manager not told", "err", err)
+	}
+	return false
+}
+
+// start starts a successor, as this process was started.
+func (k *dnsDesk) start(ctx context.Context) (pid int, err error) {
+	program, err := handover.Program(os.Args)
+	if err != nil {
+		return 0, err
+	}
+	return k.old.Start(ctx, program, os.Args[1:], handover.Environ(os.Environ()))
+}
+
+// alone is what a name server alone is called.
+const alone = landfall.NodeID("dns")
+
+func (k *dnsDesk) status() admin.Status {
+	m := k.m()
+	return admin.Status{
+		Node: alone, Region: "-", Roles: []landfall.Role{landfall.RoleDNS}, State: landfall.Active, Network: m.Network,
+		Version: version(), Serial: m.Serial, Started: k.started, Clock: time.Now(), DNS: k.d.Status(),
+	}
+}
+
+func (k *dnsDesk) overview() admin.Overview {
+	m := k.m()
+	home, _ := m.Home()
+	return admin.Overview{Network: m.Network, Domain: m.Domain, Serial: m.Serial, Home: home.ID, Nodes: []admin.Status{k.status()}}
+}
+
+func (s dnsServing) stateDir(env *Env) (string, error) {
+	switch {
+	case s.state != "":
+		return env.Path(s.state), nil
+	case s.replace:
+		return "", Usagef("%s needs --state: that is where both processes find each other", handover.Flag)
+	}
+	return "", nil
+}
