@@ -15,6 +15,8 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 4500, Geo: `/srv/"geo".mmdb`},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, ASN: "asn.mmdb", Fetch: Fetch{Provider: "dbip", MaxMove: 0.125}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Fetch: Fetch{Provider: "maxmind", Account: "1", KeyFile: "/k"}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{Certificate: "/c", Key: "/k", TSIG: "/t"}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{TSIG: "/t"}},
 	} {
 		got, problems := ParseLocal("node.toml", []byte(want.String()))
 		if len(problems) > 0 || got != want {
@@ -24,7 +26,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 }
 
 func TestLocalFaults(t *testing.T) {
-	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n"))
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n[dns]\nkey = \"/k\"\n"))
 	var all strings.Builder
 	for _, p := range problems {
 		all.WriteString(p.Error() + "\n")
@@ -36,6 +38,7 @@ func TestLocalFaults(t *testing.T) {
 		`node.toml:4:1: unknown key "role"`,
 		"node.toml:5:7: geo and [fetch] both say where places come from",
 		"node.toml:6:1: fetch: there is no licence_key_file",
+		"node.toml:9:1: dns: certificate and key belong together",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)

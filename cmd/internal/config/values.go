@@ -211,6 +211,7 @@ func address(to *netip.Addr) reader {
 // not the usual one.
 func server(to *netip.AddrPort) reader {
 	return func(d *decoder, s spot, v *value) {
+		*to = netip.AddrPortFrom(netip.IPv6Loopback(), portDNS) // some server is meant
 		if v.kind != text {
 			d.mistyped(s, v, "an address in quotes", `write an address such as "192.0.2.7"`)
 			return
