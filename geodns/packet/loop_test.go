@@ -288,9 +288,26 @@ func TestLoopWithoutSocketIsRefused(t *testing.T) {
 	}
 }
 
+// Nobody comes to share an address by accident.
 func TestAddressInUseIsReported(t *testing.T) {
-	at := listen(t, "127.0.0.1:0").LocalAddr().(*net.UDPAddr).AddrPort()
-	if conns, err := Listen(t.Context(), at, 2); err == nil {
-		t.Errorf("listens twice: %v", conns)
+	for _, n := range []int{1, 3} {
+		conns, err := Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := conns[0].LocalAddr().(*net.UDPAddr).AddrPort()
+		for _, more := range []int{1, 2} {
+			if again, err := Listen(t.Context(), at, more); err == nil {
+				t.Errorf("%d sockets beside %d: %v", more, n, again)
+			}
+		}
+		if err := closeAll(conns); err != nil {
+			t.Error(err)
+		}
+		again, err := Listen(t.Context(), at, n)
+		if err != nil {
+			t.Errorf("once it is free: %v", err)
+		}
+		closeAll(again)
 	}
 }

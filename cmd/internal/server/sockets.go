@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"syscall"
 
 	"landfall"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/systemd"
+	"landfall/geodns/packet"
 )
 
 // binder opens the sockets of one node, or takes those that were handed in.
@@ -93,9 +95,7 @@ func (b *binder) public(s *node.Sockets, m *landfall.Map, self landfall.Node) {
 	}
 	if self.Has(landfall.RoleDNS) {
 		s.DNSTCP = b.tcp(systemd.DNS, at(m.Ports.EffectiveDNS()))
-		for _, c := range b.udp(systemd.DNS, at(m.Ports.EffectiveDNS())) {
-			s.DNSUDP = append(s.DNSUDP, c.(*net.UDPConn))
-		}
+		s.DNSUDP = b.queries(at(m.Ports.EffectiveDNS()))
 		b.private(s, m.Ports, at)
 	}
 }
@@ -155,6 +155,27 @@ func (b *binder) udp(name string, want []netip.AddrPort) []net.PacketConn {
 		got = append(got, c)
 	}
 	return got
+}
+
+// queries opens what DNS comes by: at each address a socket for each processor.
+// The service manager gives one.
+func (b *binder) queries(want []netip.AddrPort) (out []*net.UDPConn) {
+	got, rest, err := b.handed.Packets(systemd.DNS, want)
+	if err != nil {
+		b.errs = append(b.errs, err)
+	}
+	for _, c := range got {
+		out = append(out, c.(*net.UDPConn))
+	}
+	for _, at := range rest {
+		conns, err := packet.Listen(b.ctx, at, runtime.NumCPU())
+		if err != nil {
+			b.fault(systemd.DNS, at.String(), err)
+			continue
+		}
+		out = append(out, conns...)
+	}
+	return out
 }
 
 // fault says what is wrong with an address, and what to do.
