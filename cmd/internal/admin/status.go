@@ -51,14 +51,21 @@ type Certificate struct {
 // NameServer is how a name server has fared within the last seconds. Shares
 // are of queries, from 0 to 1.
 type NameServer struct {
-	Rate      float64                     `json:"queries_per_second"`
-	Cookies   float64                     `json:"cookies"`   // had a cookie
-	Truncated float64                     `json:"truncated"` // were told to come again by TCP
-	Limited   float64                     `json:"limited"`   // were held back
-	Edges     map[landfall.NodeID]float64 `json:"edges"`     // share of the answers that name edges, by who comes first
-	Serial    landfall.Serial             `json:"serial"`    // of the map that answers go by
-	Issued    time.Time                   `json:"issued,omitzero"`
-	Listens   []string                    `json:"listens"` // such as udp://192.0.2.1:53
+	Rate      float64         `json:"queries_per_second"`
+	Cookies   float64         `json:"cookies"`         // had a cookie
+	Truncated float64         `json:"truncated"`       // were told to come again by TCP
+	Limited   float64         `json:"limited"`         // were held back
+	Edges     []EdgeShare     `json:"edges,omitempty"` // whom answers named first, those named most first
+	Serial    landfall.Serial `json:"serial"`          // of the map that answers go by
+	Issued    time.Time       `json:"issued,omitzero"`
+	Listens   []string        `json:"listens"` // such as udp://192.0.2.1:53
+}
+
+// EdgeShare is the share of the answers that name any edge in which one comes
+// first.
+type EdgeShare struct {
+	Edge  landfall.NodeID `json:"edge"`
+	Share float64         `json:"share"`
 }
 
 // Days are whole days left at a moment; negative once it is over.

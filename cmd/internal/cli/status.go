@@ -22,7 +22,12 @@ func statusCommand() Command {
 		Long: `Asks what runs in a state directory, which asks every node of the network
 over the mesh. SERIAL is the map that a node serves by; CERTS are the days until
 the first of the certificates ends that an edge shows; PATHS are a node's
-peers, with the round-trip time measured now and the share of probes lost.`,
+peers, with the round-trip time measured now and the share of probes lost.
+
+Name servers are listed below with how they fared within the last seconds:
+queries a second, the share of them that had a cookie, that were told to come
+again by TCP and that were held back, which edges answers named first, and how
+old the map is that they answer by.`,
 		Flags: func(f *Flags) {
 			runningFlag(f, &dir)
 			f.Bool(&asJSON, "json", "print all that is known as JSON")
@@ -64,7 +69,53 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 				now.Sub(n.Started).Round(time.Second), serves(n, o), paths(n.Paths))
 		}
 	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeNameServers(out, o, now)
+}
+
+// writeNameServers tells how name servers fare, if there are any.
+func writeNameServers(out io.Writer, o admin.Overview, now time.Time) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	none := true
+	for _, n := range o.Nodes {
+		d := n.DNS
+		if d == nil {
+			continue
+		}
+		if none {
+			none = false
+			fmt.Fprintln(t, "\nDNS\tQUERIES/S\tCOOKIES\tTRUNCATED\tHELD BACK\tMAP\tANSWERS\tLISTENS")
+		}
+		fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\n", n.Node, d.Rate, percent(d.Cookies), percent(d.Truncated), percent(d.Limited),
+			mapOf(d, now), edges(d.Edges), strings.Join(d.Listens, " "))
+	}
+	if none {
+		return nil
+	}
 	return t.Flush()
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.3g%%", 100*share) }
+
+func mapOf(d *admin.NameServer, now time.Time) string {
+	if d.Issued.IsZero() {
+		return fmt.Sprint(d.Serial)
+	}
+	return fmt.Sprintf("%d, %v old", d.Serial, now.Sub(d.Issued).Round(time.Second))
+}
+
+// edges are those that answers named first.
+func edges(shares []admin.EdgeShare) string {
+	var out []string
+	for _, e := range shares {
+		out = append(out, fmt.Sprintf("%s %s", e.Edge, percent(e.Share)))
+	}
+	if len(out) == 0 {
+		return "-"
+	}
+	return strings.Join(out, ", ")
 }
 
 // certificates is how long the first certificate of an edge to end is good.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -60,7 +61,7 @@ func (f *figures) status() *admin.NameServer {
 		was = f.seen[1]
 	}
 	f.mu.Unlock()
-	out := &admin.NameServer{Serial: landfall.Serial(now.Serial), Edges: map[landfall.NodeID]float64{}}
+	out := &admin.NameServer{Serial: landfall.Serial(now.Serial)}
 	if now.Issued > 0 {
 		out.Issued = now.at.Add(-time.Duration(now.Issued * float64(time.Second)))
 	}
@@ -75,9 +76,12 @@ func (f *figures) status() *admin.NameServer {
 	named := sum(now.Named) - sum(was.Named)
 	for edge, n := range now.Named {
 		if more := n - was.Named[edge]; more > 0 {
-			out.Edges[landfall.NodeID(edge)] = float64(more) / float64(named)
+			out.Edges = append(out.Edges, admin.EdgeShare{Edge: landfall.NodeID(edge), Share: float64(more) / float64(named)})
 		}
 	}
+	slices.SortFunc(out.Edges, func(a, b admin.EdgeShare) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Edge, b.Edge))
+	})
 	return out
 }
 
