@@ -42,6 +42,11 @@ func (p *patient) resolved(ctx context.Context, n *notes) {
 		n.fail(cure+p.Map.Domain+" SOA", "resolvers say that there is no zone %s", p.Map.Domain)
 		return
 	}
+	for _, z := range p.Map.Zones {
+		if z.Name != p.Map.Domain {
+			p.held(ctx, n, z.Name)
+		}
+	}
 	for _, s := range p.Map.Services {
 		host := p.Map.SteeredName(s.Host)
 		addrs, err := p.addresses(ctx, host)
@@ -55,6 +60,50 @@ func (p *patient) resolved(ctx context.Context, n *notes) {
 			n.ok("resolvers send users of %s to the edges", host)
 		}
 	}
+}
+
+// held finds out whether resolvers ask our name servers for a zone beside the
+// domain.
+func (p *patient) held(ctx context.Context, n *notes, name string) {
+	ours := wanted(p.Map)
+	var lines []string
+	for _, server := range slices.Sorted(maps.Keys(ours)) {
+		lines = append(lines, fmt.Sprintf("%s. 3600 IN NS %s.", name, server))
+	}
+	cure := fmt.Sprintf("in the zone above %s, write:\n%s", name, strings.Join(lines, "\n"))
+	r, err := p.resolve(ctx, name, dns.TypeNS)
+	if err != nil {
+		n.fail(cure, "resolvers find nothing of the zone %s: %v", name, err)
+		return
+	}
+	var others []string
+	for _, ns := range owned[*dns.NS](r.Answer, name) {
+		if p.isOurs(ctx, ours, bare(ns.Ns)) {
+			n.ok("resolvers ask the network's name servers for %s", name)
+			return
+		}
+		others = append(others, bare(ns.Ns))
+	}
+	if len(others) == 0 {
+		n.fail(cure, "%s is not delegated to the network's name servers", name)
+		return
+	}
+	n.fail(cure, "resolvers ask %s for %s, none of which is a name server of the network", strings.Join(sorted(others), ", "), name)
+}
+
+// isOurs reports whether a name server is one of ours, by its name or by an
+// address.
+func (p *patient) isOurs(ctx context.Context, ours map[string][]netip.Addr, name string) bool {
+	if _, ok := ours[name]; ok {
+		return true
+	}
+	addrs, _ := p.addresses(ctx, name) // none is the answer, too
+	for _, own := range ours {
+		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return slices.Contains(own, a) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // isEdge reports whether an edge has the address.

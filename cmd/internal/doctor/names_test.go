@@ -60,6 +60,27 @@ func TestDelegationThatIsWrong(t *testing.T) {
 	expect(t, "no parent", w.run(t, "delegation"), "fail the zone above edge.example.com cannot be found | --resolver")
 }
 
+func TestZonesBesideTheDomain(t *testing.T) {
+	w := newTown(t)
+	w.cfg.Map.Zones = []landfall.Zone{{Name: "shop.example.org"}, {Name: "edge.example.com", Records: []landfall.Record{{Name: "edge.example.com", Type: "SOA", Data: "ns.example.net. h.example.net. 2026112200 1 2 3 4"}}}}
+	for _, s := range w.servers {
+		s.SetMap(w.cfg.Map)
+	}
+	others := []string{"ok example.com delegates", "", "ok of app.edge.example.com", "ok of www.shop.example.edge.example.com"}
+	with := func(line string) []string { others[1] = line; return others }
+	lines := "in the zone above shop.example.org, write:\nshop.example.org. 3600 IN NS fra1.ns.edge.example.com.\nshop.example.org. 3600 IN NS nyc1.ns.edge.example.com."
+	expect(t, "none", w.run(t, "delegation"), with("fail shop.example.org is not delegated to the network's name servers | "+lines)...)
+	w.set("shop.example.org NS", "shop.example.org. 60 IN NS ns1.other.example.")
+	expect(t, "elsewhere", w.run(t, "delegation"), with("fail resolvers ask ns1.other.example for shop.example.org | "+lines)...)
+	w.set("ns1.other.example A", "ns1.other.example. 60 IN A 127.0.0.12")
+	expect(t, "by another name", w.run(t, "delegation"), with("ok resolvers ask the network's name servers for shop.example.org")...)
+	w.set("shop.example.org NS", "shop.example.org. 60 IN NS fra1.ns.edge.example.com.")
+	expect(t, "by its name", w.run(t, "delegation"), with("ok resolvers ask the network's name servers for shop.example.org")...)
+	w.set("shop.example.org NS", "SERVFAIL")
+	expect(t, "silence", w.run(t, "delegation"), with("fail resolvers find nothing of the zone shop.example.org | "+lines)...)
+	expect(t, "serials", w.run(t, "name servers"), "ok name server fra1 answers at 127.0.0.11 from map 7", "ok name server nyc1 answers at 127.0.0.12 from map 7", "warn resolvers ask on 53 alone")
+}
+
 // A zone cut may be any number of labels above the domain.
 func TestParentSeveralLabelsAbove(t *testing.T) {
 	w := newTown(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,7 +51,22 @@ func (p *patient) askSerial(ctx context.Context, s *served) {
 		s.err = fmt.Errorf("%v does not answer for %s (%s): it is lame", s.at, p.Map.Domain, dns.RcodeToString[r.Rcode])
 		return
 	}
-	s.serial = soa[0].Serial
+	s.serial = soa[0].Serial - fromFile(p.Map)
+}
+
+// copied reports whether the domain has secondaries.
+func copied(m *landfall.Map) bool {
+	return slices.ContainsFunc(m.Secondaries, func(s landfall.Secondary) bool { return s.Zone == "" || s.Zone == m.Domain })
+}
+
+// fromFile is what the domain's file adds to the serial of maps.
+func fromFile(m *landfall.Map) uint32 {
+	for _, z := range m.Zones {
+		if z.Name == m.Domain {
+			return z.Serial()
+		}
+	}
+	return 0
 }
 
 // judgeServed compares what our name servers answer. What this very server
@@ -69,6 +85,8 @@ func judgeServed(m *landfall.Map, self landfall.NodeID, places []served) []Findi
 			n.warn(`see what the other nodes say under "reach"`, "this server cannot ask itself at its public address: %v", s.err)
 		case s.err != nil:
 			n.fail(cure, "name server %s: %v", s.node, s.err)
+		case copied(m): // and what is told to secondaries is numbered by itself
+			n.ok("name server %s answers at %v", s.node, s.at.Addr())
 		case s.serial == uint32(m.Serial):
 			n.ok("name server %s answers at %v from map %d", s.node, s.at.Addr(), m.Serial)
 		case int32(uint32(m.Serial)-s.serial) < 0: // RFC 1982
