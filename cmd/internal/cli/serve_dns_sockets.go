@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"syscall"
 
 	"landfall/cmd/internal/handover"
+	"landfall/geodns/packet"
 )
 
 // dnsSockets are UDP and TCP on the same addresses and port, and what else
@@ -142,16 +144,18 @@ func (o *opener) dns(s *dnsSockets, listen string) error {
 	return nil
 }
 
-// pair opens UDP and TCP at an address.
+// pair opens UDP, a socket for each processor, and TCP at an address.
 func (o *opener) pair(s *dnsSockets, addr string) error {
 	got, rest := part(o.left.udp, func(c *net.UDPConn) bool { return fits(c.LocalAddr(), addr) })
 	o.left.udp = rest
 	if len(got) == 0 {
-		c, err := new(net.ListenConfig).ListenPacket(o.ctx, "udp", addr)
+		at, err := net.ResolveUDPAddr("udp", addr)
 		if err != nil {
 			return err
 		}
-		got = []*net.UDPConn{c.(*net.UDPConn)}
+		if got, err = packet.Listen(o.ctx, at.AddrPort(), runtime.NumCPU()); err != nil {
+			return err
+		}
 	}
 	s.udp = append(s.udp, got...)
 	return o.listen(&s.tcp, tcpSocket, got[0].LocalAddr().String())
