@@ -18,5 +18,5 @@
 // so much in a second (geodns/limit, geodns/cookie). The package does not find
 // out where addresses are (geodns/locate), who is healthy (geodns/health) or
 // which challenges there are (geodns/challenge), and it is no resolver: it
-// answers for one zone and refuses the rest.
+// answers for the zones of one map and refuses the rest.
 package geodns
