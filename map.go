@@ -35,6 +35,8 @@ type Map struct {
 	Secondaries []Secondary `json:"secondaries,omitempty"` // name servers of others that hold copies of zones
 	DNS         DNS         `json:"dns,omitzero"`          // what name servers tell of themselves
 
+	Signing Signing `json:"signing,omitzero"` // what name servers sign zones with
+
 	// Authority is the certificate of the network's own authority in PEM. It
 	// signs the edges' certificates where ACME is not agreed to.
 	Authority string `json:"authority,omitempty"`
@@ -106,6 +108,7 @@ func (m *Map) Clone() *Map {
 	for i, z := range c.Zones {
 		c.Zones[i].Records = slices.Clone(z.Records)
 	}
+	c.Signing = m.Signing.clone()
 	c.Overrides = slices.Clone(m.Overrides)
 	c.Secondaries = slices.Clone(m.Secondaries)
 	for i, s := range c.Secondaries {

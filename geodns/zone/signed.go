@@ -87,7 +87,7 @@ func (s *Signing) asked() [][]byte {
 		return nil
 	}
 	i := slices.IndexFunc(s.Keys, func(set Set) bool { return set.Type == dns.TypeCDS })
-	if i < 0 {
+	if i < 0 || s.Keys[i].Data[0][2] == 0 { // algorithm 0 asks for none (RFC 8078, 4)
 		return nil
 	}
 	return s.Keys[i].Data

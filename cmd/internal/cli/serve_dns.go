@@ -13,6 +13,7 @@ import (
 
 	"landfall"
 	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/keyring"
 	"landfall/cmd/internal/node"
 	"landfall/geodns/tap"
 )
@@ -41,6 +42,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			f.Name(&s.https, "https-listen", "`ADDR` to answer on by HTTPS, at /dns-query; default: nowhere")
 			f.Name(&s.cert, "cert", "`FILE` with the certificate for both, in PEM, with those that lead to its authority; it is read again when it changes")
 			f.Name(&s.key, "key", "`FILE` with its private key")
+			f.Name(&s.keys, "keys", "`DIR` with the keys that zones are signed with, see landfall dns keys, or a bundle of them; read again when they change")
 			f.Name(&s.tsig, "tsig", "`FILE` with the keys of secondaries, as tsig-keygen writes it")
 			f.Name(&s.admin, "admin", "`ADDR` to show metrics, status and health on, by HTTP, such as 127.0.0.1:9153; default: nowhere")
 			f.Name(&s.queryLog, "query-log", "`FILE` to add a line of JSON to for each query; - is the standard output")
@@ -66,7 +68,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 type dnsServing struct {
 	network, geo, asn, listen, probe, state, demand string
 
-	tls, https, cert, key, tsig string
+	tls, https, cert, key, tsig, keys string
 
 	admin, queryLog, dnstap, cookies string
 	sample                           int
@@ -173,6 +175,9 @@ func (p *place) config(file *networkFile) (cfg node.DNSConfig, err error) {
 	cfg = node.DNSConfig{
 		Version: "landfall " + version(), Probe: p.prober(file), Log: p.log, Cookies: node.CookieRoot(p.root),
 		Tap: tap.Config{Sample: p.sample, Socket: p.dnstap, Whole: p.whole, Stdout: p.env.Stdout},
+	}
+	if p.keys != "" {
+		cfg.Keys = keyring.Dir(p.env.Path(p.keys))
 	}
 	if cfg.Tap.File = p.queryLog; p.queryLog != "" && p.queryLog != "-" {
 		cfg.Tap.File = p.env.Path(p.queryLog)

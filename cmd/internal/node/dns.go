@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,7 +13,9 @@ import (
 	"sync/atomic"
 
 	"landfall"
+	"landfall/certs"
 	"landfall/cmd/internal/admin"
+	"landfall/cmd/internal/keyring"
 	"landfall/geodns"
 	"landfall/geodns/challenge"
 	"landfall/geodns/health"
@@ -37,6 +40,10 @@ type DNSConfig struct {
 	// Tap says where operators are told what is asked: its File and its Socket,
 	// of how many, and whether with whole addresses. The rest is filled in.
 	Tap tap.Config
+	// Keys is a directory, or a bundle, of the keys of zones, which RunAlone
+	// keeps; empty: the map brings keys, sealed to the node.
+	Keys    keyring.Dir
+	Sealing *certs.SealingPrivate // what they are sealed to
 	// Atlas says where clients are. Its owner runs it, or RunAlone does.
 	Atlas *Atlas
 	// Keep is a directory for what is learnt to outlive a restart; nil keeps
@@ -68,6 +75,7 @@ type DNS struct {
 
 	challenges *challenge.Client // nil: there are none
 
+	keys    dnsKeys
 	cookies *Cookies
 	tap     *tap.Tap // nil: nobody is told what is asked
 	edges   atomic.Pointer[map[netip.Addr]landfall.NodeID]
@@ -111,7 +119,7 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	d.figures.stats = d.server.Stats
 	d.learn.server = d.server
 	cfg.Atlas.Follow(d.server.SetAtlas)
-	if err := d.follow(cfg); err != nil || cfg.Probe == nil {
+	if err := errors.Join(d.keep(cfg), d.follow(cfg)); err != nil || cfg.Probe == nil {
 		return d, err
 	}
 	d.prober, err = health.New(health.Config{Self: cfg.Self, Log: cfg.Log, Probe: cfg.Probe, Changed: d.judged, Keep: cfg.Keep})
@@ -196,6 +204,7 @@ func (d *DNS) SetMap(m *landfall.Map) {
 	if d.challenges != nil {
 		d.challenges.SetMap(m)
 	}
+	d.setKeys(m)
 	d.server.SetMap(m)
 	edges := map[netip.Addr]landfall.NodeID{}
 	for e := range m.Having(landfall.RoleEdge) {
@@ -273,12 +282,16 @@ func (d *DNS) RunAlone(ctx context.Context) error {
 	defer following.Wait()
 	defer stop()
 	following.Go(func() { _ = d.learn.atlas.Run(ctx) })
+	following.Go(func() { d.tendKeys(ctx) })
 	return d.Run(ctx)
 }
 
 // Register adds all figures to the metrics.
 func (d *DNS) Register(a *admin.Server) {
 	a.Register("geodns", func() any { return d.server.Stats() })
+	if d.keys.keeper != nil {
+		a.Register("keys", func() any { return d.keys.keeper.Stats() })
+	}
 	a.Register("transfer", func() any { return d.server.TransferStats() })
 	d.learn.register(a)
 	if d.tap != nil {

@@ -38,6 +38,7 @@ type Home struct {
 	accounts  *os.Root // at public authorities
 	upstreams *forward.Upstreams
 	tunnel    *tunnel.Front
+	zoneKeys  *zoneKeys
 	seen      atomic.Pointer[mapsync.Client] // what the network has; nil before the node is built
 	log       *slog.Logger
 	close     []func() error
@@ -65,6 +66,9 @@ func (h *Home) open(self landfall.NodeID, state *State, network, domain string) 
 		return err
 	}
 	var err error
+	if h.zoneKeys, err = newZoneKeys(h, state.Dir); err != nil {
+		return err
+	}
 	if h.upstreams, err = forward.NewUpstreams(forward.UpstreamsConfig{Self: self, Log: h.log}); err != nil {
 		return err
 	}
@@ -178,6 +182,7 @@ func (h *Home) setMap(m *landfall.Map) {
 	h.challenges.SetMap(m)
 	h.bundles.SetMap(m)
 	h.keeper.SetMap(m)
+	h.zoneKeys.setMap(m)
 	h.upstreams.SetMap(m)
 	h.tunnel.SetMap(m)
 }
@@ -187,12 +192,14 @@ func (h *Home) start(ctx context.Context, g *group) {
 	g.start(ctx, "chat", h.Chat.Run)
 	g.start(ctx, "upstreams", h.upstreams.Run)
 	g.start(ctx, "keeper", h.keeper.Run)
+	g.start(ctx, "keys of zones", h.zoneKeys.run)
 }
 
 func (h *Home) register(a *admin.Server) {
 	a.Register("chat", func() any { return h.Chat.Stats() })
 	a.Register("upstreams", func() any { return h.upstreams.Stats() })
 	a.Register("tunnel", func() any { return h.tunnel.Stats() })
+	a.Register("keys", func() any { return h.zoneKeys.keeper.Stats() })
 	a.Register("keeper", func() any { return h.keeper.Stats() })
 	a.Register("bundles", func() any { return h.bundles.Stats() })
 	a.Register("challenges", func() any { return h.challenges.Stats() })

@@ -133,7 +133,7 @@ func (n *Node) build() (err error) {
 			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Atlas: n.atlas,
 			TLS: n.cfg.Sockets.DNSTLS, HTTPS: n.cfg.Sockets.DNSHTTPS, Certificate: n.cfg.Certificate,
 			Secrets: n.cfg.Secrets, Version: "landfall " + n.cfg.Version,
-			Cookies: nodeCookies(n.cfg.State.Key), Keep: keep, Peer: n.caller,
+			Cookies: nodeCookies(n.cfg.State.Key), Keep: keep, Sealing: n.cfg.State.Secret, Peer: n.caller,
 			Probe: Probe(n.Map, n.trust.Load, n.meshProbe()), Challenges: n.dialChallenges, Log: n.log,
 		}); err != nil {
 			return err

@@ -43,9 +43,9 @@ func writeLocal(dir string, l config.Local) error {
 	return node.WriteFile(filepath.Join(dir, localFile), []byte(l.String()), 0o600)
 }
 
-// asOwner does something as the owner of a directory, if that is not root and
+// AsOwner does something as the owner of a directory, if that is not root and
 // we are: what root makes there, the service could not read.
-func asOwner(dir string, do func() error) error {
+func AsOwner(dir string, do func() error) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("state directory: %w", err)

@@ -18,7 +18,7 @@ func Examine(ctx context.Context, dir string, resolvers []netip.AddrPort) (found
 	if err != nil {
 		return nil, err
 	}
-	err = asOwner(dir, func() error {
+	err = AsOwner(dir, func() error {
 		found = doctor.Examine(ctx, doctor.Config{Map: m, Self: l.Node, Dir: dir, Resolvers: resolvers})
 		return nil
 	})

@@ -37,7 +37,7 @@ func Join(ctx context.Context, j Joining) (m *landfall.Map, self landfall.Node, 
 	if err := os.MkdirAll(j.Dir, 0o700); err != nil {
 		return nil, self, fmt.Errorf("state directory: %w: choose another place with --dir", err)
 	}
-	err = asOwner(j.Dir, func() error {
+	err = AsOwner(j.Dir, func() error {
 		m, self, err = j.join(ctx)
 		return err
 	})

@@ -27,7 +27,7 @@ func Change(ctx context.Context, dir string, log *slog.Logger, change func(*land
 	if self, _ := now.Node(l.Node); !self.Has(landfall.RoleOrigin) {
 		return nil, fmt.Errorf("%s is no home server, and only that can change the map", l.Node)
 	}
-	err = asOwner(dir, func() (err error) {
+	err = AsOwner(dir, func() (err error) {
 		state, err := node.OpenState(dir)
 		if err != nil {
 			return err

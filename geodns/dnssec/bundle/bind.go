@@ -84,10 +84,15 @@ func Records(apex zone.Name, k dnssec.Key) []string {
 	return []string{DS(apex, k), text(apex, dns.TypeCDS, k.DS(apex)), text(apex, dns.TypeCDNSKEY, k.Public)}
 }
 
-// Anchor is a key as the trust anchor of a zone, as delv and BIND want it.
-func Anchor(apex zone.Name, k dnssec.Key) string {
-	return fmt.Sprintf("trust-anchors {\n\t%q static-key %d 3 %d %q;\n};\n",
-		dns.Fqdn(apex.String()), k.Flags(), dnssec.Algorithm, base64.StdEncoding.EncodeToString(k.Public[4:]))
+// Anchor is keys as trust anchors of a zone, as delv and BIND want them.
+func Anchor(apex zone.Name, keys []dnssec.Key) string {
+	var b strings.Builder
+	b.WriteString("trust-anchors {\n")
+	for _, k := range keys {
+		fmt.Fprintf(&b, "\t%q static-key %d 3 %d %q;\n", dns.Fqdn(apex.String()), k.Flags(), dnssec.Algorithm, base64.StdEncoding.EncodeToString(k.Public[4:]))
+	}
+	b.WriteString("};\n")
+	return b.String()
 }
 
 // text is a record in master file form (RFC 1035, 5.1).

@@ -25,6 +25,7 @@ const MaxSize = 1 << 20
 type document struct {
 	Format    string    `json:"format"`
 	Zone      string    `json:"zone"`
+	End       time.Time `json:"end,omitzero"`
 	Sets      []set     `json:"sets"`
 	Stretches []stretch `json:"stretches"`
 	Signing   []signing `json:"signing"`
@@ -52,10 +53,10 @@ type signing struct {
 	Private []byte    `json:"private,omitempty"` // 32 bytes; missing in the public part of a bundle
 }
 
-// Encode writes keys down. Without the secrets, whoever reads them can serve
+// Encode writes a bundle down. Without the secrets, whoever reads them can serve
 // nothing by them before Join has put those back.
-func Encode(k dnssec.Keys, secrets bool) ([]byte, error) {
-	d := document{Format: format, Zone: k.Zone.String()}
+func Encode(k Bundle, secrets bool) ([]byte, error) {
+	d := document{Format: format, Zone: k.Zone.String(), End: k.End}
 	for _, s := range k.Stretches {
 		out := stretch{From: s.From.UTC()}
 		for _, z := range s.Sets {
@@ -89,10 +90,10 @@ func (d *document) place(z zone.Set) int {
 }
 
 // Decode reads what Encode wrote. A bundle that could not be served is refused.
-func Decode(b []byte) (dnssec.Keys, error) {
+func Decode(b []byte) (Bundle, error) {
 	var d document
 	if len(b) > MaxSize {
-		return dnssec.Keys{}, fmt.Errorf("bundle: it is longer than %d bytes", MaxSize)
+		return Bundle{}, fmt.Errorf("bundle: it is longer than %d bytes", MaxSize)
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -102,18 +103,19 @@ func Decode(b []byte) (dnssec.Keys, error) {
 	}
 	switch {
 	case err != nil:
-		return dnssec.Keys{}, fmt.Errorf("bundle: it is damaged, or none: %w", err)
+		return Bundle{}, fmt.Errorf("bundle: it is damaged, or none: %w", err)
 	case d.Format != format:
-		return dnssec.Keys{}, fmt.Errorf("bundle: it is of the format %q, and this program knows %q", d.Format, format)
+		return Bundle{}, fmt.Errorf("bundle: it is of the format %q, and this program knows %q", d.Format, format)
 	}
 	k, err := d.keys()
 	if err != nil {
-		return dnssec.Keys{}, fmt.Errorf("bundle of %s: %w", d.Zone, err)
+		return Bundle{}, fmt.Errorf("bundle of %s: %w", d.Zone, err)
 	}
 	return k, nil
 }
 
-func (d *document) keys() (k dnssec.Keys, err error) {
+func (d *document) keys() (k Bundle, err error) {
+	k.End = d.End
 	if k.Zone, err = zone.ParseName(d.Zone); err != nil {
 		return k, err
 	}
@@ -135,7 +137,7 @@ func (d *document) keys() (k dnssec.Keys, err error) {
 		}
 		k.Signing = append(k.Signing, dnssec.Signing{From: s.From, Key: key})
 	}
-	if len(k.Stretches) == 0 || len(k.Signing) == 0 {
+	if k.End.IsZero() && (len(k.Stretches) == 0 || len(k.Signing) == 0) {
 		return k, errors.New("it has no keys")
 	}
 	k.Sort()
@@ -167,7 +169,7 @@ func withPrivate(key dnssec.Key, raw []byte) (dnssec.Key, error) {
 }
 
 // Secrets are the private halves of all ZSKs of bundles, for Join.
-func Secrets(all []dnssec.Keys) ([]byte, error) {
+func Secrets(all []Bundle) ([]byte, error) {
 	secrets := map[string][]byte{}
 	for _, k := range all {
 		for _, s := range k.Signing {
@@ -186,7 +188,7 @@ func Secrets(all []dnssec.Keys) ([]byte, error) {
 
 // Join gives keys that were read without them their private halves. Keys that
 // the secrets do not have stay without.
-func Join(k dnssec.Keys, secrets []byte) (dnssec.Keys, error) {
+func Join(k Bundle, secrets []byte) (Bundle, error) {
 	var all map[string][]byte
 	if err := json.Unmarshal(secrets, &all); err != nil {
 		return k, fmt.Errorf("secrets of keys: %w", err)

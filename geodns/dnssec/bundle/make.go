@@ -12,16 +12,35 @@ import (
 	"github.com/miekg/dns"
 )
 
+// Bundle is what a name server needs of the keys of a zone.
+type Bundle struct {
+	dnssec.Keys
+	// End is when the zone is unsigned, whatever keys there are; zero: never.
+	End time.Time
+}
+
+// Ended reports whether the zone is to be unsigned at a time.
+func (b Bundle) Ended(now time.Time) bool { return !b.End.IsZero() && !now.Before(b.End) }
+
+// Until is when the last signature of a bundle ends that its zone needs; zero if
+// there is no such time.
+func (b Bundle) Until() time.Time {
+	if !b.End.IsZero() || len(b.Stretches) == 0 {
+		return time.Time{}
+	}
+	return dnssec.WindowAt(b.Stretches[len(b.Stretches)-1].From).Until
+}
+
 // Make signs the key sets that a zone shows from one time until another, and
 // gathers the keys that sign it meanwhile. The private halves are given by ID:
 // of the KSKs that are shown, and of the ZSKs that sign.
-func Make(s roll.State, private map[roll.ID]dnssec.Key, now, until time.Time) (dnssec.Keys, error) {
+func Make(s roll.State, private map[roll.ID]dnssec.Key, now, until time.Time) (Bundle, error) {
 	apex, err := zone.ParseName(s.Zone)
 	if err != nil {
-		return dnssec.Keys{}, fmt.Errorf("zone %q: %w", s.Zone, err)
+		return Bundle{}, fmt.Errorf("zone %q: %w", s.Zone, err)
 	}
 	m := maker{state: s, apex: apex, private: private}
-	out := dnssec.Keys{Zone: apex}
+	out := Bundle{Keys: dnssec.Keys{Zone: apex}, End: s.End}
 	for i, at := range moments(s, now, until) {
 		v := s.At(at)
 		if !v.Signed {
@@ -29,11 +48,11 @@ func Make(s roll.State, private map[roll.ID]dnssec.Key, now, until time.Time) (d
 		}
 		stretch, err := m.stretch(v, at)
 		if err != nil {
-			return dnssec.Keys{}, fmt.Errorf("zone %s: %w", s.Zone, err)
+			return Bundle{}, fmt.Errorf("zone %s: %w", s.Zone, err)
 		}
 		signing, err := m.key(v.Signing)
 		if err != nil {
-			return dnssec.Keys{}, fmt.Errorf("zone %s: %w", s.Zone, err)
+			return Bundle{}, fmt.Errorf("zone %s: %w", s.Zone, err)
 		}
 		if i == 0 { // for clocks that are behind
 			at = dnssec.WindowAt(at).From
@@ -61,15 +80,6 @@ func moments(s roll.State, now, until time.Time) []time.Time {
 	}
 	slices.SortFunc(out, time.Time.Compare)
 	return slices.CompactFunc(out, time.Time.Equal)
-}
-
-// Until is when the last signature of a bundle ends that its zone needs; zero if
-// it has none.
-func Until(k dnssec.Keys) time.Time {
-	if len(k.Stretches) == 0 {
-		return time.Time{}
-	}
-	return dnssec.WindowAt(k.Stretches[len(k.Stretches)-1].From).Until
 }
 
 type maker struct {

@@ -253,7 +253,7 @@ func up(name string) (string, bool) {
 	return cmp.Or(rest, "."), true
 }
 
-// addresses is one address of a server in each family; nobody is asked twice.
+// addresses is one address of a server: of IPv4 if it has one.
 func (l Looker) addresses(ctx context.Context, host string) (out []netip.AddrPort) {
 	r, err := l.resolve(ctx, host, dns.TypeA)
 	if err != nil {

@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"landfall"
+	"landfall/certs"
+	"landfall/cmd/internal/keyring"
+	"landfall/geodns/dnssec"
+	"landfall/geodns/dnssec/bundle"
+	"landfall/geodns/zone"
+)
+
+// sealedKeys is the purpose of what Map.Signing.Sealed holds, see certs.Seal.
+const sealedKeys = "dnssec"
+
+// dnsKeys are the keys of a name server: those of a directory that it keeps
+// itself, or those that the map brings, sealed to it.
+type dnsKeys struct {
+	keeper *keyring.Keeper // nil: the map brings them
+	self   landfall.NodeID
+	secret *certs.SealingPrivate
+	now    atomic.Pointer[landfall.Map]
+}
+
+// keep opens the keys that a configuration names.
+func (d *DNS) keep(cfg DNSConfig) (err error) {
+	d.keys.self, d.keys.secret = cfg.Self, cfg.Sealing
+	if cfg.Keys == "" {
+		return nil
+	}
+	own := func() (out []netip.AddrPort) {
+		for _, c := range cfg.UDP {
+			if a, ok := c.LocalAddr().(*net.UDPAddr); ok && !a.IP.IsUnspecified() {
+				out = append(out, a.AddrPort())
+			}
+		}
+		return out
+	}
+	d.keys.keeper, err = keyring.NewKeeper(keyring.KeeperConfig{
+		Dir: cfg.Keys, Look: keyring.Looking(d.keys.now.Load, own), Log: cfg.Log,
+		Apply: func(all []bundle.Bundle) { d.sign(usable(all, time.Now())) },
+	})
+	if err != nil {
+		return err
+	}
+	return d.keys.keeper.Load()
+}
+
+// usable are the keys of the zones that are to be signed.
+func usable(all []bundle.Bundle, now time.Time) (out []dnssec.Keys) {
+	for _, b := range all {
+		if !b.Ended(now) {
+			out = append(out, b.Keys)
+		}
+	}
+	return out
+}
+
+// sign has the name server sign with keys.
+func (d *DNS) sign(keys []dnssec.Keys) {
+	if err := d.server.SetKeys(keys); err != nil {
+		d.log.Error("dnssec: keys cannot be used", "err", err)
+	}
+}
+
+// setKeys has the name server sign by a map. A zone that has to be signed and
+// for which there are no keys is not answered for.
+func (d *DNS) setKeys(m *landfall.Map) {
+	before := d.keys.now.Swap(m)
+	if d.keys.keeper != nil || before != nil && sameSigning(before.Signing, m.Signing) {
+		return
+	}
+	var secrets []byte
+	if sealed := m.Signing.KeysOf(d.keys.self); sealed != nil && d.keys.secret != nil {
+		var err error
+		if secrets, err = d.keys.secret.Open(sealedKeys, sealed, m.Network, d.keys.self); err != nil {
+			d.log.Error("dnssec: no keys", "serial", m.Serial, "err", err)
+		}
+	}
+	var keys []dnssec.Keys
+	for _, z := range m.Signing.Zones {
+		k, err := unsealed(z, secrets)
+		if err != nil {
+			d.log.Error("dnssec: a zone has to be signed, and cannot: not answering for it", "zone", z.Name, "serial", m.Serial, "err", err)
+		}
+		if k.Zone != "" {
+			keys = append(keys, k)
+		}
+	}
+	d.sign(keys)
+}
+
+// unsealed are the keys of a zone of the map; the zone alone if they cannot be
+// used.
+func unsealed(z landfall.SignedZone, secrets []byte) (dnssec.Keys, error) {
+	apex, err := zone.ParseName(z.Name)
+	if err != nil {
+		return dnssec.Keys{}, err
+	}
+	none := dnssec.Keys{Zone: apex}
+	b, err := bundle.Decode(z.Bundle)
+	if err != nil {
+		return none, err
+	}
+	if secrets == nil {
+		return none, errors.New("the map has no keys for this node: the home region seals some to it as soon as it can")
+	}
+	if b, err = bundle.Join(b, secrets); err != nil {
+		return none, err
+	}
+	if b.Zone != apex {
+		return none, fmt.Errorf("what the map has is of the zone %s", b.Zone)
+	}
+	return b.Keys, nil
+}
+
+func sameSigning(a, b landfall.Signing) bool {
+	return slices.EqualFunc(a.Zones, b.Zones, func(a, b landfall.SignedZone) bool {
+		return a.Name == b.Name && string(a.Bundle) == string(b.Bundle)
+	}) && slices.EqualFunc(a.Sealed, b.Sealed, func(a, b landfall.SealedKeys) bool {
+		return a.Node == b.Node && string(a.Secret) == string(b.Secret)
+	})
+}
+
+// tendKeys keeps the keys of a directory until ctx ends.
+func (d *DNS) tendKeys(ctx context.Context) {
+	if d.keys.keeper != nil {
+		_ = d.keys.keeper.Run(ctx) // it ends with ctx alone
+	}
+}

@@ -1,0 +1,49 @@
+package roll
+
+import "time"
+
+// maxForeseen bounds what Foresee looks at.
+const maxForeseen = 100
+
+// ideal are the facts where everybody does what is asked for.
+func (s State) ideal(now time.Time) Facts {
+	v := s.At(now)
+	f := Facts{Current: true, Parent: Parent{Known: true, None: v.Delete, TTL: s.DSTTL}}
+	if v.Asked != 0 {
+		f.Parent.All = []ID{v.Asked}
+	}
+	return f
+}
+
+// Waits reports whether facts could bring something on at a time: whether it is
+// of use to look at name servers.
+func (s State) Waits(now time.Time) bool {
+	_, steps, _ := s.Next(now, s.ideal(now))
+	return len(steps) > 0
+}
+
+// Foresee is what happens, and at the earliest when, if everybody does at once
+// what is asked for, up to a time.
+func (s State) Foresee(now, until time.Time) (all []Step) {
+	for range maxForeseen {
+		var steps []Step
+		var when time.Time
+		s, steps, when = s.Next(now, s.ideal(now))
+		all = append(all, steps...)
+		if len(steps) > 0 { // what was decided takes effect a moment later
+			when = earlier(when, now.Add(time.Second))
+		}
+		if when.IsZero() || when.After(until) {
+			return all
+		}
+		now = when
+	}
+	return all
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
