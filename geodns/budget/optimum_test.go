@@ -48,7 +48,7 @@ func (p problem) outcomes(at netip.Prefix, leaves []prefix.Leaf, weights []float
 	if leaves[0].Prefix == at {
 		return []outcome{{1, 0}}, leaves[1:], weights[1:]
 	}
-	low, high := halves(at)
+	low, high := prefix.Halves(at)
 	left, rest, restWeights := p.outcomes(low, leaves, weights)
 	right, rest, restWeights := p.outcomes(high, rest, restWeights)
 	all := both(left, right)

@@ -61,6 +61,7 @@ func Reduce(leaves []prefix.Leaf, weights []float64, classes []Class, share floa
 // ordered checks the prefixes.
 func ordered(leaves []prefix.Leaf) error {
 	for i, l := range leaves {
+		prefix.Rest(i, prefix.ManySteps)
 		if !l.Prefix.IsValid() || l.Prefix != l.Prefix.Masked() {
 			return fmt.Errorf("budget: leaf %v is not a prefix", l.Prefix)
 		}
@@ -78,6 +79,7 @@ func sum(leaves []prefix.Leaf, weights []float64, classes []Class) (float64, err
 	}
 	total := 0.0
 	for i, l := range leaves {
+		prefix.Rest(i, prefix.ManySteps)
 		if int64(l.Label) >= int64(len(classes)) {
 			return 0, fmt.Errorf("budget: leaf %v is of class %d, and there are %d", l.Prefix, l.Label, len(classes))
 		}
@@ -118,6 +120,7 @@ func wishes(classes []Class, spend bool) []wish {
 func moved(leaves []prefix.Leaf, weights []float64, classes []Class, cut []prefix.Leaf) float64 {
 	sum, at := 0.0, 0
 	for i, l := range leaves {
+		prefix.Rest(i, prefix.ManySteps)
 		for !cut[at].Prefix.Contains(l.Prefix.Addr()) {
 			at++
 		}

@@ -61,7 +61,7 @@ func first(n int) []uint32 {
 
 func (p *problem) split(r *rand.Rand, at netip.Prefix, depth int) {
 	if depth > 0 && r.IntN(8) > 0 {
-		left, right := halves(at)
+		left, right := prefix.Halves(at)
 		p.split(r, left, depth-1)
 		p.split(r, right, depth-1)
 		return
@@ -72,14 +72,6 @@ func (p *problem) split(r *rand.Rand, at netip.Prefix, depth int) {
 		w = math.Round(r.ExpFloat64()*100) / 4
 	}
 	p.weights = append(p.weights, w)
-}
-
-func halves(p netip.Prefix) (left, right netip.Prefix) {
-	bits := p.Bits() + 1
-	a := p.Addr().AsSlice()
-	a[(bits-1)/8] |= 0x80 >> ((bits - 1) % 8)
-	high, _ := netip.AddrFromSlice(a)
-	return netip.PrefixFrom(p.Addr(), bits), netip.PrefixFrom(high, bits)
 }
 
 // seeds is how many problems a test tries of n.
@@ -179,7 +171,7 @@ func all(t *prefix.Table) (leaves []prefix.Leaf) {
 
 func TestBadInputIsRefused(t *testing.T) {
 	whole := netip.MustParsePrefix("0.0.0.0/0")
-	low, high := halves(whole)
+	low, high := prefix.Halves(whole)
 	class := []budget.Class{{Label: 1}}
 	for name, c := range map[string]struct {
 		leaves  []prefix.Leaf

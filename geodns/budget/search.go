@@ -3,7 +3,6 @@ package budget
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"landfall/geodns/prefix"
 )
@@ -126,6 +125,7 @@ func (t *tree) spend(limit float64) {
 func (t *tree) offers(left float64) []offer {
 	var out []offer
 	for i := len(t.size) - 1; i >= 0; i-- {
+		prefix.Rest(i, prefix.ManySteps)
 		if t.whole[i] {
 			i -= int(t.size[i]) - 1
 			continue
@@ -134,7 +134,7 @@ func (t *tree) offers(left float64) []offer {
 			out = append(out, offer{i, float64(t.count[i] - 1), cost})
 		}
 	}
-	slices.SortFunc(out, func(a, b offer) int {
+	prefix.Sort(out, func(a, b offer) int {
 		return cmp.Or(cmp.Compare(a.cost*b.saved, b.cost*a.saved), cmp.Compare(b.saved, a.saved), cmp.Compare(a.node, b.node))
 	})
 	return out
@@ -144,6 +144,7 @@ func (t *tree) offers(left float64) []offer {
 func (t *tree) parents() []int32 {
 	up := make([]int32, len(t.size))
 	for i := range up {
+		prefix.Rest(i, prefix.ManySteps)
 		up[i] = -1
 		if !t.isLeaf(i) {
 			l, r := t.children(i)
@@ -156,6 +157,7 @@ func (t *tree) parents() []int32 {
 // recount adds up the cut after nodes were taken whole.
 func (t *tree) recount() {
 	for i := range t.size {
+		prefix.Rest(i, prefix.ManySteps)
 		if !t.whole[i] {
 			l, r := t.children(i)
 			t.count[i], t.errors[i] = t.count[l]+t.count[r], t.errors[l]+t.errors[r]
@@ -168,6 +170,7 @@ func (t *tree) cut() []prefix.Leaf {
 	at := int(t.point().count)
 	out := make([]prefix.Leaf, at)
 	for i := len(t.size) - 1; i >= 0; i-- {
+		prefix.Rest(i, prefix.ManySteps)
 		if t.whole[i] {
 			at--
 			out[at] = prefix.Leaf{Prefix: t.prefix(i), Label: t.label[i]}

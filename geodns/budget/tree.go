@@ -76,6 +76,7 @@ func grow(leaves []prefix.Leaf, weights []float64, wishes []wish) *tree {
 	n = len(t.size)
 	t.whole, t.count, t.errors = make([]bool, n), make([]int32, n), make([]float64, n)
 	for i := range t.size {
+		prefix.Rest(i, prefix.ManySteps)
 		t.take(i)
 	}
 	return &t

@@ -75,7 +75,7 @@ func (w *world) registry(p netip.Prefix, continent int, legacy bool) {
 	}
 	splits := []float64{.8, .8, .8, .75, .7, .65, .35, .55, .5, .45, .4, .3}
 	if p.Bits() < 10 || p.Bits() < 22 && w.r.Float64() < splits[p.Bits()-10] {
-		left, right := halves(p)
+		left, right := prefix.Halves(p)
 		w.registry(left, continent, legacy)
 		w.registry(right, continent, legacy)
 		return

@@ -24,7 +24,7 @@ func (s *stretches) at(a netip.Addr) int {
 // uniform reports whether all of a prefix is told the same.
 func (s *stretches) uniform(p netip.Prefix) bool {
 	next := s.same[s.at(p.Addr())]
-	return next == len(s.from) || last(p).Less(s.from[next])
+	return next == len(s.from) || prefix.Last(p).Less(s.from[next])
 }
 
 // widest is the widest prefix around an address that is told the same.
@@ -52,21 +52,12 @@ func (s *stretches) link() {
 	}
 }
 
-func last(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i = (i/8 + 1) * 8 {
-		b[i/8] |= 0xff >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
-}
-
 // cut divides both families where rows begin and end.
 func (o *oracle) cut() *stretches {
 	s := &stretches{from: []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}}
 	for p := range o.w.rows {
 		s.from = append(s.from, p.Addr())
-		if next := last(p).Next(); next.IsValid() {
+		if next := prefix.Last(p).Next(); next.IsValid() {
 			s.from = append(s.from, next)
 		}
 	}
@@ -99,7 +90,7 @@ func (o *oracle) draw(s *stretches) []steer.Draw {
 			p := steer.SpreadPrefix(a, leaf)
 			from, out = append(from, a), append(out, o.ranker.Draw(p, 0))
 			own, _ := a.Prefix(max(leaf, p.Bits()))
-			a = last(own).Next()
+			a = prefix.Last(own).Next()
 		}
 	}
 	s.from = from
@@ -159,7 +150,7 @@ func (o *oracle) borders(t *testing.T, s *stretches) {
 // end is the last address of a stretch.
 func (s *stretches) end(i int) netip.Addr {
 	if i+1 == len(s.from) || s.from[i+1].BitLen() != s.from[i].BitLen() {
-		return last(netip.PrefixFrom(s.from[i], 0).Masked())
+		return prefix.Last(netip.PrefixFrom(s.from[i], 0).Masked())
 	}
 	return s.from[i+1].Prev()
 }

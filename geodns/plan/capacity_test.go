@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"landfall"
+	"landfall/geodns/prefix"
 	"landfall/geodns/traffic"
 )
 
@@ -206,7 +207,7 @@ func TestLoadsAreWhatTablesSay(t *testing.T) {
 func addWeights(p *Plan, at netip.Prefix, sums map[landfall.NodeID]float64) {
 	i, bits := p.Lookup(Both, at.Addr())
 	if bits > at.Bits() {
-		left, right := halves(at)
+		left, right := prefix.Halves(at)
 		addWeights(p, left, sums)
 		addWeights(p, right, sums)
 		return

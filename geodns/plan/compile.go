@@ -30,6 +30,7 @@ type work struct {
 	pieces  []piece  // units, or parts of them, and then one of each solo class
 	told    []uint32 // pick of each piece
 	noted   index    // of told, while pieces move
+	pace    prefix.Pace
 
 	levelled  bool     // the picks are those if all edges were up, or come after these
 	baseClass []uint32 // byClass, were all edges up
@@ -168,11 +169,13 @@ func (w *work) divide() {
 	}
 	w.told = make([]uint32, len(w.pieces))
 	for i, p := range w.pieces {
+		prefix.Rest(i, prefix.ManySteps)
 		w.told[i] = w.byClass[p.class]
 	}
 	if w.levelled {
 		w.based = make([]uint32, len(w.pieces))
 		for i, p := range w.pieces {
+			prefix.Rest(i, prefix.ManySteps)
 			w.based[i] = w.baseClass[p.class]
 		}
 	}
@@ -270,6 +273,7 @@ func (w *work) explore() {
 		return
 	}
 	for i, p := range w.pieces {
+		prefix.Rest(i, prefix.ManySteps)
 		w.told[i] = w.explored(&w.classes[p.class], w.told[i], p.weight)
 	}
 }
@@ -310,10 +314,11 @@ func (w *work) inOrder() iter.Seq[int] {
 			parts = append(parts, i)
 		}
 	}
-	slices.SortFunc(parts, func(a, b int) int { return w.pieces[a].prefix.Compare(w.pieces[b].prefix) })
+	prefix.Sort(parts, func(a, b int) int { return w.pieces[a].prefix.Compare(w.pieces[b].prefix) })
 	return func(yield func(int) bool) {
 		rest := parts
 		for i := range units {
+			prefix.Rest(i, prefix.FewSteps)
 			for len(rest) > 0 && w.pieces[rest[0]].prefix.Addr().Less(w.pieces[i].prefix.Addr()) {
 				if !yield(rest[0]) {
 					return

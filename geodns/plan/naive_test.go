@@ -34,7 +34,7 @@ func (w *world) measured(n int) (*measure.View, func() netip.Addr) {
 		case 0:
 			return verdicts[w.r.IntN(n)].Prefix.Addr().Next()
 		case 1:
-			return last(rows[w.r.IntN(len(rows))])
+			return prefix.Last(rows[w.r.IntN(len(rows))])
 		case 2:
 			return rows[w.r.IntN(len(rows))].Addr().Prev()
 		case 3:

@@ -184,6 +184,7 @@ func (p *Plan) tally() {
 func (w *work) each(f func(weight float64, told *pick)) {
 	if w.divided {
 		for i, p := range w.pieces {
+			prefix.Rest(i, prefix.FewSteps)
 			f(p.weight, &w.picks[w.told[i]])
 		}
 		return

@@ -22,7 +22,8 @@ func (w *work) reduce() (table *prefix.Table, moved float64) {
 	r := w.reduction()
 	r.order = slices.AppendSeq(make([]int, 0, len(w.pieces)), w.inOrder())
 	leaves, weights := make([]prefix.Leaf, 0, len(r.order)), make([]float64, 0, len(r.order))
-	for _, i := range r.order {
+	for n, i := range r.order {
+		prefix.Rest(n, prefix.FewSteps)
 		leaves = append(leaves, prefix.Leaf{Prefix: w.pieces[i].prefix, Label: r.class(w.pieces[i].class, w.told[i])})
 		weights = append(weights, w.pieces[i].weight)
 	}
@@ -98,6 +99,7 @@ func (w *work) reduction() *reduction {
 func (r *reduction) shape() {
 	weight, told := make([]float64, len(r.picks)), make([]bool, len(r.picks))
 	for i, p := range r.pieces {
+		prefix.Rest(i, prefix.ManySteps)
 		weight[r.told[i]] += p.weight
 		told[r.told[i]] = true
 	}
@@ -215,7 +217,8 @@ func (r *reduction) does(c *class, own, other *pick) bool {
 // tell makes what the reduced map says true of the pieces.
 func (r *reduction) tell(leaves []prefix.Leaf) {
 	at := 0
-	for _, i := range r.order {
+	for n, i := range r.order {
+		prefix.Rest(n, prefix.ManySteps)
 		for !leaves[at].Prefix.Contains(r.pieces[i].prefix.Addr()) {
 			at++
 		}

@@ -138,7 +138,7 @@ func (d *draws) each(p netip.Prefix, bits int) {
 		d.add(p)
 		return
 	}
-	left, right := halves(p)
+	left, right := prefix.Halves(p)
 	d.each(left, bits)
 	d.each(right, bits)
 }
@@ -159,18 +159,4 @@ func (d *draws) number(p netip.Prefix) uint32 {
 	}
 	d.lots = append(d.lots, d.ranker.Lots(p, d.epoch))
 	return next
-}
-
-// halves splits a prefix that is not a single address.
-func halves(p netip.Prefix) (left, right netip.Prefix) {
-	bits := p.Bits()
-	left = netip.PrefixFrom(p.Addr(), bits+1)
-	if p.Addr().Is4() {
-		a := p.Addr().As4()
-		a[bits/8] |= 0x80 >> (bits % 8)
-		return left, netip.PrefixFrom(netip.AddrFrom4(a), bits+1)
-	}
-	a := p.Addr().As16()
-	a[bits/8] |= 0x80 >> (bits % 8)
-	return left, netip.PrefixFrom(netip.AddrFrom16(a), bits+1)
 }

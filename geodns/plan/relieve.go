@@ -84,6 +84,7 @@ func (r *relief) loser(edge int) *loser {
 	r.noted.changed[edge] = false
 	*l = loser{known: true}
 	for _, pick := range r.noted.naming[edge] {
+		r.pace.Rest(1)
 		if !slices.ContainsFunc(r.of(pick), func(i int) bool { return r.pieces[i].weight > 0 && r.moves(i, edge) }) {
 			continue
 		}
@@ -145,6 +146,7 @@ func (r *relief) to(end int) []int {
 		}
 	}
 	for queue := []int{end}; len(queue) > 0 && len(rest) > 0; queue = queue[1:] {
+		r.pace.Rest(len(rest))
 		at := queue[0]
 		rest = slices.DeleteFunc(rest, func(from int) bool {
 			if !r.takes(from, at) || r.blocked[at][way{from, end}] {
@@ -195,6 +197,7 @@ func (r *relief) push(path []int) {
 func (r *relief) step(from, to int, load float64) float64 {
 	var crowds []*crowd
 	for _, c := range r.crowds(from) {
+		r.pace.Rest(8 + len(c.pieces)/4)
 		c.pieces = slices.DeleteFunc(c.pieces, func(i int) bool { return r.pieces[i].weight == 0 || !r.moves(i, from) })
 		if len(c.pieces) == 0 {
 			continue

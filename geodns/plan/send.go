@@ -1,6 +1,10 @@
 package plan
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"landfall/geodns/prefix"
+)
 
 // sending is pieces on their way from one pick to another.
 type sending struct {
@@ -32,6 +36,7 @@ func (s *sending) give(p piece) (stay []piece) {
 }
 
 func (s *sending) part(p piece) (stay []piece) {
+	s.pace.Rest(2)
 	if s.left <= 0 || s.stays(p) {
 		return []piece{p}
 	}
@@ -80,7 +85,7 @@ func whole(p piece) bool { return !p.prefix.IsValid() || smallest(p.prefix) }
 
 // halves divides a piece.
 func (w *work) halves(p piece) (left, right piece) {
-	l, r := halves(p.prefix)
+	l, r := prefix.Halves(p.prefix)
 	left, right = piece{l, p.class, w.weigher.weight(l)}, piece{r, p.class, w.weigher.weight(r)}
 	if sum := left.weight + right.weight; sum > 0 {
 		left.weight *= p.weight / sum // so that nothing is lost by rounding
@@ -93,6 +98,7 @@ func (w *work) halves(p piece) (left, right piece) {
 func (s *sending) each(pieces []int, told uint32) (rest []int) {
 	rest = make([]int, 0, len(pieces))
 	for n, i := range pieces {
+		s.pace.Rest(1)
 		if s.left <= 0 {
 			return append(rest, pieces[n:]...)
 		}

@@ -91,6 +91,7 @@ func (w *work) aims(c *crowd) bool {
 // aim finds where a crowd would go next, and what it would lose; false if
 // nobody has room.
 func (w *work) aim(c *crowd, edge int, all bool) bool {
+	w.pace.Rest(8 + 2*len(w.load))
 	kept := w.picks[c.pick].without(edge)
 	takes := func(e int) bool { return e != edge && w.may(e, all) }
 	c.opened = w.opened
@@ -156,6 +157,7 @@ func (w *work) send(c *crowd, edge int, all bool) bool {
 func (w *work) squeeze(c *crowd, edge int, all bool) {
 	from := w.picks[c.pick]
 	for queue := c.pieces; len(queue) > 0; {
+		w.pace.Rest(8 + 2*len(w.load))
 		i := queue[0]
 		queue = queue[1:]
 		if !all && !w.over(edge) {

@@ -1,6 +1,10 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+
+	"landfall/geodns/prefix"
+)
 
 // index notes which pieces are told which pick, and which picks name an edge,
 // so that the clients of one edge are found without a look at all others.
@@ -14,7 +18,8 @@ type index struct {
 func (w *work) note() {
 	w.noted = index{pieces: make([][]int, len(w.picks)), naming: make([][]uint32, len(w.load)), changed: make([]bool, len(w.load))}
 	count := make([]int, len(w.picks))
-	for _, pick := range w.told {
+	for i, pick := range w.told {
+		prefix.Rest(i, prefix.ManySteps)
 		count[pick]++
 	}
 	all := make([]int, len(w.told))
@@ -23,6 +28,7 @@ func (w *work) note() {
 		w.noted.name(uint32(pick), &w.picks[pick])
 	}
 	for i, pick := range w.told {
+		prefix.Rest(i, prefix.ManySteps)
 		w.noted.pieces[pick] = append(w.noted.pieces[pick], i)
 	}
 }
@@ -54,6 +60,7 @@ func (w *work) of(pick uint32) []int {
 	if !slices.IsSorted(all) {
 		slices.Sort(all)
 	}
+	w.pace.Rest(len(all) / 2)
 	all = slices.DeleteFunc(slices.Compact(all), func(i int) bool { return w.told[i] != pick })
 	w.noted.pieces[pick] = all
 	return all
@@ -66,6 +73,7 @@ func (w *work) crowds(edge int) []*crowd {
 	for _, pick := range w.noted.naming[edge] {
 		known := map[key]*crowd{}
 		for _, i := range w.of(pick) {
+			w.pace.Rest(1)
 			k := key{class: w.pieces[i].class}
 			if w.levelled {
 				k.based = w.based[i]
@@ -79,7 +87,7 @@ func (w *work) crowds(edge int) []*crowd {
 			c.pieces = append(c.pieces, i)
 		}
 	}
-	slices.SortFunc(out, func(a, b *crowd) int { return a.pieces[0] - b.pieces[0] })
+	prefix.Sort(out, func(a, b *crowd) int { return a.pieces[0] - b.pieces[0] })
 	for i, c := range out {
 		c.seq = i
 	}

@@ -10,6 +10,7 @@ import (
 
 	"landfall"
 	"landfall/geodns/locate"
+	"landfall/geodns/prefix"
 )
 
 // soak reports whether the full sizes are asked for.
@@ -83,7 +84,7 @@ func (w *world) settle(p netip.Prefix, place, longest int, split float64) {
 	if p.Bits() >= longest || w.r.Float64() > split {
 		return
 	}
-	left, right := halves(p)
+	left, right := prefix.Halves(p)
 	for _, half := range []netip.Prefix{left, right} {
 		next := place
 		if place < 0 || w.r.IntN(3) == 0 {

@@ -1,6 +1,9 @@
 package prefix
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // How many steps of a loop are taken at one go: some hundred microseconds.
 const (
@@ -18,4 +21,26 @@ func Rest(i, each int) {
 	if i%each == each-1 {
 		runtime.Gosched()
 	}
+}
+
+// Pace counts the steps of many short loops, none of which is long enough to
+// rest in.
+type Pace struct{ taken int }
+
+// Rest does as the function does, after so many more of FewSteps.
+func (p *Pace) Rest(steps int) {
+	if p.taken += steps; p.taken >= FewSteps {
+		p.taken = 0
+		runtime.Gosched()
+	}
+}
+
+// Sort does as slices.SortFunc, and rests.
+func Sort[E any](all []E, compare func(a, b E) int) {
+	n := 0
+	slices.SortFunc(all, func(a, b E) int {
+		n++
+		Rest(n, ManySteps)
+		return compare(a, b)
+	})
 }

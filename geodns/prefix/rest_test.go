@@ -3,6 +3,7 @@ package prefix
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 )
@@ -18,6 +19,8 @@ func TestOthersGetTheirTurn(t *testing.T) {
 		leaves = append(leaves, Leaf{netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(i >> 8), byte(i)}), 16), uint32(i % 2)})
 	}
 	table := Build(leaves)
+	backwards := slices.Clone(leaves)
+	slices.Reverse(backwards)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for name, c := range map[string]struct {
 		work func()
@@ -29,7 +32,14 @@ func TestOthersGetTheirTurn(t *testing.T) {
 		}, len16 / FewSteps},
 		"relabel": {func() { table.Relabel(func(l uint32) uint32 { return l }) }, 2 * len16 / ManySteps},
 		"cross":   {func() { Cross(table, table, func(x, _ uint32) uint32 { return x }) }, 2 * len16 / ManySteps},
-		"order":   {func() { Ordered(table.All()) }, 2*len16/FewSteps + len16/ManySteps},
+		"build":   {func() { Build(backwards) }, 3 * len16 / ManySteps},
+		"pace": {func() {
+			var p Pace
+			for range len16 {
+				p.Rest(2)
+			}
+		}, 2 * len16 / FewSteps},
+		"order": {func() { Ordered(table.All()) }, 2*len16/FewSteps + len16/ManySteps},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Half will do: the collector takes turns, too.

@@ -1,9 +1,6 @@
 package prefix
 
-import (
-	"cmp"
-	"slices"
-)
+import "cmp"
 
 // run is the addresses from start up to the start of the next run, all with
 // one label.
@@ -60,7 +57,7 @@ type open[K key[K]] struct {
 // sweep lays blocks over each other: the longest is on top, of equal ones the
 // last.
 func sweep[K key[K]](blocks []block[K]) runsOf[K] {
-	slices.SortFunc(blocks, block[K].compare)
+	Sort(blocks, block[K].compare)
 	var none K
 	out := make(runsOf[K], 1, 2*len(blocks)+2)
 	within := []open[K]{{}} // each in the one before; all in nothing

@@ -27,6 +27,7 @@ func Build(leaves []Leaf) *Table {
 	var v4 []block[four]
 	var v6 []block[six]
 	for i, l := range leaves {
+		Rest(i, ManySteps)
 		p := l.Prefix.Masked()
 		switch bits := uint8(p.Bits()); {
 		case !p.IsValid():
