@@ -9,6 +9,7 @@ import (
 
 	"landfall"
 	"landfall/geodns/plan"
+	"landfall/geodns/prefix"
 
 	"github.com/miekg/dns"
 )
@@ -39,7 +40,7 @@ func TestWhatIsPreviewedHappens(t *testing.T) {
 	at, moved := 0, 0
 	for i := range before {
 		addr := nth24(uint32(i) * step)
-		for at < len(moves) && moves[at].Prefix.Addr().Is4() && last(moves[at].Prefix).Less(addr) {
+		for at < len(moves) && moves[at].Prefix.Addr().Is4() && prefix.Last(moves[at].Prefix).Less(addr) {
 			at++
 		}
 		want := [2]netip.Addr{before[i], before[i]}
@@ -92,12 +93,5 @@ func firstA(t *testing.T, b []byte, name int) netip.Addr {
 func nth24(i uint32) netip.Addr {
 	var a [4]byte
 	binary.BigEndian.PutUint32(a[:], i<<8)
-	return netip.AddrFrom4(a)
-}
-
-func last(p netip.Prefix) netip.Addr {
-	a := p.Addr().As4()
-	n := binary.BigEndian.Uint32(a[:]) | uint32(uint64(1)<<(32-p.Bits())-1)
-	binary.BigEndian.PutUint32(a[:], n)
 	return netip.AddrFrom4(a)
 }

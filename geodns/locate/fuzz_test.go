@@ -125,7 +125,7 @@ func (n naive) same(p netip.Prefix, place landfall.Place) bool {
 	edges := []netip.Addr{p.Addr(), netip.MustParseAddr("2003::"), netip.MustParseAddr("64:ff9b::1:0:0"), netip.MustParseAddr("0:0:0:0:1::")}
 	edges = append(edges, folded(netip.IPv4Unspecified())...)
 	note := func(q netip.Prefix) {
-		for _, a := range []netip.Addr{q.Addr(), last(q).Next()} {
+		for _, a := range []netip.Addr{q.Addr(), prefix.Last(q).Next()} {
 			if edges = append(edges, a); a.Is4() {
 				edges = append(edges, folded(a)...)
 			}
@@ -143,15 +143,6 @@ func (n naive) same(p netip.Prefix, place landfall.Place) bool {
 		}
 	}
 	return true
-}
-
-func last(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }
 
 // FuzzLoad gives damaged files: each is an error or a Table, and a Table can

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"landfall/geodns/prefix"
+
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
@@ -147,7 +149,7 @@ func (w *world) database(t *testing.T) string {
 		if err := tree.Insert(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}, record); err != nil {
 			t.Fatal(err)
 		}
-		w.clients = append(w.clients, client(p.Addr()), client(last(p)), client(last(p).Next()))
+		w.clients = append(w.clients, client(p.Addr()), client(prefix.Last(p)), client(prefix.Last(p).Next()))
 	}
 	for _, a := range []string{
 		"10.1.2.3", "10.20.1.1", "10.20.29.1", "10.20.30.40", "10.20.31.1", "10.255.255.1", "11.0.0.1", "11.200.1.1", "9.9.9.9", "5.6.7.8", "7.255.255.1", "8.0.0.1",
@@ -170,13 +172,4 @@ func client(a netip.Addr) netip.Prefix {
 	}
 	p, _ := a.Prefix(bits)
 	return p
-}
-
-func last(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }
