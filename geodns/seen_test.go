@@ -2,8 +2,10 @@ package geodns
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"testing"
+	"time"
 
 	"landfall"
 	"landfall/geodns/resolver"
@@ -85,5 +87,23 @@ func TestNamesOfTokens(t *testing.T) {
 	got := askBy(t, s, question("abcdefghijklmnopqrst.seen.landfall.test", dns.TypeMX), "10.1.0.1", true)
 	if got.Rcode != dns.RcodeSuccess || len(got.Answer) != 0 || len(got.Ns) != 1 {
 		t.Errorf("another type: %v", got)
+	}
+}
+
+// Who has much to do counts one client in so many, for all of them.
+func TestClientsAreCountedByFewWhereThereAreMany(t *testing.T) {
+	s := newServer(t, nil)
+	s.traffic = traffic.New()
+	c := &core{s: s, busy: true}
+	c.turn(time.Now())
+	c.a.proven = true
+	c.r.whom = netip.MustParseAddr("10.1.0.1")
+	const n = 40_000
+	for range n {
+		c.weigh()
+	}
+	// n draws at 1 in 8: the deviation is 8·√(n·7/8²) = 529.
+	if got := s.traffic.Freeze().Total(); math.Abs(got-n) > 6*529 {
+		t.Errorf("%g of %d", got, n)
 	}
 }

@@ -1,6 +1,7 @@
 package cookie
 
 import (
+	"bytes"
 	"encoding/hex"
 	"net/netip"
 	"testing"
@@ -131,6 +132,29 @@ func BenchmarkValid(b *testing.B) {
 	for b.Loop() {
 		if !(Secret{1}).Valid(c, client, now) {
 			b.Fatal("not valid")
+		}
+	}
+}
+
+// A client keeps its cookie for half an hour, and hears a new one after that
+// (RFC 9018, 4.3).
+func TestCookieIsToldAgainWhileItIsFresh(t *testing.T) {
+	secret, client, made := Secret{7}, netip.MustParseAddr("192.0.2.1"), time.Unix(1_000_000, 0)
+	first := secret.Append(nil, []byte("12345678"), client, made)
+	for _, tt := range []struct {
+		age         time.Duration
+		valid, same bool
+	}{
+		{-time.Minute, true, true}, {0, true, true}, {30 * time.Minute, true, true},
+		{30*time.Minute + time.Second, true, false}, {time.Hour, true, false}, {time.Hour + time.Second, false, false},
+	} {
+		now := made.Add(tt.age)
+		told, valid := secret.Answer(nil, first, client, now)
+		if valid != tt.valid || bytes.Equal(told, first) != tt.same {
+			t.Errorf("after %v: valid %v, the same %v", tt.age, valid, bytes.Equal(told, first))
+		}
+		if !secret.Valid(told, client, now) {
+			t.Errorf("after %v: what it tells is not valid", tt.age)
 		}
 	}
 }

@@ -112,3 +112,19 @@ func BenchmarkTake(b *testing.B) {
 		}
 	})
 }
+
+// One that stands for many takes as much as they would.
+func TestSomeAtOnce(t *testing.T) {
+	for _, tt := range []struct{ n, want int }{{1, 100}, {4, 25}, {30, 3}, {100, 1}, {5000, 1}} {
+		table, client := New(100, maphash.MakeSeed()), netip.MustParseAddr("192.0.2.1")
+		allowed := 0
+		for range 1000 {
+			if table.TakeSome(client, Data, tt.n, time.Hour) {
+				allowed++
+			}
+		}
+		if allowed != tt.want {
+			t.Errorf("by %d at once, %d times, want %d", tt.n, allowed, tt.want)
+		}
+	}
+}
