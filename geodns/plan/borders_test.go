@@ -110,7 +110,7 @@ func (o *oracle) label(places *stretches, draws []steer.Draw) *stretches {
 
 func TestScopesAreExactAtAllBorders(t *testing.T) {
 	w := newWorld(2, 120)
-	v4, v6, split := 2, 15, 0.75
+	v4, v6, split := some(1, 2), some(5, 15), 0.75
 	if soak() {
 		v4, v6, split = 3, 40, 0.8
 	}

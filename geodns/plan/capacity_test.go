@@ -83,7 +83,7 @@ func TestWhenAnEdgeDiesNobodyIsToppled(t *testing.T) {
 		name              string
 		world             func(uint64) (Input, *world)
 		short, worlds, of uint64
-	}{{"crowded", crowded, 3, 12, 1000}, {"scattered", scattered, 20, 100, 10_000}} {
+	}{{"crowded", crowded, 1, 12, 1000}, {"scattered", scattered, 10, 100, 10_000}} {
 		worlds := kind.worlds
 		switch {
 		case soak():

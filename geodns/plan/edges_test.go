@@ -39,7 +39,7 @@ func limited(in Input) Input {
 // Where edges are many, most of what their prefixes drew is never looked at;
 // what is told is the same as if it were.
 func TestManyEdgesAreToldAsEachAddressIsAlone(t *testing.T) {
-	for seed, regions := range []int{1, 4, 20, 90} {
+	for seed, regions := range []int{1, 90, 4, 20}[:some(2, 4)] {
 		w := newWorld(uint64(seed), 90)
 		w.populate(12, 12, 0.7)
 		w.m = w.manyEdges(90, regions)
@@ -57,7 +57,7 @@ func TestManyEdgesAreToldAsEachAddressIsAlone(t *testing.T) {
 		plan := Compile(Input{Map: w.m, Atlas: w.atlas(), Down: down, Measured: measured, Epoch: uint64(seed) * 3000})
 		o := newOracle(w, plan, down)
 		places := o.cut()
-		for range 300 {
+		for range some(100, 300) {
 			if a := sample(); !o.agrees(a, uint64(seed)*3000, measured, places) {
 				t.Fatalf("%d regions: %v is told %v", regions, a, plan.told(a))
 			}
@@ -67,7 +67,7 @@ func TestManyEdgesAreToldAsEachAddressIsAlone(t *testing.T) {
 
 // Nobody is toppled by one of many, either.
 func TestWhenOneOfManyEdgesDiesNobodyIsToppled(t *testing.T) {
-	for seed, regions := range []int{3, 60} {
+	for seed, regions := range []int{3, 60}[:some(1, 2)] {
 		w := newWorld(uint64(seed), 60)
 		w.populate(20, 6, 0.6)
 		w.m = w.manyEdges(60, regions)

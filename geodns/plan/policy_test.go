@@ -165,7 +165,7 @@ func TestEdgesAtOnePlaceShareByWeight(t *testing.T) {
 	w.populate(300, 1500, 0.75)
 	w.m.Steering.Answers = 1
 	in := Input{Map: w.m, Atlas: w.atlas()}
-	for epoch := range uint64(2) {
+	for epoch := range uint64(some(1, 2)) {
 		in.Epoch = epoch * 1024
 		loads := Compile(in).Loads()
 		fra, nyc := loads[0].First/(loads[0].First+loads[1].First), 0.0
@@ -303,14 +303,14 @@ func countOf(t *prefix.Table) int {
 
 // An explanation ends in what is told, for everybody.
 func TestExplanationsEndInTheAnswer(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(some(2, 4)) {
 		in, w := crowded(seed)
 		var sample func() netip.Addr
 		in.Measured, sample = w.measured(30)
 		w.m.Steering.Budget = landfall.Share(float64(seed%2) / 100)
 		in.Down = w.down(1 << seed)
 		p := Compile(in)
-		for range 300 {
+		for range some(100, 300) {
 			a := sample()
 			e := p.Explain(Both, a, false)
 			i, bits := p.Lookup(Both, a)

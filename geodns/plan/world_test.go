@@ -16,6 +16,15 @@ import (
 // soak reports whether the full sizes are asked for.
 func soak() bool { return os.Getenv("LANDFALL_SOAK") != "" }
 
+// some is how many of all there are a test looks at: few where it has to be
+// quick.
+func some(few, all int) int {
+	if testing.Short() {
+		return few
+	}
+	return all
+}
+
 // a world is where addresses are, and a map with edges among them.
 type world struct {
 	r      *rand.Rand
