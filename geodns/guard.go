@@ -62,9 +62,9 @@ func (a *asker) cookieOnly() (rcode int) {
 const mostGain = 10
 
 // gain is how long the reply may be without signatures, less what the OPT
-// record needs; with it, limit is how long it may be. What is longer is
-// truncated, as RFC 7873, 5.2.1 and 5.2.3 let us where no cookie speaks for the
-// address: whoever does ask comes again with one, or by TCP.
+// record needs; with it, limit is how long it may be. A client says what it can
+// take, not what it must be sent (RFC 6891, 6.2.3): of what is longer it hears
+// that there is more, and whoever does ask comes again with a cookie, or by TCP.
 func (c *core) gain(query, limit int) int {
 	if c.a.proven {
 		return c.r.limit
