@@ -29,8 +29,15 @@ const (
 	otherPseudo flaw = "kind of question" // TKEY, TSIG, MAILA and the like, that we do not serve
 )
 
-// flawOf reads a message.
-func flawOf(msg []byte) flaw {
+// read reads a message as far as it can be read.
+func read(msg []byte) *flaws {
+	r := &flaws{msg: msg, off: headerSize}
+	r.found = r.read()
+	return r
+}
+
+func (r *flaws) read() flaw {
+	msg := r.msg
 	if len(msg) < headerSize {
 		return noMessage
 	}
@@ -43,7 +50,6 @@ func flawOf(msg []byte) flaw {
 	case count(0) > 1:
 		return questions
 	}
-	r := &flaws{msg: msg, off: headerSize}
 	rrtype, class, found := r.question(count(0))
 	for section := 1; section < 4 && found == sound; section++ {
 		for range count(section) {
@@ -75,12 +81,20 @@ func kindOf(rrtype, class uint16) flaw {
 	return sound
 }
 
-// flaws reads on.
+// flaws is what was read of a message.
 type flaws struct {
-	msg  []byte
-	off  int
-	opts int
+	msg   []byte
+	off   int
+	found flaw
+
+	opts  int      // OPT records
+	size  uint16   // of an answer, as the first says
+	flags uint16   // as the first says
+	codes []uint16 // of its options
 }
+
+// limit is how long an answer the message takes.
+func (r *flaws) limit() int { return max(int(r.size), dns.MinMsgSize) }
 
 func (r *flaws) name() flaw {
 	for start := r.off; ; {
@@ -148,14 +162,15 @@ func (r *flaws) record(additional bool) flaw {
 	if r.opts++; !additional || !root || r.opts > 1 {
 		return misplaced
 	}
+	r.size, r.flags = binary.BigEndian.Uint16(fixed[2:]), binary.BigEndian.Uint16(fixed[6:])
 	if fixed[5] != 0 {
 		return badVersion
 	}
-	return options(data)
+	return r.options(data)
 }
 
 // options reads the data of an OPT record.
-func options(data []byte) flaw {
+func (r *flaws) options(data []byte) flaw {
 	cookies, subnets := 0, 0
 	for len(data) > 0 {
 		if len(data) < 4 || len(data)-4 < int(binary.BigEndian.Uint16(data[2:])) {
@@ -163,6 +178,7 @@ func options(data []byte) flaw {
 		}
 		code, value := binary.BigEndian.Uint16(data), data[4:4+int(binary.BigEndian.Uint16(data[2:]))]
 		data = data[4+len(value):]
+		r.codes = append(r.codes, code)
 		switch code {
 		case dns.EDNS0SUBNET:
 			if subnets++; subnets > 1 || !subnet(value) {

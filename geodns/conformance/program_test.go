@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,13 +30,13 @@ type built struct {
 	err  error
 }
 
-// landfall is built by the first test that wants it, and goes with the last.
-var landfall built
+// ours is built by the first test that wants it, and goes with the last.
+var ours built
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if landfall.dir != "" {
-		os.RemoveAll(landfall.dir)
+	if ours.dir != "" {
+		os.RemoveAll(ours.dir)
 	}
 	os.Exit(code)
 }
@@ -95,10 +97,19 @@ func run(t *testing.T, name string, addr netip.AddrPort, zone string, argv ...st
 	s.cmd = exec.Command(path, argv[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the program dies with the thread that started it
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		if started <- err; err == nil {
+			s.err = s.cmd.Wait()
+			close(s.done)
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.err = s.cmd.Wait(); close(s.done) }()
 	t.Cleanup(func() { s.stop(t) })
 	if err := s.ready(zone); err != nil {
 		s.stop(t)
@@ -204,7 +215,9 @@ func output(t *testing.T, argv ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, argv[1:]...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, argv[1:]...)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -256,3 +256,28 @@ func (a *asker) spoil(msg []byte) []byte {
 	}
 	return msg
 }
+
+// rare are messages that chance seldom draws, and by which servers differ.
+func rare() (out [][]byte) {
+	add := func(m *dns.Msg, options ...dns.EDNS0) {
+		if m.SetEdns0(1232, false); len(options) == 0 {
+			m.Extra = nil
+		} else {
+			m.IsEdns0().Option = options
+		}
+		if msg, err := m.Pack(); err == nil {
+			out = append(out, msg)
+		}
+	}
+	ask := func(name string) *dns.Msg { return new(dns.Msg).SetQuestion(name, dns.TypeA) }
+	cookie := &dns.EDNS0_LOCAL{Code: dns.EDNS0COOKIE, Data: []byte("12345678")}
+	old := &dns.EDNS0_LOCAL{Code: dns.EDNS0COOKIE, Data: []byte("12345678abcdefgh12345678")}
+	subnet := &dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: []byte{0, 1, 8, 0, 60}}
+	add(new(dns.Msg), old)
+	add(ask("many."+static+"."), &dns.EDNS0_LOCAL{Code: dns.EDNS0TCPKEEPALIVE})
+	add(new(dns.Msg), subnet, &dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: []byte{0, 1, 8, 0, 61}})
+	add(ask(static+"."), &dns.EDNS0_LOCAL{Code: dns.EDNS0NSID, Data: []byte("x")}, cookie)
+	out[len(out)-1][11] = 2                                       // one record more than there is
+	add(ask(strings.Repeat("a.", 119) + "dname." + static + ".")) // too long by one in target
+	return out
+}

@@ -150,7 +150,7 @@ func landfallServer(t *testing.T, more string) *server {
 	dir, addr := t.TempDir(), free(t)
 	write(t, dir, static+".zone", zoneText(t))
 	write(t, dir, "network.toml", network(static+".zone", more))
-	return run(t, "landfall", addr, static, landfall.program(t), "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
+	return run(t, "landfall", addr, static, ours.program(t), "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
 		"--geo", database(t, dir, clients()), "--listen", addr.String(), "--probe", "none")
 }
 

@@ -1,0 +1,158 @@
+package conformance
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"landfall"
+	"landfall/geodns"
+	"landfall/geodns/dnssec"
+	"landfall/geodns/locate"
+	"landfall/geodns/zone"
+	"landfall/geodns/zone/master"
+
+	"github.com/miekg/dns"
+)
+
+// signed is a name server in this process, for the whole world, all signed.
+type signed struct {
+	*geodns.Server
+	addr netip.AddrPort
+	keys map[string]dnssec.Key // of each zone, the one that validators trust
+}
+
+// signedServer answers until the test ends, whoever asks for how much.
+func signedServer(t *testing.T) *signed {
+	t.Helper()
+	dir := t.TempDir()
+	atlas, err := locate.Open(locate.Sources{Places: database(t, dir, clients())}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &signed{addr: free(t), keys: map[string]dnssec.Key{}}
+	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", s.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s.Server, err = geodns.New(geodns.Config{UDP: []*net.UDPConn{udp}, TCP: []net.Listener{tcp}, Atlas: atlas, Rate: -1, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetMap(worldMap(t))
+	s.SetChallenges(nil)
+	var all []dnssec.Keys
+	for _, name := range []string{domain, static} {
+		all = append(all, s.makeKeys(t, name))
+	}
+	if err := s.SetKeys(all); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// makeKeys makes those of a zone, good for a month.
+func (s *signed) makeKeys(t *testing.T, name string) dnssec.Keys {
+	t.Helper()
+	apex, err := zone.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ksk, err := dnssec.Generate(dnssec.KSK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zsk, err := dnssec.Generate(dnssec.ZSK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keys[name] = ksk
+	k, err := dnssec.Local(apex, ksk, zsk, time.Now(), time.Now().Add(30*24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// anchors are the keys to trust, as a master file has them.
+func (s *signed) anchors(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range []string{domain, static} {
+		d := s.keys[name].Public
+		h := dns.RR_Header{Name: dns.Fqdn(name), Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600, Rdlength: uint16(len(d))}
+		rr, _, err := dns.UnpackRRWithHeader(h, d, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, rr)
+	}
+	return b.String()
+}
+
+// ds is the data of a zone's DS record, as a master file has it.
+func (s *signed) ds(t *testing.T, name string) string {
+	t.Helper()
+	apex, err := zone.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.keys[name].DS(apex)
+	return fmt.Sprintf("%d %d %d %s", int(d[0])<<8|int(d[1]), d[2], d[3], strings.ToUpper(hex.EncodeToString(d[4:])))
+}
+
+// worldMap is the world as network has it. Everybody of this machine may copy
+// its zones.
+func worldMap(t *testing.T) *landfall.Map {
+	t.Helper()
+	m := &landfall.Map{
+		Network: "conformance", Domain: domain, Serial: 7,
+		Steering: landfall.Steering{Answers: 1, TTL: 5 * time.Minute},
+		Records: []landfall.Record{
+			{Name: "www." + domain, Type: "CNAME", Data: "chat"},
+			{Name: "*.wild." + domain, Type: "TXT", Data: `"any name"`},
+			{Name: "a.b.c." + domain, Type: "TXT", Data: "deep"},
+		},
+		Secondaries: []landfall.Secondary{{From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}},
+	}
+	for i, e := range edges {
+		m.Regions = append(m.Regions, landfall.Region{ID: landfall.RegionID(e.id), Place: landfall.Place{Lat: e.lat, Lon: e.lon}, Home: i == 0})
+		m.Nodes = append(m.Nodes, landfall.Node{
+			ID: landfall.NodeID(e.id + "1"), Region: landfall.RegionID(e.id), Roles: []landfall.Role{landfall.RoleEdge, landfall.RoleDNS},
+			Advertised: []netip.Addr{netip.MustParseAddr(e.v4), netip.MustParseAddr(e.v6)},
+		})
+	}
+	for _, host := range steered {
+		service := landfall.Service{Host: host, Upstream: "http://127.0.0.1:3000"}
+		if strings.HasPrefix(host, "irc") {
+			service.Kind, service.Upstream = landfall.TCP, "tcp://127.0.0.1:6667"
+		}
+		m.Services = append(m.Services, service)
+	}
+	got := master.Read(static, static+".zone", func(string) ([]byte, error) { return []byte(zoneText(t)), nil })
+	if len(got.Faults) > 0 {
+		t.Fatal(got.Faults)
+	}
+	m.Zones = []landfall.Zone{got.Zone}
+	return m
+}
