@@ -159,6 +159,9 @@ func (d Dir) Change(name string, change func(roll.State) (roll.State, error)) (r
 // put makes the keys that a state lacks, then writes it, then deletes keys that
 // the one before had: killed in between, it leaves a key too many.
 func (d Dir) put(before, s roll.State) (roll.State, error) {
+	if err := sweep(string(d)); err != nil {
+		return before, err
+	}
 	for _, k := range s.Keys {
 		if len(k.Public) > 0 {
 			continue

@@ -7,10 +7,23 @@ import (
 	"path/filepath"
 )
 
+// temp begins the names of files that are being written.
+const temp = ".new-"
+
+// sweep removes what a process that was killed was about to write. Whoever else
+// writes waits for the lock.
+func sweep(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, temp+"*"))
+	for _, f := range left {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
+}
+
 // write makes a file appear whole or not at all, whenever the machine stops.
 func write(name string, b []byte, perm os.FileMode) error {
 	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, ".new-*")
+	f, err := os.CreateTemp(dir, temp+"*")
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,10 @@ type KeeperConfig struct {
 	// Look sees what the name servers of a zone, and its parent's, show now.
 	// The notes are for people.
 	Look func(ctx context.Context, s roll.State, now time.Time) (f roll.Facts, notes []string)
-	// Every is the time between two looks; 0 means a minute.
+	// Every is the time between two looks at name servers; 0 means a minute.
 	Every time.Duration
+	// Watch is the time between two looks at files; 0 means two seconds.
+	Watch time.Duration
 	// Apply hears of all that name servers are to sign with, each time that
 	// something is different.
 	Apply func([]bundle.Bundle)
@@ -81,9 +83,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Every <= 0 {
-		cfg.Every = lookEvery
-	}
+	cfg.Every, cfg.Watch = cmp.Or(cfg.Every, lookEvery), cmp.Or(cfg.Watch, fileEvery)
 	return &Keeper{cfg: cfg, files: map[string]stamp{}, looked: map[string]time.Time{}, said: map[string]string{}, zones: map[string]*kept{}}, nil
 }
 
@@ -106,7 +106,7 @@ func (k *Keeper) Load() error {
 
 // Run keeps keys until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(fileEvery)
+	tick := time.NewTicker(k.cfg.Watch)
 	defer tick.Stop()
 	for {
 		k.tend(ctx, true)
@@ -134,7 +134,7 @@ func (k *Keeper) tend(ctx context.Context, look bool) {
 	}
 	k.mu.Lock()
 	for name, z := range k.zones {
-		if !slices.Contains(names, name) && z.err == nil {
+		if !slices.Contains(names, name) {
 			z.err = fmt.Errorf("the files of %s are gone from %s: what there was stays in service (landfall dns keys remove is the way to have a zone unsigned)", name, k.cfg.Dir)
 			k.say(name, z.err)
 		}

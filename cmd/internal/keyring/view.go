@@ -31,14 +31,14 @@ func Looking(now func() *landfall.Map, more func() []netip.AddrPort) func(contex
 			return roll.Facts{}, []string{"there is no map yet"}
 		}
 		l := look.Looker{Resolvers: Resolvers()}
-		f, notes := l.Facts(ctx, s, append(servers(m), more()...), at)
+		f, notes := l.Facts(ctx, s, append(nameServers(m), more()...), at)
 		f.ZoneTTL = longest(m, s.Zone)
 		return f, notes
 	}
 }
 
-// servers are the addresses of the name servers of a map.
-func servers(m *landfall.Map) (out []netip.AddrPort) {
+// nameServers are the addresses of the name servers of a map.
+func nameServers(m *landfall.Map) (out []netip.AddrPort) {
 	for _, n := range zone.Servers(m) {
 		for _, a := range n.Advertised {
 			out = append(out, netip.AddrPortFrom(a, m.Ports.EffectiveDNS()))

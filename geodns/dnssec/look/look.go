@@ -1,6 +1,7 @@
 // Package look sees what name servers show of the keys of a zone: a roll.State
 // and addresses go in, roll.Facts come out. It asks by UDP, and by TCP where an
-// answer does not fit.
+// answer does not fit. The parent zone is looked at while something is asked of
+// it.
 //
 // The servers of the parent zone are found by a resolver and asked themselves,
 // as what a resolver knows may be old. Nothing that is heard is checked by
@@ -54,7 +55,9 @@ func (l Looker) Facts(ctx context.Context, s roll.State, servers []netip.AddrPor
 		asking.Go(func() { found[i] = w.shownBy(ctx, at) })
 	}
 	var err2 error
-	asking.Go(func() { f.Parent, err2 = l.parent(ctx, s, w.apex) })
+	if s.Asks(now) {
+		asking.Go(func() { f.Parent, err2 = l.parent(ctx, s, w.apex) })
+	}
 	asking.Wait()
 	f.Current = len(servers) > 0
 	for _, err := range append(found, err2) {

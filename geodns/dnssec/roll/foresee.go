@@ -22,6 +22,17 @@ func (s State) Waits(now time.Time) bool {
 	return len(steps) > 0
 }
 
+// Asks reports whether the parent zone is asked for something at a time that it
+// was not seen to have done.
+func (s State) Asks(now time.Time) bool {
+	if !s.Leave.IsZero() {
+		return begun(s.Leave, now) && s.Gone.IsZero()
+	}
+	id := s.At(now).Asked
+	k, ok := s.Key(id)
+	return ok && k.Seen.IsZero()
+}
+
 // Foresee is what happens, and at the earliest when, if everybody does at once
 // what is asked for, up to a time.
 func (s State) Foresee(now, until time.Time) (all []Step) {

@@ -3,6 +3,7 @@ package roll
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -186,8 +187,11 @@ func valid(ds []ID, keys, data View) bool {
 // everything has happened in every order.
 func TestAnyCacheFindsAChain(t *testing.T) {
 	walks := 1000
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		walks = 200
+	case os.Getenv("LANDFALL_SOAK") != "":
+		walks = 100_000
 	}
 	for _, carried := range []bool{false, true} {
 		t.Run(fmt.Sprintf("carried=%t", carried), func(t *testing.T) {
