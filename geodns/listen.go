@@ -20,10 +20,12 @@ const pause = 20 * time.Millisecond
 // has read and waits for what it started. What is left in a socket stays there
 // for who else has it.
 func (s *Server) Run(ctx context.Context) error {
-	// The thread of a socket keeps what Go runs goroutines on, also while it
-	// waits: there is as much left for all others as there was.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + len(s.udp))
-	defer func() { runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0)-len(s.udp), 1)) }()
+	if n := len(s.udp); n > 0 {
+		// The thread of a socket keeps what Go runs goroutines on, also while
+		// it waits: there is as much left for all others as there was.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+		defer func() { runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0)-n, 1)) }()
+	}
 	var running sync.WaitGroup
 	for i, conn := range s.udp {
 		running.Go(func() {
