@@ -101,7 +101,7 @@ func (s *servers) delegate(st roll.State, now time.Time) {
 
 func keeper(t *testing.T, dir Dir, s *servers, log *slog.Logger) *Keeper {
 	t.Helper()
-	k, err := NewKeeper(KeeperConfig{Dir: dir, Look: s.look, Apply: s.apply, Every: 20 * time.Minute, Watch: 20 * time.Minute, Log: log})
+	k, err := NewKeeper(KeeperConfig{Dir: dir, Look: s.look, Apply: s.apply, Every: 50 * time.Minute, Watch: 50 * time.Minute, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

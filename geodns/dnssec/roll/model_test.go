@@ -186,7 +186,7 @@ func valid(ds []ID, keys, data View) bool {
 // TestAnyCacheFindsAChain walks through the model at random, many times, until
 // everything has happened in every order.
 func TestAnyCacheFindsAChain(t *testing.T) {
-	walks := 1000
+	walks := 400
 	switch {
 	case testing.Short():
 		walks = 200
