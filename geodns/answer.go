@@ -2,6 +2,7 @@ package geodns
 
 import (
 	"net/netip"
+	"slices"
 
 	"landfall/geodns/resolver"
 	"landfall/geodns/zone"
@@ -57,7 +58,12 @@ func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
 // follow is the algorithm of RFC 1034, 4.3.2.
 func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
 	name := r.q.name
-	for range maxChain {
+	var been [maxChain]zone.Name
+	for i := range been {
+		if slices.Contains(been[:i], name) { // aliases in a circle
+			return dns.RcodeSuccess
+		}
+		been[i] = name
 		z := s.zones.For(name, r.q.rrtype)
 		if z == nil { // where a CNAME led
 			return dns.RcodeSuccess
@@ -77,9 +83,6 @@ func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
 		case m.Kind == zone.Redirected:
 			if name = r.redirect(m, name); name == "" {
 				return dns.RcodeYXDomain
-			}
-			if r.q.rrtype == dns.TypeCNAME {
-				return dns.RcodeSuccess
 			}
 			continue
 		case m.Kind == zone.Delegated && (m.Node == nil || r.q.rrtype != dns.TypeDS):

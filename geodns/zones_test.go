@@ -22,6 +22,7 @@ func zonesOfMap(m *landfall.Map) {
 		"example.org": {
 			"example.org SOA ns.example.net. keeper.example.net. 100 7200 900 1209600 300", "example.org NS ns.example.net.", "example.org NS fra1.ns.landfall.test.",
 			"www.example.org CNAME chat.landfall.test.", "out.example.org CNAME www.example.com.", "across.example.org CNAME host.sub.landfall.test.", "gone.example.org CNAME nothing.sub.landfall.test.",
+			"loop.example.org CNAME pool.example.org.", "pool.example.org CNAME loop.example.org.",
 			"red.example.org DNAME sub.landfall.test.", "far.example.org DNAME example.com.", "long.example.org DNAME " + strings.Repeat("x123456789.", 20),
 			"*.wild.example.org CNAME www.example.org.", "a.example.org DS 1 13 2 00", "cut.example.org NS ns.cut.example.org.", "ns.cut.example.org A 198.51.100.53", "cut.example.org NS ns.sib.example.org.",
 			"sib.example.org NS ns.sib.example.org.", "ns.sib.example.org AAAA 2001:db8::53", "_sip._udp.example.org SRV 1 2 5060 sip.example.org.", "example.org CAA 0 issue \"ca.example.com\"",
@@ -64,9 +65,10 @@ func TestAnswersFromSeveralZones(t *testing.T) {
 		{"gone.example.org", dns.TypeA, dns.RcodeNameError, true, []string{"gone.example.org CNAME nothing.sub.landfall.test."}, []string{soa("sub.landfall.test")}, nil},
 		{"out.example.org", dns.TypeA, 0, true, []string{"out.example.org CNAME www.example.com."}, nil, nil},
 		{"x.y.wild.example.org", dns.TypeA, 0, true, []string{"x.y.wild.example.org CNAME www.example.org.", "www.example.org CNAME chat.landfall.test.", "chat.landfall.test A 192.0.2.2"}, nil, nil},
+		{"loop.example.org", dns.TypeTXT, 0, true, []string{"loop.example.org CNAME pool.example.org.", "pool.example.org CNAME loop.example.org."}, nil, nil},
 		// RFC 6672
 		{"host.red.example.org", dns.TypeA, 0, true, []string{"red.example.org DNAME sub.landfall.test.", "host.red.example.org CNAME host.sub.landfall.test.", "host.sub.landfall.test A 198.51.100.7"}, nil, nil},
-		{"host.red.example.org", dns.TypeCNAME, 0, true, []string{"red.example.org DNAME sub.landfall.test.", "host.red.example.org CNAME host.sub.landfall.test."}, nil, nil},
+		{"host.red.example.org", dns.TypeCNAME, 0, true, []string{"red.example.org DNAME sub.landfall.test.", "host.red.example.org CNAME host.sub.landfall.test."}, []string{soa("sub.landfall.test")}, nil},
 		{"red.example.org", dns.TypeDNAME, 0, true, []string{"red.example.org DNAME sub.landfall.test."}, nil, nil},
 		{"red.example.org", dns.TypeA, 0, true, nil, []string{soa("example.org")}, nil},
 		{"a.b.far.example.org", dns.TypeA, 0, true, []string{"far.example.org DNAME example.com.", "a.b.far.example.org CNAME a.b.example.com."}, nil, nil},
