@@ -28,25 +28,40 @@ type signed struct {
 	keys map[string]dnssec.Key // of each zone, the one that validators trust
 }
 
-// signedServer answers until the test ends, whoever asks for how much.
+// signedServer answers until the test ends, whoever asks for how much, on a
+// free port.
 func signedServer(t *testing.T) *signed {
+	t.Helper()
+	return signedAt(t, func(f func()) { f() }, free(t))
+}
+
+// signedAt is signedServer at some addresses, of the place where do runs what
+// it is given.
+func signedAt(t *testing.T, do func(func()), addrs ...netip.AddrPort) *signed {
 	t.Helper()
 	dir := t.TempDir()
 	atlas, err := locate.Open(locate.Sources{Places: database(t, dir, clients())}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &signed{addr: free(t), keys: map[string]dnssec.Key{}}
-	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.addr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", s.addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &signed{addr: addrs[0], keys: map[string]dnssec.Key{}}
+	var udp []*net.UDPConn
+	var tcp []net.Listener
+	do(func() {
+		for _, a := range addrs {
+			c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := net.Listen("tcp", a.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			udp, tcp = append(udp, c), append(tcp, l)
+		}
+	})
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s.Server, err = geodns.New(geodns.Config{UDP: []*net.UDPConn{udp}, TCP: []net.Listener{tcp}, Atlas: atlas, Rate: -1, Log: log})
+	s.Server, err = geodns.New(geodns.Config{UDP: udp, TCP: tcp, Atlas: atlas, Rate: -1, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

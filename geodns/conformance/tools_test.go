@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -99,30 +98,6 @@ func TestTransferredZonesVerify(t *testing.T) {
 		anchors := write(t, dir, name+".ds", fmt.Sprintf("%s. 3600 IN DS %s\n", name, s.ds(t, name)))
 		if out := output(t, "ldns-verify-zone", "-k", anchors, "-e", "P3D", file); !strings.Contains(out, "Zone is verified and complete") {
 			t.Errorf("%s: %s\n%s", name, out, text)
-		}
-	}
-}
-
-// TestDnsvizFindsNoFault has dnsviz look at both zones as their parent would
-// delegate them: it is told the delegation, so that nobody else is asked.
-func TestDnsvizFindsNoFault(t *testing.T) {
-	outside(t)
-	s := signedServer(t)
-	dir := t.TempDir()
-	trusted := write(t, dir, "keys", s.anchors(t))
-	for _, name := range []string{domain, static} {
-		probe := filepath.Join(dir, name+".json")
-		names := []string{name, "nothing." + name}
-		for _, q := range known {
-			if strings.HasSuffix(q.name, "."+name) && !strings.Contains(q.name, "dname") {
-				names = append(names, q.name)
-			}
-		}
-		args := []string{"dnsviz", "probe", "-d", "0", "-4", "-A", "-x", fmt.Sprintf("%s+:fra1.ns.edge.test=%s", name, s.addr), "-o", probe}
-		output(t, append(args, names...)...)
-		out := output(t, "dnsviz", "grok", "-P", "-l", "warning", "-t", trusted, "-r", probe)
-		if strings.TrimSpace(out) != "{}" {
-			t.Errorf("%s: %s", name, out)
 		}
 	}
 }
