@@ -74,9 +74,7 @@ func (v *validator) validate(name string, rrtype uint16, m *dns.Msg) (verdict, e
 		} else if err := v.expansion(m, name, dns.TypeCNAME); err != nil {
 			return "", err
 		}
-		if name = strings.ToLower(target); rrtype == dns.TypeCNAME {
-			return positive, nil
-		}
+		name = strings.ToLower(target)
 	}
 	return positive, nil // a loop of names, each proved
 }
