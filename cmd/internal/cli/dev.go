@@ -23,6 +23,7 @@ const (
 type devFlags struct {
 	dir        string
 	tour, json bool
+	sign       bool
 	https, dns int
 	ocean      []string
 	verbose    bool
@@ -43,6 +44,7 @@ Without --dir the state is in a temporary directory that ends with it.`,
 			fs.Name(&f.dir, "dir", "keep all state in `DIR`")
 			fs.Bool(&f.tour, "tour", "measure, print the table and exit: 0, or 1 if a step failed")
 			fs.Bool(&f.json, "json", "with --tour: print the table as JSON and nothing else")
+			fs.Bool(&f.sign, "sign", "sign the zone, and tell how to have an answer validated")
 			fs.Int(&f.https, "https-port", devHTTPS, "`PORT` of the edges; 0 finds a free one")
 			fs.Int(&f.dns, "dns-port", devDNS, "`PORT` of the name servers; 0 finds a free one")
 			fs.Strings(&f.ocean, "ocean", "`A-B=RTT` between two regions, such as fra-nyc=140ms; may be repeated")
@@ -98,7 +100,7 @@ func live(ctx context.Context, env *Env, w *world.World, f devFlags) error {
 }
 
 func (f devFlags) config(env *Env) (world.Config, error) {
-	c := world.Config{Ocean: world.DefaultOcean(), Version: version(), Log: env.log(f.verbose)}
+	c := world.Config{Ocean: world.DefaultOcean(), Version: version(), Sign: f.sign, Log: env.log(f.verbose)}
 	if f.dir != "" {
 		dir, err := filepath.Abs(env.Path(f.dir)) // for whoever pastes what is printed elsewhere
 		if err != nil {

@@ -87,14 +87,12 @@ type keysInit struct {
 	policy  roll.Policy
 }
 
-// The defaults of a policy. What is carried by hand takes longer.
-const (
-	carriedPropagation = 7 * 24 * time.Hour
-	tendedPropagation  = time.Hour
-)
+// carriedPropagation is the default for what is carried by hand.
+const carriedPropagation = 7 * 24 * time.Hour
 
 func dnsKeysInitCommand() Command {
 	var k keysInit
+	usual := keyring.DefaultPolicy()
 	return Command{
 		Path:  "dns keys init",
 		Short: "Make the keys that a zone is to be signed with",
@@ -112,13 +110,13 @@ Keys lie in DIR as BIND has them, secrets readable for their owner alone.`,
 			f.String(&k.network, "network", "network.toml", "`FILE` whose domain is the zone, if --zone does not say")
 			f.Bool(&k.carried, "carried", "nobody looks after the directory: bundles are carried to name servers")
 			f.Strings(&k.from, "from", "`KEY` to take over, such as Kexample.com.+013+12345; once for each")
-			f.Duration(&k.policy.KeyTTL, "key-ttl", time.Hour, "for how long resolvers may keep the `KEYS`")
-			f.Duration(&k.policy.ZoneTTL, "zone-ttl", 24*time.Hour, "longest `TTL` of the zone; where name servers are looked at, it is found out if it is longer")
-			f.Duration(&k.policy.ParentTTL, "parent-ttl", 24*time.Hour, "`TTL` of DS records in the parent zone, until one is seen")
-			f.Duration(&k.policy.ParentLag, "parent-lag", time.Hour, "`TIME` until all servers of the parent zone show what one does")
-			f.Duration(&k.policy.Propagation, "propagation", 0, "`TIME` until a bundle has been carried to all name servers (default 168h)")
-			f.Duration(&k.policy.ZSKLife, "zsk-life", 90*24*time.Hour, "`TIME` after which the ZSK is replaced; 0 leaves that to you")
-			f.Duration(&k.policy.Ahead, "ahead", 90*24*time.Hour, "`TIME` for which the KSK signs ahead")
+			f.Duration(&k.policy.KeyTTL, "key-ttl", usual.KeyTTL, "for how long resolvers may keep the `KEYS`")
+			f.Duration(&k.policy.ZoneTTL, "zone-ttl", usual.ZoneTTL, "longest `TTL` of the zone; where name servers are looked at, it is found out if it is longer")
+			f.Duration(&k.policy.ParentTTL, "parent-ttl", usual.ParentTTL, "`TTL` of DS records in the parent zone, until one is seen")
+			f.Duration(&k.policy.ParentLag, "parent-lag", usual.ParentLag, "`TIME` until all servers of the parent zone show what one does")
+			f.Duration(&k.policy.Propagation, "propagation", carriedPropagation, "`TIME` until a bundle has been carried to all name servers")
+			f.Duration(&k.policy.ZSKLife, "zsk-life", usual.ZSKLife, "`TIME` after which the ZSK is replaced; 0 leaves that to you")
+			f.Duration(&k.policy.Ahead, "ahead", usual.Ahead, "`TIME` for which the KSK signs ahead")
 		},
 		Run: func(_ context.Context, env *Env, _ []string) error { return k.run(env) },
 	}
@@ -139,13 +137,6 @@ func (k *keysInit) run(env *Env) error {
 	}
 	p := k.policy
 	p.Carried = k.carried
-	switch {
-	case p.Propagation > 0:
-	case p.Carried:
-		p.Propagation = carriedPropagation
-	default:
-		p.Propagation = tendedPropagation
-	}
 	var given []dnssec.Key
 	for _, base := range k.from {
 		key, err := keyring.ReadKey(env.Path(strings.TrimSuffix(strings.TrimSuffix(base, ".private"), ".key")))

@@ -37,6 +37,18 @@ var ErrNoKeys = errors.New("no keys")
 // Dir is a directory with keys, or a file with one bundle.
 type Dir string
 
+// DefaultPolicy is that of a directory that a Keeper looks after.
+func DefaultPolicy() roll.Policy {
+	const day = 24 * time.Hour
+	return roll.Policy{
+		KeyTTL: time.Hour, ZoneTTL: day, ParentTTL: day, ParentLag: time.Hour, Propagation: time.Hour,
+		ZSKLife: 90 * day, Ahead: 90 * day,
+	}
+}
+
+// Anchor is the file with the KSKs of a zone, as delv wants it.
+func (d Dir) Anchor(zone string) string { return d.file(zone, anchorEnd) }
+
 // Zones are the zones that there are keys or a bundle for, sorted.
 func (d Dir) Zones() ([]string, error) {
 	if d.isFile() {

@@ -36,7 +36,8 @@ type KeeperConfig struct {
 	// Look sees what the name servers of a zone, and its parent's, show now.
 	// The notes are for people.
 	Look func(ctx context.Context, s roll.State, now time.Time) (f roll.Facts, notes []string)
-	// Every is the time between two looks at name servers; 0 means a minute.
+	// Every is the time between two looks at name servers; 0 means a minute. It
+	// is less where the TTL of keys is.
 	Every time.Duration
 	// Watch is the time between two looks at files; 0 means two seconds.
 	Watch time.Duration
@@ -177,7 +178,7 @@ func (k *Keeper) advance(ctx context.Context, name string, look bool, z *kept) e
 	}
 	now := second(time.Now())
 	var f roll.Facts
-	if look && s.Waits(now) && now.Sub(k.looked[name]) >= k.cfg.Every {
+	if look && s.Waits(now) && now.Sub(k.looked[name]) >= min(k.cfg.Every, s.Policy.KeyTTL) {
 		k.looked[name] = now
 		f, z.notes = k.cfg.Look(ctx, s, now)
 	} else if !s.Waits(now) {

@@ -41,6 +41,10 @@ func (w *World) WriteGuide(out io.Writer, program string) error {
 	p.line("\nAsk as a resolver of American users, and of Asian ones:")
 	p.line("  %s +subnet=%s", dns, subnetAmerica)
 	p.line("  %s +subnet=%s", dns, subnetAsia)
+	if w.cfg.Sign {
+		p.line("Have an answer validated, by the zone's own key:")
+		p.line("  delv -a %s +root=%s @%v -p %d %s", quote(w.keys().Anchor(m.Domain)), m.Domain, m.Nodes[0].Listens()[0], m.Ports.EffectiveDNS(), host)
+	}
 	p.line("Load the page through New York, and watch the flow as it goes:")
 	resolve := resolveFlag(m, host, edge)
 	p.line("  curl --cacert %s %s %s", quote(w.Root), resolve, page)

@@ -20,6 +20,7 @@ import (
 	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/coarse"
 	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/keyring"
 	"landfall/cmd/internal/node"
 	"landfall/geodns/locate"
 	"landfall/mesh/wan"
@@ -37,6 +38,7 @@ type Config struct {
 	Ocean   []Leg          // later legs overrule earlier ones
 	Started time.Time      // what the time until all serve is counted from
 	Version string         // of the program, for status
+	Sign    bool           // the domain's zone is signed
 	Log     *slog.Logger   // nil: no log
 }
 
@@ -150,6 +152,11 @@ func (w *World) openHome(draft *landfall.Map) (err error) {
 	if w.home, err = node.OpenHome(w.homeID, w.states[i], draft.Network, draft.Domain, w.cfg.Log); err != nil {
 		return err
 	}
+	if w.cfg.Sign {
+		if err := w.sign(draft.Domain); err != nil {
+			return err
+		}
+	}
 	draft.Authority = w.home.Authority.PEM()
 	if _, err := w.home.Control.Begin(ctx, draft); err != nil {
 		return err
@@ -166,11 +173,26 @@ func (w *World) openHome(draft *landfall.Map) (err error) {
 	return err
 }
 
+// sign makes keys for a zone that has none.
+func (w *World) sign(zone string) error {
+	dir := w.keys()
+	if _, err := dir.State(zone); !errors.Is(err, keyring.ErrNoKeys) {
+		return err
+	}
+	_, err := dir.Begin(zone, keyring.DefaultPolicy(), time.Now())
+	return err
+}
+
+// keys is where the home has the keys of zones.
+func (w *World) keys() keyring.Dir {
+	return keyring.Dir(node.KeysIn(filepath.Join(w.cfg.Dir, string(w.homeID))))
+}
+
 // update takes over all of the draft but the states of nodes, which only
 // drains change.
 func update(m, draft *landfall.Map) error {
 	next := draft.Clone()
-	next.Serial, next.Issued = m.Serial, m.Issued
+	next.Serial, next.Issued, next.Signing = m.Serial, m.Issued, m.Signing
 	for i, n := range next.Nodes {
 		if old, ok := m.Node(n.ID); ok {
 			next.Nodes[i].State = old.State

@@ -3,6 +3,7 @@ package roll
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,11 +27,11 @@ func (s State) busy(r Role, now time.Time) error {
 	}
 	for _, k := range s.Keys {
 		if k.Role == r && begun(k.Publish, now) && !begun(k.duty(), now) {
-			return fmt.Errorf("zone %s: key %d is about to take over already", s.Zone, k.ID)
+			return fmt.Errorf("zone %s: its newest %s is about to take over: see landfall dns keys status", s.Zone, strings.ToUpper(string(r)))
 		}
 	}
 	if ksks := s.having(KSK); r == KSK && ksks[len(ksks)-1].Seen.IsZero() {
-		return fmt.Errorf("zone %s: key %d is not known to the parent zone yet", s.Zone, ksks[len(ksks)-1].ID)
+		return fmt.Errorf("zone %s: the parent zone does not have the DS record of its newest KSK yet", s.Zone)
 	}
 	return nil
 }

@@ -41,8 +41,8 @@ func (s State) Foresee(now, until time.Time) (all []Step) {
 		var when time.Time
 		s, steps, when = s.Next(now, s.ideal(now))
 		all = append(all, steps...)
-		if len(steps) > 0 { // what was decided takes effect a moment later
-			when = earlier(when, now.Add(time.Second))
+		if soon := now.Add(time.Second); len(steps) > 0 || s.Waits(soon) { // what was decided is seen a moment later
+			when = earlier(when, soon)
 		}
 		if when.IsZero() || when.After(until) {
 			return all
