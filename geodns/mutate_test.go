@@ -97,7 +97,7 @@ func TestDamagedPacketsDoNoHarm(t *testing.T) {
 	}
 	signed, _ := signedServer(t)
 	for _, s := range []*Server{newServer(t, nil), signed} {
-		s.limit = limit.New(200, maphash.MakeSeed())
+		s.limit = limit.New(50, maphash.MakeSeed())
 		goroutines, heap := runtime.NumGoroutine(), heapInUse()
 		r, c := rand.New(rand.NewPCG(5, 6)), &core{s: s, place: shared, book: newBook()}
 		now, buf := time.Now(), make([]byte, 0, udpSize)

@@ -171,6 +171,12 @@ func (s *Server) Stats() Stats {
 		out.Named[string(id.(landfall.NodeID))] = n.(*named).sum()
 		return true
 	})
+	s.state(&out)
+	return out
+}
+
+// state tells what answers go by now.
+func (s *Server) state(out *Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.in.Map != nil {
@@ -188,7 +194,7 @@ func (s *Server) Stats() Stats {
 			out.Down++
 		}
 	}
-	out.Names = c.byName(s.ledger.names)
+	out.Names = s.count.byName(s.ledger.names)
 	out.LeftOut = int64(len(s.faults))
 	out.Plan = s.took.Seconds()
 	out.Signed, out.Unsigned = s.online.made.Load(), s.online.refused.Load()
@@ -196,7 +202,6 @@ func (s *Server) Stats() Stats {
 	if now := s.current.Load(); now != nil {
 		out.planned(now.plan)
 	}
-	return out
 }
 
 // planned are the figures of a plan.

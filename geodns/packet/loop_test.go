@@ -58,6 +58,13 @@ func shout(b *Batch) {
 	}
 }
 
+// echo answers with what came.
+func echo(b *Batch) {
+	for i := range b.Len() {
+		b.Answer(i, append(b.Room(i), b.Message(i)...))
+	}
+}
+
 // dial opens a socket that only hears from one address.
 func dial(t testing.TB, to net.Addr) *net.UDPConn {
 	t.Helper()
@@ -213,70 +220,51 @@ func TestSocketsShareAnAddress(t *testing.T) {
 	}
 }
 
-// What was read is answered, what was not stays for whoever comes next.
+// What was read is answered, what was not stays for whoever comes next: here
+// one loop after the other, while there is always something on its way.
 func TestNothingIsLostWhenAnotherTakesOver(t *testing.T) {
 	first := listen(t, "127.0.0.1:0")
-	c := dial(t, first.LocalAddr())
 	held, err := first.File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	next := func() *net.UDPConn {
-		conn, err := net.FilePacketConn(held)
-		if err != nil {
-			t.Error(err)
-			return nil
-		}
-		return conn.(*net.UDPConn)
-	}
-	if err := c.SetReadBuffer(1 << 20); err != nil {
-		t.Fatal(err)
-	}
 	const n = 2000
-	sent := make(chan error, 1)
+	c, window := dial(t, first.LocalAddr()), make(chan struct{}, 100)
 	go func() {
-		for i := range n {
-			if _, err := c.Write(binary.BigEndian.AppendUint32(nil, uint32(i))); err != nil {
-				sent <- err
-				return
-			}
-			if i%10 == 0 {
-				<-time.After(100 * time.Microsecond)
+		for i := range uint32(n) {
+			window <- struct{}{}
+			if _, err := c.Write(binary.BigEndian.AppendUint32(nil, i)); err != nil {
+				t.Error(err)
 			}
 		}
-		sent <- nil
 	}()
-	echo := func(b *Batch) {
-		for i := range b.Len() {
-			b.Answer(i, append(b.Room(i), b.Message(i)...))
-		}
-	}
-	handing := make(chan struct{})
-	go func() {
-		defer close(handing)
-		for range 40 { // loops come and go
-			stop := run(t, next(), echo)
-			<-time.After(500 * time.Microsecond)
+	stop, seen := run(t, first, echo), make([]int, n)
+	for i := range n {
+		if i%50 == 25 {
 			stop()
+			stop = run(t, again(t, held), echo)
 		}
-		run(t, next(), echo)
-	}()
-	seen := make([]int, n)
-	for range n {
 		got := hear(t, c, 10*time.Second)
 		if len(got) != 4 {
 			t.Fatalf("got %q", got)
 		}
 		seen[binary.BigEndian.Uint32([]byte(got))]++
+		<-window
 	}
 	if i := slices.IndexFunc(seen, func(k int) bool { return k != 1 }); i >= 0 {
 		t.Errorf("message %d was answered %d times", i, seen[i])
 	}
-	<-handing
-	if err := <-sent; err != nil {
-		t.Error(err)
+}
+
+// again is a socket that somebody holds, for another loop.
+func again(t *testing.T, held *os.File) *net.UDPConn {
+	t.Helper()
+	conn, err := net.FilePacketConn(held)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return conn.(*net.UDPConn)
 }
 
 func TestLoopWithoutSocketIsRefused(t *testing.T) {
@@ -296,18 +284,18 @@ func TestAddressInUseIsReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := conns[0].LocalAddr().(*net.UDPAddr).AddrPort()
-		for _, more := range []int{1, 2} {
-			if again, err := Listen(t.Context(), at, more); err == nil {
-				t.Errorf("%d sockets beside %d: %v", more, n, again)
+		for _, beside := range []int{1, 2} {
+			if got, err := Listen(t.Context(), at, beside); err == nil {
+				t.Errorf("%d sockets beside %d: %v", beside, n, got)
 			}
 		}
 		if err := closeAll(conns); err != nil {
 			t.Error(err)
 		}
-		again, err := Listen(t.Context(), at, n)
+		more, err := Listen(t.Context(), at, n)
 		if err != nil {
 			t.Errorf("once it is free: %v", err)
 		}
-		closeAll(again)
+		closeAll(more)
 	}
 }
