@@ -39,6 +39,19 @@ host = "www.app.test"
 upstream = "http://127.0.0.1:3000"
 `
 
+const nodeNetwork = `
+name = "app"
+domain = "app.test"
+[[region]]
+id = "home"
+place = "0,0"
+home = true
+[[record]]
+name = "www.app.test"
+type = "A"
+data = "192.0.2.1"
+`
+
 // nameServer is a name server that is replaced now and then.
 type nameServer struct {
 	program, dir, addr string
@@ -67,8 +80,8 @@ func (s *server) ends() bool {
 	}
 }
 
-// serveDNS starts a name server in a directory of its own.
-func serveDNS(t *testing.T) *nameServer {
+// newProgram is a directory with the program, and nothing that runs.
+func newProgram(t *testing.T) *nameServer {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -77,12 +90,6 @@ func serveDNS(t *testing.T) *nameServer {
 	n := &nameServer{dir: t.TempDir()}
 	n.program = filepath.Join(n.dir, "landfall")
 	if err := os.Symlink(self, n.program); err != nil { // by this name it is the program, see TestMain
-		t.Fatal(err)
-	}
-	if _, err := coarse.File(n.dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(n.dir, "network.toml"), []byte(replacedNetwork), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if n.log, err = os.Create(filepath.Join(n.dir, "log")); err != nil {
@@ -94,6 +101,19 @@ func serveDNS(t *testing.T) *nameServer {
 			t.Logf("the servers said:\n%s", n.said(t))
 		}
 	})
+	return n
+}
+
+// serveDNS starts a name server in a directory of its own.
+func serveDNS(t *testing.T) *nameServer {
+	t.Helper()
+	n := newProgram(t)
+	if _, err := coarse.File(n.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(n.dir, "network.toml"), []byte(replacedNetwork), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	n.addr = "127.0.0.1:0"
 	n.first = n.start(t)
 	n.addr = n.await(t, `answering for app\.test on (\S+)`)
@@ -103,9 +123,21 @@ func serveDNS(t *testing.T) *nameServer {
 // start starts a process that serves, in the place of another if there is one.
 func (n *nameServer) start(t *testing.T) *server {
 	t.Helper()
-	cmd := exec.Command(n.program, "dns", "serve", "--network", "network.toml", "--geo", "geo.mmdb",
+	return n.spawn(t, "dns", "serve", "--network", "network.toml", "--geo", "geo.mmdb",
 		"--listen", n.addr, "--probe", "none", "--state", "state", "--verbose", "--replace")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = n.dir, n.log, n.log
+}
+
+func (n *nameServer) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(n.program, args...)
+	cmd.Dir = n.dir
+	return cmd
+}
+
+// spawn starts a process that goes on.
+func (n *nameServer) spawn(t *testing.T, args ...string) *server {
+	t.Helper()
+	cmd := n.command(args...)
+	cmd.Stdout, cmd.Stderr = n.log, n.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +145,16 @@ func (n *nameServer) start(t *testing.T) *server {
 	go func() { _ = cmd.Wait(); close(p.ended) }()
 	t.Cleanup(p.kill)
 	return p
+}
+
+// run runs a command to its end.
+func (n *nameServer) run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := n.command(args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("landfall %v: %v: %s", args, err, out)
+	}
+	return string(out)
 }
 
 func (n *nameServer) said(t *testing.T) string {
@@ -144,9 +186,12 @@ func (n *nameServer) await(t *testing.T, line string) string {
 // replace has the server replaced, and returns who serves then.
 func (n *nameServer) replace(t *testing.T) (pid int, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), n.program, "dns", "replace", "--state", "state")
-	cmd.Dir = n.dir
-	out, err := cmd.CombinedOutput()
+	return n.replaced(t, "dns", "replace", "--state", "state")
+}
+
+func (n *nameServer) replaced(t *testing.T, args ...string) (pid int, err error) {
+	t.Helper()
+	out, err := n.command(args...).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
@@ -267,6 +312,40 @@ func TestReplacingByWhatIsWrongChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	load.check(t)
+}
+
+// A node is replaced as a whole: its name server answers all the time, and the
+// rest of it is there again when the command has ended.
+func TestReplacingANodeLosesNoQuery(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	times := 2
+	if os.Getenv("LANDFALL_SOAK") != "" {
+		times = 30
+	}
+	n := newProgram(t)
+	n.run(t, "init", "app", "--domain", "app.test", "--dir", "state", "--address", "127.20.7.1")
+	if err := os.WriteFile(filepath.Join(n.dir, "more.toml"), []byte(nodeNetwork), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.spawn(t, "run", "--dir", "state", "--verbose", "--replace")
+	n.await(t, "(serves origin,edge,dns)")
+	n.run(t, "map", "apply", "more.toml", "--dir", "state")
+	n.addr = "127.20.7.1:53"
+	n.answers(t)
+	load := ask(t, n.addr)
+	for i := range times {
+		pid, err := n.replaced(t, "replace", "--dir", "state")
+		if err != nil {
+			t.Fatalf("replacement %d: %v", i, err)
+		}
+		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		if got := n.run(t, "status", "--dir", "state"); !strings.Contains(got, "udp://127.20.7.1:53") {
+			t.Errorf("after replacement %d:\n%s", i, got)
+		}
+	}
 	load.check(t)
 }
 

@@ -26,6 +26,7 @@ func Commands() []Command {
 		devCommand(),
 		initCommand(),
 		runCommand(),
+		replaceCommand(),
 		inviteCommand(),
 		joinCommand(),
 		statusCommand(),

@@ -9,7 +9,7 @@ import (
 
 func runCommand() Command {
 	var dir string
-	var verbose bool
+	var verbose, replace bool
 	return Command{
 		Path:  "run",
 		Short: "Serve as the node that this server is",
@@ -24,11 +24,12 @@ WatchdogSec=), and takes sockets that are handed to it, named https, http, dns
 or mesh (FileDescriptorName=).`,
 		Flags: func(f *Flags) {
 			stateFlag(f, &dir)
+			f.Bool(&replace, "replace", "take the place of the process that serves by the same directory, if there is one")
 			f.Bool(&verbose, "verbose", "log more")
 		},
 		Run: func(ctx context.Context, env *Env, _ []string) error {
 			return server.Run(ctx, server.Config{
-				Dir: stateDir(env, dir), Version: version(), Log: env.serviceLog(verbose),
+				Dir: stateDir(env, dir), Replace: replace, Version: version(), Log: env.serviceLog(verbose),
 				Started: func(s server.Serving) {
 					fmt.Fprintf(env.Stdout, "%s of network %s serves %s at %s by map serial %d\n",
 						s.Node.ID, s.Network, roles(s.Node.Roles), addresses(s.Node.Advertised), s.Serial)

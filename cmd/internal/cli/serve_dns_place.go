@@ -51,17 +51,17 @@ func (p *place) enter(ctx context.Context) (err error) {
 	if p.dir == "" {
 		return nil
 	}
-	if p.replace {
-		p.legacy, err = handover.Take(ctx, p.dir)
-		if err == nil {
-			return p.inherit()
-		}
-		if !errors.Is(err, handover.ErrNobody) {
-			return err
-		}
+	lock := func() (err error) {
+		p.lock, err = node.Lock(p.dir)
+		return err
 	}
-	p.lock, err = node.Lock(p.dir)
-	return err
+	if !p.replace {
+		return lock()
+	}
+	if p.legacy, err = handover.TakeOrEnter(ctx, p.dir, lock); err != nil || p.legacy == nil {
+		return err
+	}
+	return p.inherit()
 }
 
 // inherit takes up what the process before had.

@@ -144,21 +144,34 @@ func (o *opener) dns(s *dnsSockets, listen string) error {
 	return nil
 }
 
+// pairTries is how often a free port is looked for: what is free for UDP may be
+// taken for TCP.
+const pairTries = 10
+
 // pair opens UDP, a socket for each processor, and TCP at an address.
 func (o *opener) pair(s *dnsSockets, addr string) error {
 	got, rest := part(o.left.udp, func(c *net.UDPConn) bool { return fits(c.LocalAddr(), addr) })
-	o.left.udp = rest
-	if len(got) == 0 {
-		at, err := net.ResolveUDPAddr("udp", addr)
-		if err != nil {
-			return err
-		}
+	if o.left.udp = rest; len(got) > 0 {
+		s.udp = append(s.udp, got...)
+		return o.listen(&s.tcp, tcpSocket, got[0].LocalAddr().String())
+	}
+	at, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
 		if got, err = packet.Listen(o.ctx, at.AddrPort(), runtime.NumCPU()); err != nil {
 			return err
 		}
+		err = o.listen(&s.tcp, tcpSocket, got[0].LocalAddr().String())
+		if at.Port != 0 || try == pairTries || !errors.Is(err, syscall.EADDRINUSE) {
+			s.udp = append(s.udp, got...)
+			return err
+		}
+		for _, c := range got {
+			c.Close()
+		}
 	}
-	s.udp = append(s.udp, got...)
-	return o.listen(&s.tcp, tcpSocket, got[0].LocalAddr().String())
 }
 
 // listen opens a socket for connections.

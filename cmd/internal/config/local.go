@@ -34,6 +34,16 @@ type LocalDNS struct {
 	Key         string
 	// TSIG holds the keys of secondaries, as tsig-keygen writes them.
 	TSIG string
+	// CookieSecrets holds secrets of cookies, for servers that answer at one
+	// address; empty derives some from the node's key.
+	CookieSecrets string
+	// QueryLog is the file that queries are told to, and Dnstap the socket;
+	// empty is none. Both hear of one in Sample queries, 0 meaning all, and of
+	// no more than the networks of clients unless WholeAddresses is true.
+	QueryLog       string
+	Dnstap         string
+	Sample         uint32
+	WholeAddresses bool
 }
 
 // Fetch says where newer geographic databases come from.
@@ -98,6 +108,11 @@ func localDNS(n *LocalDNS) []field {
 		{key: "certificate", read: words(&n.Certificate)},
 		{key: "key", read: words(&n.Key)},
 		{key: "tsig", read: words(&n.TSIG)},
+		{key: "cookie_secrets", read: words(&n.CookieSecrets)},
+		{key: "query_log", read: words(&n.QueryLog)},
+		{key: "dnstap", read: words(&n.Dnstap)},
+		{key: "sample", read: number(&n.Sample, 1, math.MaxUint32)},
+		{key: "whole_addresses", read: boolean(&n.WholeAddresses)},
 	}
 }
 
@@ -182,6 +197,15 @@ func (n LocalDNS) write(b *strings.Builder) {
 	option(b, "certificate", n.Certificate, "/etc/landfall/ns.pem")
 	option(b, "key", n.Key, "/etc/landfall/ns.key")
 	option(b, "tsig", n.TSIG, "/etc/landfall/tsig.keys")
+	option(b, "cookie_secrets", n.CookieSecrets, "/etc/landfall/cookies")
+	option(b, "query_log", n.QueryLog, "/var/log/landfall/queries.log")
+	option(b, "dnstap", n.Dnstap, "/run/dnstap.sock")
+	if n.Sample != 0 {
+		fmt.Fprintf(b, "sample = %d\n", n.Sample)
+	}
+	if n.WholeAddresses {
+		b.WriteString("whole_addresses = true\n")
+	}
 }
 
 // option writes a key, or shows it as a comment where it is not set.

@@ -17,6 +17,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Fetch: Fetch{Provider: "maxmind", Account: "1", KeyFile: "/k"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{Certificate: "/c", Key: "/k", TSIG: "/t"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{TSIG: "/t"}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{CookieSecrets: "/s", QueryLog: "/q", Dnstap: "/d", Sample: 100, WholeAddresses: true}},
 	} {
 		got, problems := ParseLocal("node.toml", []byte(want.String()))
 		if len(problems) > 0 || got != want {

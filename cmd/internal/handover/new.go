@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"syscall"
+	"time"
 
 	"landfall/cmd/internal/admin"
 )
@@ -20,6 +21,33 @@ var ErrNobody = errors.New("nobody serves there")
 type Legacy struct {
 	Parcel // the sockets are the caller's
 	link   link
+}
+
+// How long a process that ends may still hold what is its own.
+const (
+	lingerTime  = 5 * time.Second
+	lingerRetry = 50 * time.Millisecond
+)
+
+// TakeOrEnter is Take where somebody serves. Where nobody does, enter makes the
+// directory this process's; it is tried again for a while, as who served may be
+// about to end.
+func TakeOrEnter(ctx context.Context, dir string, enter func() error) (*Legacy, error) {
+	deadline := time.Now().Add(lingerTime)
+	for {
+		l, err := Take(ctx, dir)
+		if !errors.Is(err, ErrNobody) {
+			return l, err
+		}
+		if err = enter(); err == nil || time.Now().After(deadline) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lingerRetry):
+		}
+	}
 }
 
 // Take asks the process that serves by a state directory for all that it has.
@@ -44,8 +72,8 @@ func (l *Legacy) receive(ctx context.Context) error {
 	for {
 		m, fd, err := l.link.hear()
 		switch {
-		case errors.Is(err, io.EOF):
-			return errors.New("the process that serves has ended")
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+			return ErrNobody // any more
 		case err != nil:
 			return err
 		case m.No != "":

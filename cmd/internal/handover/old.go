@@ -89,10 +89,16 @@ func (o *Old) Await(ctx context.Context) (*Heir, error) {
 	defer stop()
 	for {
 		conn, err := o.l.AcceptUnix()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
 			return nil, context.Cause(ctx)
-		}
-		if err != nil {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = o.l.SetDeadline(time.Time{}) // it was that of an Await before
+			continue
+		case err != nil:
 			return nil, fmt.Errorf("handover: %w", err)
 		}
 		h := &Heir{PID: peer(conn), old: o, link: link{conn}}

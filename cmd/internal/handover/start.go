@@ -17,6 +17,9 @@ import (
 // that serves by the same state directory, if there is one.
 const Flag = "--replace"
 
+// lastWords is how long it may take to hear what a process said that has ended.
+const lastWords = 500 * time.Millisecond
+
 // Start starts a successor, and returns when it has taken over. A successor
 // that fails, or is not ready in time, ends.
 func (o *Old) Start(ctx context.Context, program string, args, environ []string) (pid int, err error) {
@@ -36,7 +39,11 @@ func (o *Old) Start(ctx context.Context, program string, args, environ []string)
 	select {
 	case err = <-fate:
 	case exit := <-exited:
-		err = o.last(pid, fate, cmp.Or(exit, errEnded), "; its log says why")
+		select {
+		case err = <-fate: // its last words
+		case <-time.After(lastWords):
+			err = o.last(pid, fate, cmp.Or(exit, errEnded), "; its log says why")
+		}
 	case <-enough.C:
 		err = o.last(pid, fate, errLate, "")
 	case <-ctx.Done():

@@ -47,9 +47,9 @@ func NewCookieRoot() []byte {
 	return root
 }
 
-// nodeCookies derives them from the key of a node, so that they outlive each
+// NodeCookies derives them from the key of a node, so that they outlive each
 // of its processes.
-func nodeCookies(key landfall.PrivateKey) *Cookies {
+func NodeCookies(key landfall.PrivateKey) *Cookies {
 	mac := hmac.New(sha256.New, []byte(key.Reveal()))
 	mac.Write([]byte("landfall cookie root"))
 	return CookieRoot(mac.Sum(nil))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"landfall"
 	"landfall/certs"
@@ -57,6 +58,8 @@ type DNSConfig struct {
 	Demand float64
 	// Probe tries whether an edge serves; nil takes all as up.
 	Probe func(context.Context, landfall.Node) error
+	// Down are the edges that are down where nobody probes.
+	Down map[landfall.NodeID]bool
 	// Challenges reaches the challenges of a node of the home region; nil:
 	// nobody orders certificates, so that there are none.
 	Challenges func(context.Context, landfall.NodeID) (net.Conn, error)
@@ -82,13 +85,15 @@ type DNS struct {
 	figures figures
 	listens func() []string
 	serving chan struct{} // closed when queries are about to be read
+	mapped  chan struct{} // closed with the first map
+	mapOnce sync.Once
 	log     *slog.Logger
 }
 
 // NewDNS checks the configuration.
 func NewDNS(cfg DNSConfig) (*DNS, error) {
 	d := &DNS{
-		verdict: make(chan struct{}, 1), serving: make(chan struct{}),
+		verdict: make(chan struct{}, 1), serving: make(chan struct{}), mapped: make(chan struct{}),
 		cookies: cfg.Cookies, listens: cfg.listens, log: cfg.Log,
 	}
 	if d.cookies == nil {
@@ -119,6 +124,7 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	d.figures.stats = d.server.Stats
 	d.learn.server = d.server
 	cfg.Atlas.Follow(d.server.SetAtlas)
+	d.server.SetHealth(cfg.Down)
 	if err := errors.Join(d.keep(cfg), d.follow(cfg)); err != nil || cfg.Probe == nil {
 		return d, err
 	}
@@ -213,11 +219,12 @@ func (d *DNS) SetMap(m *landfall.Map) {
 		}
 	}
 	d.edges.Store(&edges)
+	d.mapOnce.Do(func() { close(d.mapped) })
 }
 
-// Run answers until ctx ends. The first answer waits until it is known which
-// edges are up, and for what was learnt before; questions that come meanwhile
-// stay in the sockets.
+// Run answers until ctx ends. The first answer waits until there is a map, or
+// hardly will be, until it is known which edges are up, and for what was learnt
+// before; questions that come meanwhile stay in the sockets.
 func (d *DNS) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var probing sync.WaitGroup
@@ -257,20 +264,28 @@ func (d *DNS) Status() *admin.NameServer {
 	return s
 }
 
+// mapTime is how long queries wait for a first map. It is on disk, but for a
+// node that has just joined; then they had better go to another name server.
+const mapTime = 2 * time.Second
+
 // await returns when answers can go by all that is known: by what was learnt
-// before a restart, and by which edges are up.
+// before a restart, by which edges are up, and by a map.
 func (d *DNS) await(ctx context.Context) {
 	select {
 	case <-d.learn.begun:
 	case <-ctx.Done():
 	}
-	if d.prober == nil {
-		return
+	if d.prober != nil {
+		select {
+		case <-d.prober.Known():
+			d.tell()
+		case <-ctx.Done():
+		}
 	}
 	select {
-	case <-d.prober.Known():
-		d.tell()
+	case <-d.mapped:
 	case <-ctx.Done():
+	case <-time.After(mapTime):
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"landfall/cmd/internal/control"
 	"landfall/edge"
 	"landfall/geodns/locate"
+	"landfall/geodns/tap"
 	"landfall/geodns/tsig"
 	"landfall/mesh"
 	"landfall/mesh/mapsync"
@@ -60,6 +62,10 @@ type Config struct {
 	// its secondaries; nil: none.
 	Certificate *Certificate
 	Secrets     *tsig.Ring
+	// Cookies are where the secrets of a name server's cookies come from; nil
+	// derives them from the node's key. Tap is DNSConfig.Tap.
+	Cookies *Cookies
+	Tap     tap.Config
 	// Geo are the files of the geographic databases, which edges and name
 	// servers need, and Awaited those of them that are fetched. Coarse is a
 	// database for as long as that of places cannot be used; see AtlasConfig.
@@ -125,7 +131,7 @@ func (n *Node) build() (err error) {
 		n.admin.Register("locate", func() any { return n.atlas.Stats() })
 	}
 	if n.isDNS() {
-		keep, err := n.root(learnt)
+		keep, err := n.root(Learnt)
 		if err != nil {
 			return err
 		}
@@ -133,7 +139,7 @@ func (n *Node) build() (err error) {
 			Self: n.cfg.Self, UDP: n.cfg.Sockets.DNSUDP, TCP: n.cfg.Sockets.DNSTCP, Atlas: n.atlas,
 			TLS: n.cfg.Sockets.DNSTLS, HTTPS: n.cfg.Sockets.DNSHTTPS, Certificate: n.cfg.Certificate,
 			Secrets: n.cfg.Secrets, Version: "landfall " + n.cfg.Version,
-			Cookies: nodeCookies(n.cfg.State.Key), Keep: keep, Sealing: n.cfg.State.Secret, Peer: n.caller,
+			Cookies: cmp.Or(n.cfg.Cookies, NodeCookies(n.cfg.State.Key)), Tap: n.cfg.Tap, Keep: keep, Sealing: n.cfg.State.Secret, Peer: n.caller,
 			Probe: Probe(n.Map, n.trust.Load, n.meshProbe()), Challenges: n.dialChallenges, Log: n.log,
 		}); err != nil {
 			return err
@@ -344,6 +350,17 @@ func (n *Node) setTrust(m *landfall.Map) {
 
 // Map is the newest map the node has.
 func (n *Node) Map() *landfall.Map { return n.maps.Map() }
+
+// Answering is closed when the name server is about to read queries, and from
+// the beginning where there is none.
+func (n *Node) Answering() <-chan struct{} {
+	if n.isDNS() {
+		return n.dns.Serving()
+	}
+	none := make(chan struct{})
+	close(none)
+	return none
+}
 
 // Trouble is Config.Trouble.
 func (n *Node) Trouble() error { return n.cfg.Trouble }

@@ -27,7 +27,7 @@ const (
 	keyFile     = "node.key"
 	sealingFile = "sealing.key"
 	mapCache    = "maps"         // the last good maps
-	learnt      = "learnt"       // what a name server knows of its clients, and of edges
+	Learnt      = "learnt"       // what a name server knows of its clients, and of edges
 	controlMaps = "control/maps" // at home: all maps
 )
 
@@ -55,6 +55,29 @@ func OpenState(dir string) (*State, error) {
 	}
 	return s, nil
 }
+
+// TakeState is OpenState by a process that got the lock on the directory from
+// the one before it.
+func TakeState(dir string, lock *os.File) (*State, error) {
+	s := &State{Dir: dir, lock: lock}
+	raw, err := lock.SyscallConn()
+	if err != nil {
+		return s, fmt.Errorf("state directory: %w", err)
+	}
+	fd, fault := -1, error(nil)
+	if err = raw.Control(func(from uintptr) { fd, fault = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 3) }); err == nil {
+		err = fault
+	}
+	if err != nil {
+		return s, fmt.Errorf("state directory: %w", err)
+	}
+	s.lock = os.NewFile(uintptr(fd), filepath.Join(dir, lockFile)) // Guard knows it by this name
+	return s, errors.Join(lock.Close(), s.load())
+}
+
+// Lock is the lock on the directory, for a process that takes the place of this
+// one.
+func (s *State) Lock() *os.File { return s.lock }
 
 // Close lets another process have the directory.
 func (s *State) Close() error { return s.lock.Close() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,9 +16,11 @@ import (
 	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/geofetch"
+	"landfall/cmd/internal/handover"
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/process"
 	"landfall/cmd/internal/systemd"
+	"landfall/geodns/tap"
 	"landfall/geodns/tsig"
 )
 
@@ -25,6 +28,9 @@ import (
 type Config struct {
 	Dir     string
 	Version string // of the program, for status
+	// Replace has the server take the place of the process that serves by the
+	// same directory, if there is one.
+	Replace bool
 	// Started hears once what the server serves, when all sockets are open.
 	Started func(Serving)
 	Log     *slog.Logger
@@ -47,7 +53,7 @@ var (
 // Run serves the node of a state directory until ctx ends. When the map
 // changes what the node listens on, its parts are put together anew. A node
 // that was removed ends without an error: there is nothing left to do.
-func Run(ctx context.Context, cfg Config) error {
+func Run(ctx context.Context, cfg Config) (err error) {
 	if err := process.Undumpable(); err != nil {
 		return err
 	}
@@ -55,39 +61,59 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	handed, err := systemd.Inherit()
-	if err != nil {
+	s := &server{cfg: cfg, local: local, desk: newDesk()}
+	defer func() { err = errors.Join(err, s.leave()) }()
+	defer func() { err = errors.Join(err, s.dismiss()) }()
+	defer func() { s.settle(err) }()
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer handed.Close()
-	state, err := node.OpenState(cfg.Dir)
-	if err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	defer state.Close()
-	if err := complete(cfg.Dir, local); err != nil {
+	return s.serveAll(ctx)
+}
+
+// prepare reads what is beside node.toml, and waits until the process before
+// has ended, if there is one.
+func (s *server) prepare(ctx context.Context) (err error) {
+	if err := complete(s.cfg.Dir, s.local); err != nil {
 		return err
 	}
-	s := &server{cfg: cfg, local: local, state: state, handed: handed, desk: newDesk()}
-	if s.fetcher, err = fetcher(cfg, local); err != nil {
+	if s.fetcher, err = fetcher(s.cfg, s.local); err != nil {
 		return err
 	}
 	if err := s.private(); err != nil {
 		return err
 	}
+	if s.legacy != nil {
+		return s.takeOver(ctx)
+	}
+	return nil
+}
+
+// serveAll serves operators, successors and the node.
+func (s *server) serveAll(ctx context.Context) (err error) {
+	if s.old, err = handover.Open(handover.Config{Dir: s.cfg.Dir, Give: s.give, Log: s.cfg.Log}); err != nil {
+		return err
+	}
+	defer s.old.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer stop(nil)
 	work.Go(func() {
-		if err := admin.Serve(ctx, cfg.Dir, s.desk); err != nil {
+		if err := admin.Serve(ctx, s.cfg.Dir, s.operators()); err != nil {
 			stop(err)
 		}
 	})
 	err = s.loop(ctx)
 	if why := context.Cause(ctx); err == nil && !errors.Is(why, context.Canceled) {
 		err = why
+	}
+	if s.replaced {
+		return err // and what the service manager started goes on
 	}
 	return errors.Join(err, systemd.Stopping())
 }
@@ -105,13 +131,37 @@ type server struct {
 	certificate *node.Certificate // of the name server; nil: none
 	secrets     *tsig.Ring        // of its secondaries; nil: none
 
+	cookies *node.Cookies // where its cookies come from; nil: the node's key
+
 	told bool // Started was called
+
+	legacy  *handover.Legacy // of the process before, until this one serves; nil: there is none
+	standIn *standIn         // answers until the node does; nil: nobody
+	old     *handover.Old    // where successors come
+	heir    *handover.Heir   // one that is ready; nil: there is none
+
+	replaced bool // there is nothing left to do here
+
+	mu   sync.Mutex       // guards what a successor would get
+	held handover.Sockets // of the name server
+	node *node.Node
+}
+
+// tap is how operators hear what is asked.
+func (s *server) tap() tap.Config {
+	d := s.local.DNS
+	return tap.Config{File: d.QueryLog, Socket: d.Dnstap, Sample: int(d.Sample), Whole: d.WholeAddresses, Stdout: os.Stdout}
 }
 
 // private reads what the name server keeps to itself.
 func (s *server) private() (err error) {
 	if files := s.local.DNS; files.Certificate != "" {
 		if s.certificate, err = node.OpenCertificate(files.Certificate, files.Key, s.cfg.Log); err != nil {
+			return err
+		}
+	}
+	if files := s.local.DNS; files.CookieSecrets != "" {
+		if s.cookies, err = node.CookieFile(files.CookieSecrets); err != nil {
 			return err
 		}
 	}
@@ -124,6 +174,12 @@ func (s *server) private() (err error) {
 func (s *server) loop(ctx context.Context) error {
 	for {
 		err := s.serve(ctx)
+		if s.heir != nil {
+			if s.release(ctx) || ctx.Err() != nil {
+				return nil
+			}
+			continue
+		}
 		switch {
 		case errors.Is(err, errRemoved):
 			s.cfg.Log.Error("this node was removed from the network: it serves nothing any more", "node", s.local.Node, "network", s.local.Network)
@@ -148,11 +204,15 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sockets, trouble := bind(ctx, m, self, s.local, s.handed, !s.told)
+	sockets, trouble := bind(ctx, m, self, s.local, s.handed, s.held, !s.told)
 	if trouble != nil {
 		if sockets, err = s.limp(ctx, self, trouble); err != nil {
 			return err
 		}
+	}
+	if err := s.hold(sockets); err != nil {
+		closeSockets(sockets)
+		return err
 	}
 	n, home, err := s.assemble(node.Config{
 		Sockets: sockets, Trouble: trouble, Bootstrap: bootstrap(m),
@@ -165,7 +225,7 @@ func (s *server) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx, n, m, self)
+	err = s.run(ctx, n, m, self, cancel)
 	if home != nil {
 		err = errors.Join(err, home.Close())
 	}
@@ -229,7 +289,7 @@ func (s *server) retry(ctx context.Context, m *landfall.Map, self landfall.Node,
 		case <-giveUp:
 			return trouble
 		case <-tick.C:
-			if free(ctx, m, self, s.local, s.handed) {
+			if free(ctx, m, self, s.local, s.handed, s.held) {
 				return errChanged
 			}
 		}
@@ -254,7 +314,7 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 // the home region.
 func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
 	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.cfg.Log
-	cfg.Certificate, cfg.Secrets = s.certificate, s.secrets
+	cfg.Certificate, cfg.Secrets, cfg.Cookies, cfg.Tap = s.certificate, s.secrets, s.cookies, s.tap()
 	err = s.geography(&cfg)
 	if err == nil && self.Has(landfall.RoleOrigin) {
 		home, err = node.OpenHome(self.ID, s.state, m.Network, m.Domain, s.cfg.Log)
@@ -280,7 +340,7 @@ func bootstrap(m *landfall.Map) *landfall.Map {
 }
 
 // run serves, and keeps the service manager told.
-func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self landfall.Node) error {
+func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self landfall.Node, cease context.CancelCauseFunc) error {
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var work sync.WaitGroup
@@ -295,10 +355,22 @@ func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self la
 		n.Admin().Register("geofetch", func() any { return s.fetcher.Stats() })
 		part(s.fetcher.Run)
 	}
+	s.mu.Lock()
+	s.node = n
+	s.mu.Unlock()
 	s.desk.seat(n.Admin().Local())
 	defer s.desk.seat(nil)
 	part(n.Run)
 	part(func(ctx context.Context) error { return s.watch(ctx, n) })
+	part(func(ctx context.Context) error { return s.await(ctx, cease) })
+	part(func(ctx context.Context) error {
+		select {
+		case <-n.Answering():
+			return s.dismiss()
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	if trouble := n.Trouble(); trouble != nil {
 		part(func(ctx context.Context) error { return s.retry(ctx, m, self, trouble) })
 	} else {
@@ -306,6 +378,7 @@ func (s *server) run(ctx context.Context, n *node.Node, m *landfall.Map, self la
 	}
 	if !s.told && n.Trouble() == nil {
 		s.told = true
+		s.settle(nil)
 		if s.cfg.Started != nil {
 			s.cfg.Started(Serving{m.Network, self, m.Ports, m.Serial})
 		}

@@ -234,7 +234,7 @@ func TestBindTellsAllFaultsAndKeepsNothing(t *testing.T) {
 	port := func(l net.Listener) uint16 { return netip.MustParseAddrPort(l.Addr().String()).Port() }
 	m := &landfall.Map{Ports: landfall.Ports{HTTPS: port(taken), HTTP: port(free), DNS: port(taken)}}
 	self := landfall.Node{ID: "fra1", Roles: landfall.Roles(), Advertised: addrs("127.0.0.1")}
-	_, err = bind(t.Context(), m, self, config.Local{WireGuard: port(free)}, new(systemd.Sockets), true)
+	_, err = bind(t.Context(), m, self, config.Local{WireGuard: port(free)}, new(systemd.Sockets), nil, true)
 	if err == nil {
 		t.Fatal("bound to a port that is taken")
 	}

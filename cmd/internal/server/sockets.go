@@ -11,6 +11,7 @@ import (
 
 	"landfall"
 	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/handover"
 	"landfall/cmd/internal/node"
 	"landfall/cmd/internal/systemd"
 	"landfall/geodns/packet"
@@ -20,17 +21,30 @@ import (
 type binder struct {
 	ctx    context.Context
 	handed *systemd.Sockets
+	left   left // of the node before
 	errs   []error
 
 	encrypted bool // there is a certificate to answer DNS by TLS with
 }
 
+// newBinder takes what was handed in and what a node before held, which both
+// stay open.
+func newBinder(ctx context.Context, local config.Local, handed *systemd.Sockets, held handover.Sockets) *binder {
+	handed.Again()
+	b := &binder{ctx: ctx, handed: handed, encrypted: local.DNS.Certificate != ""}
+	var err error
+	if b.left, err = open(held); err != nil {
+		b.errs = append(b.errs, err)
+	}
+	return b
+}
+
 // bind opens what a node listens on by its entry in the map. All that is
 // wrong is told at once, and then nothing stays open. A socket that was handed
 // in for nothing is an error the first time; later a map may have made it so.
-func bind(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets, first bool) (node.Sockets, error) {
-	handed.Again()
-	b := &binder{ctx: ctx, handed: handed, encrypted: local.DNS.Certificate != ""}
+func bind(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets, held handover.Sockets, first bool) (node.Sockets, error) {
+	b := newBinder(ctx, local, handed, held)
+	defer b.left.close()
 	var s node.Sockets
 	b.mesh(&s, meshAddress(self, local.WireGuard))
 	b.public(&s, m, self)
@@ -54,9 +68,9 @@ func bindMesh(ctx context.Context, self landfall.Node, wireguard uint16) (s node
 }
 
 // free finds out whether what users reach a node by could be opened now.
-func free(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets) bool {
-	handed.Again()
-	b := &binder{ctx: ctx, handed: handed, encrypted: local.DNS.Certificate != ""}
+func free(ctx context.Context, m *landfall.Map, self landfall.Node, local config.Local, handed *systemd.Sockets, held handover.Sockets) bool {
+	b := newBinder(ctx, local, handed, held)
+	defer b.left.close()
 	var s node.Sockets
 	b.public(&s, m, self)
 	closeSockets(s)
@@ -127,6 +141,10 @@ func (b *binder) tcp(name string, want []netip.AddrPort) []net.Listener {
 		b.errs = append(b.errs, err)
 	}
 	for _, at := range rest {
+		if left := b.left.listeners(name, at); len(left) > 0 {
+			got = append(got, left...)
+			continue
+		}
 		l, err := new(net.ListenConfig).Listen(b.ctx, "tcp", at.String())
 		if err != nil {
 			b.fault(name, at.String(), err)
@@ -168,6 +186,10 @@ func (b *binder) queries(want []netip.AddrPort) (out []*net.UDPConn) {
 		out = append(out, c.(*net.UDPConn))
 	}
 	for _, at := range rest {
+		if left := b.left.packets(at); len(left) > 0 {
+			out = append(out, left...)
+			continue
+		}
 		conns, err := packet.Listen(b.ctx, at, runtime.NumCPU())
 		if err != nil {
 			b.fault(systemd.DNS, at.String(), err)

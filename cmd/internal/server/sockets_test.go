@@ -37,7 +37,7 @@ func TestEncryptedDNSNeedsACertificate(t *testing.T) {
 	self := landfall.Node{ID: "fra1", Roles: []landfall.Role{landfall.RoleDNS}, Advertised: addrs("127.0.0.1")}
 	for certificate, want := range map[string]int{"": 0, "/etc/ns.pem": 1} {
 		local := config.Local{WireGuard: freePort(t), DNS: config.LocalDNS{Certificate: certificate}}
-		s, err := bind(t.Context(), m, self, local, new(systemd.Sockets), true)
+		s, err := bind(t.Context(), m, self, local, new(systemd.Sockets), nil, true)
 		if err != nil {
 			t.Fatal(err)
 		}

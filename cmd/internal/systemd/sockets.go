@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
@@ -38,10 +39,24 @@ type given struct {
 // Inherit takes the sockets that came with this process, none if none came.
 // It clears the variables that tell of them, so that no child takes them too;
 // a second call therefore finds nothing.
-func Inherit() (*Sockets, error) {
+func Inherit() (*Sockets, error) { return Take(activation.Files(true), "") }
+
+// All are all of them and their names, for a process that takes the place of
+// this one. They stay the Sockets'.
+func (s *Sockets) All(yield func(name string, file *os.File) bool) {
+	for _, g := range s.given {
+		if !yield(g.name, g.file) {
+			return
+		}
+	}
+}
+
+// Take is Inherit by a process that got them from the one before it, by their
+// names after a prefix.
+func Take(files []*os.File, prefix string) (*Sockets, error) {
 	s := new(Sockets)
-	for _, f := range activation.Files(true) {
-		s.given = append(s.given, &given{name: f.Name(), file: f})
+	for _, f := range files {
+		s.given = append(s.given, &given{name: strings.TrimPrefix(f.Name(), prefix), file: f})
 	}
 	for _, g := range s.given {
 		var err error

@@ -8,6 +8,26 @@ import (
 	"landfall/cmd/internal/control"
 )
 
+func replaceCommand() Command {
+	var dir string
+	return Command{
+		Path:  "replace",
+		Short: "Replace what runs as this node, without losing a query",
+		Long: `Has the process that runs in a state directory start itself anew, by the program
+and the node.toml that are there now. The new process takes over the name
+server's sockets and answers by what is on disk while the old one ends its other
+parts: two processes are never one node of the mesh. Where the new one cannot
+serve, the old one goes on, and this command says why.
+
+Queries are all answered. Users of an edge are served as when it is stopped and
+started: drain it first where others can take them.`,
+		Flags: func(f *Flags) { runningFlag(f, &dir) },
+		Run: func(ctx context.Context, env *Env, _ []string) error {
+			return replace(ctx, env.Stdout, running(env, dir))
+		},
+	}
+}
+
 func dnsReplaceCommand() Command {
 	var state string
 	return Command{
