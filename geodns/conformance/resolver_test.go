@@ -45,7 +45,7 @@ remote-control:
 func unbound(t *testing.T, s *signed) *server {
 	t.Helper()
 	dir, addr := t.TempDir(), free(t)
-	write(t, dir, "anchors", s.anchors(t))
+	write(t, dir, "anchors", s.anchors())
 	var b strings.Builder
 	fmt.Fprintf(&b, unboundConfig, dir, addr.Addr(), addr.Port())
 	for _, zone := range []string{domain, static} {

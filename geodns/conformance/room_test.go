@@ -88,7 +88,7 @@ func TestDnsvizFindsNoFault(t *testing.T) {
 	}
 	s := signedAt(t, r.do, addrs...)
 	dir := t.TempDir()
-	trusted, probe := write(t, dir, "keys", s.anchors(t)), filepath.Join(dir, "probe.json")
+	trusted, probe := write(t, dir, "keys", s.anchors()), filepath.Join(dir, "probe.json")
 	names := []string{domain, "nothing." + domain}
 	for _, q := range known {
 		if strings.HasSuffix(q.name, "."+domain) {

@@ -2,11 +2,11 @@ package conformance
 
 import (
 	"context"
-	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,15 +21,44 @@ import (
 	"github.com/miekg/dns"
 )
 
-// signed is a name server in this process, for the whole world, all signed.
+// signed is a name server for the whole world, all signed.
 type signed struct {
-	*geodns.Server
 	addr netip.AddrPort
-	keys map[string]dnssec.Key // of each zone, the one that validators trust
+	keys map[string]*dns.DNSKEY // of each zone, the one that validators trust
 }
 
-// signedServer answers until the test ends, whoever asks for how much, on a
-// free port.
+// signedProgram is the program itself, with keys that it made. Everybody of this
+// machine may copy its zones.
+func signedProgram(t *testing.T) *signed {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "keys")
+	keys := map[string]*dns.DNSKEY{}
+	for _, name := range []string{domain, static} {
+		output(t, ours.program(t), "dns", "keys", "init", "--zone", name, "--dir", dir)
+		files, err := filepath.Glob(filepath.Join(dir, "K"+name+".+*.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rr, err := dns.NewRR(string(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k := rr.(*dns.DNSKEY); k.Flags&dns.SEP != 0 {
+				keys[name] = k
+			}
+		}
+	}
+	s := landfallServer(t, "\n[[secondary]]\nfrom = [\"127.0.0.0/8\"]\n", "--keys", dir)
+	return &signed{s.addr, keys}
+}
+
+// signedServer is one in this process, which answers whoever asks for how much,
+// on a free port.
 func signedServer(t *testing.T) *signed {
 	t.Helper()
 	return signedAt(t, func(f func()) { f() }, free(t))
@@ -44,7 +73,7 @@ func signedAt(t *testing.T, do func(func()), addrs ...netip.AddrPort) *signed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &signed{addr: addrs[0], keys: map[string]dnssec.Key{}}
+	s := &signed{addr: addrs[0], keys: map[string]*dns.DNSKEY{}}
 	var udp []*net.UDPConn
 	var tcp []net.Listener
 	do(func() {
@@ -61,22 +90,22 @@ func signedAt(t *testing.T, do func(func()), addrs ...netip.AddrPort) *signed {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s.Server, err = geodns.New(geodns.Config{UDP: udp, TCP: tcp, Atlas: atlas, Rate: -1, Log: log})
+	g, err := geodns.New(geodns.Config{UDP: udp, TCP: tcp, Atlas: atlas, Rate: -1, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetMap(worldMap(t))
-	s.SetChallenges(nil)
+	g.SetMap(worldMap(t))
+	g.SetChallenges(nil)
 	var all []dnssec.Keys
 	for _, name := range []string{domain, static} {
 		all = append(all, s.makeKeys(t, name))
 	}
-	if err := s.SetKeys(all); err != nil {
+	if err := g.SetKeys(all); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- g.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -101,7 +130,12 @@ func (s *signed) makeKeys(t *testing.T, name string) dnssec.Keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.keys[name] = ksk
+	h := dns.RR_Header{Name: dns.Fqdn(name), Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600, Rdlength: uint16(len(ksk.Public))}
+	rr, _, err := dns.UnpackRRWithHeader(h, ksk.Public, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keys[name] = rr.(*dns.DNSKEY)
 	k, err := dnssec.Local(apex, ksk, zsk, time.Now(), time.Now().Add(30*24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -110,30 +144,8 @@ func (s *signed) makeKeys(t *testing.T, name string) dnssec.Keys {
 }
 
 // anchors are the keys to trust, as a master file has them.
-func (s *signed) anchors(t *testing.T) string {
-	t.Helper()
-	var b strings.Builder
-	for _, name := range []string{domain, static} {
-		d := s.keys[name].Public
-		h := dns.RR_Header{Name: dns.Fqdn(name), Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 3600, Rdlength: uint16(len(d))}
-		rr, _, err := dns.UnpackRRWithHeader(h, d, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintln(&b, rr)
-	}
-	return b.String()
-}
-
-// ds is the data of a zone's DS record, as a master file has it.
-func (s *signed) ds(t *testing.T, name string) string {
-	t.Helper()
-	apex, err := zone.ParseName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := s.keys[name].DS(apex)
-	return fmt.Sprintf("%d %d %d %s", int(d[0])<<8|int(d[1]), d[2], d[3], strings.ToUpper(hex.EncodeToString(d[4:])))
+func (s *signed) anchors() string {
+	return s.keys[domain].String() + "\n" + s.keys[static].String() + "\n"
 }
 
 // worldMap is the world as network has it. Everybody of this machine may copy

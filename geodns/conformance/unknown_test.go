@@ -12,7 +12,7 @@ import (
 func TestDigFindsNoOddity(t *testing.T) {
 	outside(t)
 	plain := landfallServer(t, "")
-	secure := signedServer(t)
+	secure := signedProgram(t)
 	const noOPT, opt = "!OPT PSEUDOSECTION", "EDNS: version: 0, flags:[a-z ]*;"
 	for _, tt := range []struct {
 		section string

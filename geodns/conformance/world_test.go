@@ -144,14 +144,16 @@ func zoneText(t *testing.T) string {
 	return string(b)
 }
 
-// landfallServer runs the program itself as a name server alone.
-func landfallServer(t *testing.T, more string) *server {
+// landfallServer runs the program itself as a name server alone; more goes to
+// the end of its network file.
+func landfallServer(t *testing.T, more string, flags ...string) *server {
 	t.Helper()
 	dir, addr := t.TempDir(), free(t)
 	write(t, dir, static+".zone", zoneText(t))
 	write(t, dir, "network.toml", network(static+".zone", more))
-	return run(t, "landfall", addr, static, ours.program(t), "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
-		"--geo", database(t, dir, clients()), "--listen", addr.String(), "--probe", "none")
+	argv := []string{ours.program(t), "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
+		"--geo", database(t, dir, clients()), "--listen", addr.String(), "--probe", "none"}
+	return run(t, "landfall", addr, static, append(argv, flags...)...)
 }
 
 // distance is that on a globe, of any size: only what is nearer matters.
