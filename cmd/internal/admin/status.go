@@ -30,6 +30,8 @@ type Status struct {
 	Certificates []Certificate `json:"certificates,omitempty"`
 	// DNS is how a name server fares; nil: it is none.
 	DNS *NameServer `json:"dns,omitempty"`
+	// Keys are those of signed zones, at the node that keeps them.
+	Keys []ZoneKeys `json:"keys,omitempty"`
 	// Notes are what an operator should know although the node serves.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -72,7 +72,10 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return writeNameServers(out, o, now)
+	if err := writeNameServers(out, o, now); err != nil {
+		return err
+	}
+	return writeKeys(out, o, now)
 }
 
 // writeNameServers tells how name servers fare, if there are any.

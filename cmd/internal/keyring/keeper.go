@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"landfall/geodns/dnssec"
 	"landfall/geodns/dnssec/bundle"
 	"landfall/geodns/dnssec/roll"
 )
@@ -193,20 +192,10 @@ func (k *Keeper) advance(ctx context.Context, name string, look bool, z *kept) e
 		return at, nil
 	})
 	for _, step := range steps {
-		k.cfg.Log.Info("dnssec: keys move on", "zone", name, "step", step.What, "key", k.tag(z.state, step.Key), "at", step.At)
+		of, _ := z.state.Key(step.Key)
+		k.cfg.Log.Info("dnssec: keys move on", "zone", name, "step", step.What, "key", tagOf(of), "at", step.At)
 	}
 	return err
-}
-
-// tag is the tag of a key, which is what people and records know it by; 0 if
-// there is none.
-func (k *Keeper) tag(s roll.State, id roll.ID) uint16 {
-	of, _ := s.Key(id)
-	key, err := dnssec.ParseKey(of.Public)
-	if err != nil {
-		return 0
-	}
-	return key.Tag
 }
 
 // renew makes the bundle of a zone anew where there is reason to.

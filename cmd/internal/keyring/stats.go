@@ -2,9 +2,13 @@ package keyring
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"landfall/cmd/internal/admin"
+	"landfall/geodns/dnssec"
 	"landfall/geodns/dnssec/roll"
 )
 
@@ -34,7 +38,7 @@ func (k *Keeper) Stats() Stats {
 			continue
 		}
 		for _, of := range z.state.Keys {
-			s.Tags[fmt.Sprintf("%s %s %s %d", name, of.Role, z.state.Phase(of, now), of.ID)] = float64(k.tag(z.state, of.ID))
+			s.Tags[fmt.Sprintf("%s %s %s %d", name, of.Role, z.state.Phase(of, now), of.ID)] = float64(tagOf(of))
 		}
 		if _, _, when := z.state.Next(now, roll.Facts{}); !when.IsZero() {
 			s.Next[name] = when.Sub(now).Seconds()
@@ -43,29 +47,59 @@ func (k *Keeper) Stats() Stats {
 	return s
 }
 
-// Notes are what operators should know: of keys that cannot be kept, of name
-// servers and parent zones that something waits for, and of bundles that end
-// soon because nobody brought newer ones.
-func (k *Keeper) Notes(now time.Time) (out []string) {
+// tagOf is the tag of a key, which is what people and records know it by; 0 if
+// it is not made yet.
+func tagOf(of roll.Key) uint16 {
+	key, err := dnssec.ParseKey(of.Public)
+	if err != nil {
+		return 0
+	}
+	return key.Tag
+}
+
+// Status is how the keys of each zone are.
+func (k *Keeper) Status(now time.Time) (out []admin.ZoneKeys) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for name, z := range k.zones {
-		if z.err != nil {
-			out = append(out, fmt.Sprintf("dnssec: zone %s: %v", name, z.err))
+	for _, name := range slices.Sorted(maps.Keys(k.zones)) {
+		out = append(out, k.zones[name].status(name, now))
+	}
+	return out
+}
+
+func (z *kept) status(name string, now time.Time) admin.ZoneKeys {
+	s := admin.ZoneKeys{Zone: name, Until: z.keys.Until()}
+	if z.err != nil {
+		s.Notes = append(s.Notes, z.err.Error())
+	}
+	for _, n := range z.notes {
+		s.Notes = append(s.Notes, "keys wait: "+n)
+	}
+	if !s.Until.IsZero() && s.Until.Sub(now) < Warn {
+		s.Notes = append(s.Notes, Ending(name, s.Until, now))
+	}
+	v := z.state.At(now)
+	for _, of := range z.state.Keys {
+		tag := tagOf(of)
+		switch {
+		case !slices.Contains(v.Shown, of.ID):
+		case of.Role == roll.KSK:
+			s.KSK = append(s.KSK, tag)
+		case of.ID == v.Signing:
+			s.ZSK = slices.Insert(s.ZSK, 0, tag)
+		default:
+			s.ZSK = append(s.ZSK, tag)
 		}
-		for _, n := range z.notes {
-			out = append(out, fmt.Sprintf("dnssec: zone %s: keys wait: %s", name, n))
-		}
-		if until := z.keys.Until(); !until.IsZero() && until.Sub(now) < Warn {
-			out = append(out, Ending(name, until, now))
+		what, at := z.state.Coming(of, now)
+		if what != "" && (s.What == "" || at.IsZero() || !s.Next.IsZero() && at.Before(s.Next)) {
+			s.What, s.Next = fmt.Sprintf("%s %d: %s", strings.ToUpper(string(of.Role)), tag, what), at
 		}
 	}
-	slices.Sort(out)
-	return out
+	return s
 }
 
 // Ending says that a bundle ends soon, and what to do.
 func Ending(name string, until, now time.Time) string {
-	return fmt.Sprintf("dnssec: zone %s: what its KSK has signed ends in %d days, on %s: where the KSK is, run landfall dns keys sign --zone %s, carry the file here, and run landfall dns keys install",
+	return fmt.Sprintf("what the KSK of %s has signed ends in %d days, on %s: where the KSK is, run landfall dns keys sign --zone %s, carry the file here, and run landfall dns keys install",
 		name, int(until.Sub(now).Hours()/24), until.UTC().Format("2006-01-02"), name)
 }

@@ -28,6 +28,7 @@ type dnsKeys struct {
 	self   landfall.NodeID
 	secret *certs.SealingPrivate
 	now    atomic.Pointer[landfall.Map]
+	lacked atomic.Pointer[[]string] // zones that have to be signed, and cannot
 }
 
 // keep opens the keys that a configuration names.
@@ -86,16 +87,28 @@ func (d *DNS) setKeys(m *landfall.Map) {
 		}
 	}
 	var keys []dnssec.Keys
+	var lacked []string
 	for _, z := range m.Signing.Zones {
 		k, err := unsealed(z, secrets)
 		if err != nil {
 			d.log.Error("dnssec: a zone has to be signed, and cannot: not answering for it", "zone", z.Name, "serial", m.Serial, "err", err)
+			lacked = append(lacked, z.Name)
 		}
 		if k.Zone != "" {
 			keys = append(keys, k)
 		}
 	}
+	d.keys.lacked.Store(&lacked)
 	d.sign(keys)
+}
+
+// unsigned are the zones that are not answered for, as they have to be signed and
+// cannot.
+func (d *DNS) unsigned() []string {
+	if lacked := d.keys.lacked.Load(); lacked != nil {
+		return *lacked
+	}
+	return nil
 }
 
 // unsealed are the keys of a zone of the map; the zone alone if they cannot be

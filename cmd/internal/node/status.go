@@ -41,6 +41,9 @@ func (n *Node) Status() admin.Status {
 	if n.isEdge() {
 		s.Certificates = n.certificates(m)
 	}
+	if h := n.cfg.Home; h != nil {
+		s.Keys = h.zoneKeys.keeper.Status(time.Now())
+	}
 	if n.isDNS() {
 		s.DNS = n.dns.Status()
 		for e := range m.Having(landfall.RoleEdge) {
@@ -86,6 +89,11 @@ func (n *Node) waiting(m *landfall.Map) (out []string) {
 		case <-n.source.Ready():
 		default:
 			out = append(out, "a certificate")
+		}
+	}
+	if n.isDNS() {
+		for _, zone := range n.dns.unsigned() {
+			out = append(out, "keys of "+zone)
 		}
 	}
 	if n.isEdge() {
