@@ -8,7 +8,8 @@ type Signing struct {
 	// Zones are those that have to be signed: a name server that cannot does
 	// not answer for them.
 	Zones []SignedZone `json:"zones,omitempty"`
-	// Sealed are the private keys to do it with, for each name server.
+	// Sealed are the private keys to do it with, for each name server: once, or
+	// again where there are some that home has lost.
 	Sealed []SealedKeys `json:"sealed,omitempty"`
 }
 
@@ -30,12 +31,12 @@ func (s Signing) clone() Signing {
 	return Signing{slices.Clone(s.Zones), slices.Clone(s.Sealed)}
 }
 
-// KeysOf are the sealed keys for a node; nil if there are none.
-func (s Signing) KeysOf(id NodeID) []byte {
+// KeysOf are the sealed keys for a node; none if there are none.
+func (s Signing) KeysOf(id NodeID) (out [][]byte) {
 	for _, k := range s.Sealed {
 		if k.Node == id {
-			return k.Secret
+			out = append(out, k.Secret)
 		}
 	}
-	return nil
+	return out
 }

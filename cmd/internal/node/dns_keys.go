@@ -76,15 +76,17 @@ func (d *DNS) sign(keys []dnssec.Keys) {
 // for which there are no keys is not answered for.
 func (d *DNS) setKeys(m *landfall.Map) {
 	before := d.keys.now.Swap(m)
-	if d.keys.keeper != nil || before != nil && sameSigning(before.Signing, m.Signing) {
+	if d.keys.keeper != nil || d.keys.secret == nil || before != nil && sameSigning(before.Signing, m.Signing) {
 		return
 	}
-	var secrets []byte
-	if sealed := m.Signing.KeysOf(d.keys.self); sealed != nil && d.keys.secret != nil {
-		var err error
-		if secrets, err = d.keys.secret.Open(sealedKeys, sealed, m.Network, d.keys.self); err != nil {
-			d.log.Error("dnssec: no keys", "serial", m.Serial, "err", err)
+	var secrets [][]byte
+	for _, sealed := range m.Signing.KeysOf(d.keys.self) {
+		opened, err := d.keys.secret.Open(sealedKeys, sealed, m.Network, d.keys.self)
+		if err != nil {
+			d.log.Error("dnssec: keys cannot be used", "serial", m.Serial, "err", err)
+			continue
 		}
+		secrets = append(secrets, opened)
 	}
 	var keys []dnssec.Keys
 	var lacked []string
@@ -111,9 +113,9 @@ func (d *DNS) unsigned() []string {
 	return nil
 }
 
-// unsealed are the keys of a zone of the map; the zone alone if they cannot be
-// used.
-func unsealed(z landfall.SignedZone, secrets []byte) (dnssec.Keys, error) {
+// unsealed are the keys of a zone of the map, and why they cannot be used now;
+// the zone alone if they never can.
+func unsealed(z landfall.SignedZone, secrets [][]byte) (dnssec.Keys, error) {
 	apex, err := zone.ParseName(z.Name)
 	if err != nil {
 		return dnssec.Keys{}, err
@@ -123,16 +125,19 @@ func unsealed(z landfall.SignedZone, secrets []byte) (dnssec.Keys, error) {
 	if err != nil {
 		return none, err
 	}
-	if secrets == nil {
+	if len(secrets) == 0 {
 		return none, errors.New("the map has no keys for this node: the home region seals some to it as soon as it can")
 	}
-	if b, err = bundle.Join(b, secrets); err != nil {
-		return none, err
+	for _, s := range secrets {
+		if b, err = bundle.Join(b, s); err != nil {
+			return none, err
+		}
 	}
 	if b.Zone != apex {
 		return none, fmt.Errorf("what the map has is of the zone %s", b.Zone)
 	}
-	return b.Keys, nil
+	_, err = b.At(time.Now())
+	return b.Keys, err
 }
 
 func sameSigning(a, b landfall.Signing) bool {

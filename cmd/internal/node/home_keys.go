@@ -150,11 +150,12 @@ func signing(m *landfall.Map, all []bundle.Bundle, now time.Time) (out landfall.
 		}
 	}
 	slices.SortFunc(out.Zones, func(a, b landfall.SignedZone) int { return cmp.Compare(a.Name, b.Name) })
-	if lost {
-		out.Sealed = m.Signing.Sealed // which has the keys of that zone as well
-		return out, nil
-	}
 	out.Sealed, err = seal(m, with)
+	for _, s := range m.Signing.Sealed {
+		if lost && !slices.ContainsFunc(out.Sealed, func(o landfall.SealedKeys) bool { return string(o.For) == string(s.For) }) {
+			out.Sealed = append(out.Sealed, s) // which has the keys of that zone
+		}
+	}
 	return out, err
 }
 
