@@ -65,7 +65,7 @@ func unreadable() []difference {
 	silent, refused := is("they are silent"), is("rcode FORMERR, not .*")
 	return []difference{
 		{"A message with a header and nothing that can be read behind it is told FORMERR; others drop it.",
-			weAre, "RFC 1035, 4.1.1; RFC 8906, 3.1.1", "knot nsd", silent, flawed(broken...)},
+			weAre, "RFC 1035, 4.1.1; RFC 8906, 1", "knot nsd", silent, flawed(broken...)},
 		{"What cannot be read to its end is FORMERR, also where the question alone could be answered.",
 			weAre, "RFC 1035, 4.1.1", "knot nsd gdnsd", refused, flawed(endsEarly, goesOn, badName, badOptions)},
 		{"OPT where it has no place, or twice, is FORMERR.",
@@ -181,7 +181,7 @@ func otherContent() []difference {
 		{"YXDOMAIN comes without SOA: it is not about what does not exist. Knot adds it.",
 			both, "RFC 6672, 3.2", "knot", is("authority empty"), func(x *exchange) bool { return x.ours.rcode() == "YXDOMAIN" }},
 		{"Names of the zone's servers are told where they are asked for; nsd adds them to every answer.",
-			both, "RFC 1034, 4.3.2; RFC 9520, 3", "nsd", is("(authority|additional) empty|additional shorter"), func(x *exchange) bool { return len(x.ours.msg.Answer) > 0 && x.ours.rcode() == "NOERROR" }},
+			both, "RFC 1034, 4.3.2; RFC 2181, 5.4.1", "nsd", is("(authority|additional) empty|additional shorter"), func(x *exchange) bool { return len(x.ours.msg.Answer) > 0 && x.ours.rcode() == "NOERROR" }},
 		{"The addresses of mail exchangers and other hosts are not added: a resolver may not believe them.",
 			both, "RFC 1035, 3.3.9; RFC 2181, 5.4.1", "knot gdnsd", is("additional empty"), asking(dns.TypeMX, dns.TypeSRV, dns.TypeSVCB, dns.TypeHTTPS, dns.TypePTR, dns.TypeAFSDB, dns.TypeKX, dns.TypeRP, dns.TypeNAPTR)},
 		{"Aliases are followed within the zone for all types; gdnsd leaves that to the resolver.",

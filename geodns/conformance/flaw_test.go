@@ -24,7 +24,7 @@ const (
 	badOptions  flaw = "broken options"     // RFC 6891, 6.1.2
 	badSubnet   flaw = "broken subnet"      // RFC 7871, 7.1.2, 7.2.1
 	badCookie   flaw = "broken cookie"      // RFC 7873, 5.2.2
-	metaType    flaw = "no type to ask for" // OPT (RFC 6891, 6.1.1), NXNAME (RFC 9824, 3.4)
+	metaType    flaw = "no type to ask for" // OPT (RFC 6891, 6.1.1), NXNAME (RFC 9824, 3.5)
 	otherClass  flaw = "other class"
 	otherPseudo flaw = "kind of question" // TKEY, TSIG, MAILA and the like, that we do not serve
 )
