@@ -33,10 +33,6 @@ type choice struct {
 	blind  bool // the keeper cannot ask the parent zone
 }
 
-func (c choice) String() string {
-	return fmt.Sprintf("a=%t b=%t awake=%t parent=%d op=%d blind=%t", c.a, c.b, c.awake, c.parent, c.op, c.blind)
-}
-
 // server is a name server: nil knows no keys, and serves the zone unsigned.
 type server struct {
 	state *State
@@ -220,13 +216,11 @@ func walk(t *testing.T, seed uint64, carried bool) *world {
 	w := newWorld(p)
 	lame := 1 + r.IntN(10) // how likely each does what it should
 	often := func() bool { return r.IntN(10) < lame }
-	var trail []choice
 	for range 90 {
 		c := choice{a: often(), b: often(), awake: often(), parent: byte(r.IntN(5)), blind: !often()}
 		if n := r.IntN(40); n < 4 && (n < 3 || r.IntN(4) == 0) {
 			c.op = byte(n)
 		}
-		trail = append(trail, c)
 		if err := w.step(c); err != nil {
 			t.Fatalf("walk %d: %v\n%s\n%v", seed, err, strings.Join(w.log, "\n"), w.state)
 		}
