@@ -182,7 +182,7 @@ func valid(ds []ID, keys, data View) bool {
 // TestAnyCacheFindsAChain walks through the model at random, many times, until
 // everything has happened in every order.
 func TestAnyCacheFindsAChain(t *testing.T) {
-	walks := 400
+	walks := 1500
 	switch {
 	case testing.Short():
 		walks = 200
@@ -216,7 +216,7 @@ func walk(t *testing.T, seed uint64, carried bool) *world {
 	w := newWorld(p)
 	lame := 1 + r.IntN(10) // how likely each does what it should
 	often := func() bool { return r.IntN(10) < lame }
-	for range 90 {
+	for range 60 {
 		c := choice{a: often(), b: often(), awake: often(), parent: byte(r.IntN(5)), blind: !often()}
 		if n := r.IntN(40); n < 4 && (n < 3 || r.IntN(4) == 0) {
 			c.op = byte(n)
