@@ -232,19 +232,6 @@ func TestPipelinedQueriesAreAnsweredInOrder(t *testing.T) {
 	})
 }
 
-func TestLongestMessageByTCP(t *testing.T) {
-	tcpTest(t, func(t *testing.T, s *Server, l *pipes) {
-		conn := l.dial()
-		defer conn.Close()
-		m := question("chat.landfall.test", dns.TypeA).SetEdns0(4096, false)
-		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, 65000)}}
-		go conn.Write(framed(t, m))
-		if got := readFramed(t, conn); len(got.Answer) != 1 {
-			t.Errorf("got %v", got)
-		}
-	})
-}
-
 func TestIdleClientIsLetGo(t *testing.T) {
 	for _, sent := range []int{0, 1, 2, 20} { // also one that stops in the middle
 		tcpTest(t, func(t *testing.T, s *Server, l *pipes) {

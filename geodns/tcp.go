@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -21,8 +20,14 @@ const (
 	// their queries came together.
 	together = 16 << 10
 	// maxTransfers are the transfers of zones that go on at once by one
-	// connection.
+	// connection, and maxQueue those that it has asked for: the rest wait
+	// their turn, while other queries are answered.
 	maxTransfers = 4
+	maxQueue     = 128
+	// maxQuery is how long a query may be that comes by a connection: one that
+	// makes sense has some hundred bytes. It is read where it lies in the
+	// connection's buffer, and announcing a longer one holds no more memory.
+	maxQuery = 4<<10 - 2
 )
 
 // serveTCP answers whoever connects, until ctx ends; shake makes a connection
@@ -69,10 +74,11 @@ type stream struct {
 	via  transport
 	conn net.Conn // held, or TLS on it
 	in   *bufio.Reader
-	req  []byte // the query read last
+	req  []byte // the query read last; it lies in the buffer of in until the next
 
 	transfers sync.WaitGroup
-	slots     chan struct{} // one for each transfer
+	queue     chan struct{} // one for each transfer asked for
+	slots     chan struct{} // one for each that goes on
 	running   atomic.Int32
 
 	turn chan struct{} // full while somebody writes; who waits has it in order
@@ -80,12 +86,13 @@ type stream struct {
 
 // serveConn answers the queries of one connection in their order (RFC 7766,
 // 6.2.1), but for transfers of zones, which take their time beside: nobody
-// waits for them. What gets silence by UDP ends the connection: it is not DNS.
+// waits for them. What gets silence by UDP, or is longer than any query, ends
+// the connection: it is not DNS.
 // A client that closes its half still gets the answers to what it has asked.
 func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
 	t := &stream{
-		s: s, held: held, via: via, conn: conn, in: bufio.NewReader(conn),
-		slots: make(chan struct{}, maxTransfers), turn: make(chan struct{}, 1),
+		s: s, held: held, via: via, conn: conn, in: bufio.NewReaderSize(conn, 2+maxQuery),
+		queue: make(chan struct{}, maxQueue), slots: make(chan struct{}, maxTransfers), turn: make(chan struct{}, 1),
 	}
 	defer conn.Close()
 	defer t.transfers.Wait()
@@ -98,13 +105,16 @@ func (s *Server) serveConn(held *tcpConn, conn net.Conn, via transport) {
 			if err := t.write(out); err != nil || !ok {
 				return
 			}
-			out = out[:0]
+			if out = out[:0]; cap(out) > maxQuery { // nobody keeps much for long
+				out = nil
+			}
 		}
 	}
 }
 
-// next reads a query. One that has not come as a whole in time never will; but
-// who is being sent a zone need not ask for more meanwhile.
+// next reads a query. One that has not come as a whole in time never will, nor
+// is one too long of any use; but who is being sent a zone need not ask for
+// more meanwhile.
 func (t *stream) next() error {
 	for {
 		if err := t.conn.SetReadDeadline(time.Now().Add(t.s.conns.rest(t.held))); err != nil {
@@ -118,9 +128,14 @@ func (t *stream) next() error {
 			return err
 		}
 		size := int(binary.BigEndian.Uint16(head))
-		t.in.Discard(2) // which are there
-		t.req = slices.Grow(t.req[:0], size)[:size]
-		_, err = io.ReadFull(t.in, t.req)
+		if size > maxQuery {
+			return bufio.ErrBufferFull
+		}
+		whole, err := t.in.Peek(2 + size)
+		if err == nil {
+			t.req = whole[2:]
+			t.in.Discard(len(whole)) // which are there
+		}
 		return err
 	}
 }
@@ -138,10 +153,10 @@ func (t *stream) more() bool {
 // transfer only begins.
 func (t *stream) answer(out []byte) (_ []byte, ok bool) {
 	if zone := t.s.transfer(t.req, t.held.client); zone != nil {
-		if err := t.write(out); err != nil { // others do not wait for a slot
+		if err := t.write(out); err != nil { // others do not wait for room in the queue
 			return out, false
 		}
-		t.slots <- struct{}{}
+		t.queue <- struct{}{}
 		t.running.Add(1)
 		t.transfers.Go(func() { t.send(zone) })
 		return out[:0], true
@@ -155,13 +170,15 @@ func (t *stream) answer(out []byte) (_ []byte, ok bool) {
 	return append(binary.BigEndian.AppendUint16(out, uint16(len(msg))), msg...), true
 }
 
-// send makes a transfer. Whoever got it may think about it before the next
-// query.
+// send makes a transfer, in its turn. Whoever got it may think about it before
+// the next query.
 func (t *stream) send(zone *copying) {
 	defer t.s.survive()
+	t.slots <- struct{}{}
 	defer func() {
 		t.running.Add(-1)
 		<-t.slots
+		<-t.queue
 	}()
 	zone.send(t.emit)
 	t.conn.SetReadDeadline(time.Now().Add(t.s.conns.rest(t.held)))

@@ -142,3 +142,71 @@ func TestClientsHearHowLongTheyMayBeIdle(t *testing.T) {
 		}
 	}
 }
+
+func TestQueriesAsLongAsAreOfUse(t *testing.T) {
+	tcpTest(t, func(t *testing.T, s *Server, l *pipes) {
+		// What fills the buffer to its end is answered, and what comes after it.
+		long := question("chat.landfall.test", dns.TypeA).SetEdns0(1232, false)
+		long.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, maxQuery-long.Len()-4)}}
+		conn := l.dial()
+		defer conn.Close()
+		all := append(framed(t, long), framed(t, question("chat.landfall.test", dns.TypeA))...)
+		if len(all) < 2+maxQuery {
+			t.Fatalf("%d bytes", len(all))
+		}
+		go conn.Write(all)
+		for range 2 {
+			if m := readFramed(t, conn); len(m.Answer) != 1 {
+				t.Errorf("got %v", m)
+			}
+		}
+		// A longer one ends the connection at once, after what was asked before.
+		began, over := time.Now(), l.dial()
+		go over.Write(append(framed(t, question("chat.landfall.test", dns.TypeA)), (maxQuery+1)>>8, (maxQuery+1)&0xff))
+		if m := readFramed(t, over); len(m.Answer) != 1 {
+			t.Errorf("got %v", m)
+		}
+		if n, err := io.Copy(io.Discard, over); n != 0 || err != nil || time.Since(began) != 0 {
+			t.Errorf("%d bytes more, %v, after %v", n, err, time.Since(began))
+		}
+		over.Close()
+	})
+}
+
+// Who asks for many transfers by one connection gets them in turn, and hears
+// all else meanwhile.
+func TestManyTransfersKeepNobodyWaiting(t *testing.T) {
+	secondaryTest(t, open(), func(t *testing.T, s *Server, l *pipes, _ func() []uint32) {
+		conn := l.dial()
+		defer conn.Close()
+		const transfers = 3 * maxTransfers
+		var all []byte
+		for i := range transfers {
+			m := whole()
+			m.Id = uint16(i)
+			all = append(all, framed(t, m)...)
+		}
+		other := question("chat.landfall.test", dns.TypeA)
+		other.Id = transfers
+		go conn.Write(append(all, framed(t, other)...))
+		soa := map[uint16]int{}
+		for before, done := 0, 0; done < transfers; before++ {
+			m := readFramed(t, conn)
+			if m.Id == transfers && before > 2*maxTransfers {
+				t.Errorf("%d messages of transfers came first", before)
+			}
+			for _, rr := range m.Answer {
+				if rr.Header().Rrtype == dns.TypeSOA {
+					soa[m.Id]++
+				}
+			}
+			if soa[m.Id] == 2 {
+				done++
+				soa[m.Id]++
+			}
+		}
+		if !asks(t, conn) {
+			t.Error("no answer afterwards")
+		}
+	})
+}
