@@ -44,6 +44,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			f.Name(&s.key, "key", "`FILE` with its private key")
 			f.Name(&s.keys, "keys", "`DIR` with the keys that zones are signed with, see landfall dns keys, or a bundle of them; read again when they change")
 			f.Name(&s.tsig, "tsig", "`FILE` with the keys of secondaries, as tsig-keygen writes it")
+			f.Name(&s.nsid, "nsid", "`NAME` to tell who asks which server answered (NSID, and id.server where the network file says identity); default: the node of the file with the address it answers at, if there is one")
 			f.Name(&s.admin, "admin", "`ADDR` to show metrics, status and health on, by HTTP, such as 127.0.0.1:9153; default: nowhere")
 			f.Name(&s.queryLog, "query-log", "`FILE` to add a line of JSON to for each query; - is the standard output")
 			f.Name(&s.dnstap, "dnstap", "`SOCKET` to tell each query to by dnstap: the name of a unix socket, or HOST:PORT")
@@ -58,6 +59,9 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			if s.geo == "" {
 				return Usagef("--geo is needed: a geographic database in MaxMind's format (.mmdb)")
 			}
+			if s.sample < 1 {
+				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
+			}
 			s.log = env.log(verbose)
 			return serveDNS(ctx, env, s)
 		},
@@ -68,7 +72,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 type dnsServing struct {
 	network, geo, asn, listen, probe, state, demand string
 
-	tls, https, cert, key, tsig, keys string
+	tls, https, cert, key, tsig, keys, nsid string
 
 	admin, queryLog, dnstap, cookies string
 	sample                           int
@@ -105,7 +109,7 @@ func inFull(err error) error {
 // last moment, it is to be called again.
 func (p *place) serve(ctx context.Context) (again bool, err error) {
 	file := &networkFile{env: p.env, name: p.network, prepare: p.prepare, log: p.log}
-	m, err := file.open()
+	m, err := file.open(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -121,6 +125,7 @@ func (p *place) serve(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	cfg.UDP, cfg.TCP, cfg.TLS, cfg.HTTPS = socks.udp, socks.tcp, socks.tls, socks.https
+	cfg.Name = cmp.Or(p.nsid, nodeAt(m, socks.udp))
 	d, err := node.NewDNS(cfg)
 	if err == nil {
 		err = p.hold(socks)

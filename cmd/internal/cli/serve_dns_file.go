@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,14 @@ const followEvery = 2 * time.Second
 // maxLogged is how many faults of one reading the log hears of.
 const maxLogged = 20
 
+// How long a reading may take before the next one is not held up by it any
+// longer, and how many may be under way: a file server that is gone answers no
+// system call.
+const (
+	readTime = time.Minute
+	readers  = 4
+)
+
 // networkFile is the network file of a name server alone, and the files of its
 // zones.
 type networkFile struct {
@@ -30,8 +40,10 @@ type networkFile struct {
 
 	now    atomic.Pointer[landfall.Map] // in force
 	stamps map[string]stamp             // of the files that were read last, whatever became of them
+	busy   patience
 
-	refused bool // the last reading
+	refused bool   // the last reading
+	stuck   string // why there was none; empty if there was
 }
 
 // stamp is what tells one version of a file from another; zero if there is no
@@ -50,37 +62,58 @@ func (f *networkFile) stamp(name string) stamp {
 }
 
 // open reads the files for the first time.
-func (f *networkFile) open() (*landfall.Map, error) {
-	m, err := f.read()
+func (f *networkFile) open(ctx context.Context) (*landfall.Map, error) {
+	f.busy = make(patience, readers)
+	got, err := await(ctx, f.busy, func() filesRead { return f.read(nil) })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("network file %s: %w", title(f.name), err)
 	}
-	f.now.Store(m)
-	return m, nil
+	m, err := f.take(got)
+	if err == nil {
+		f.now.Store(m)
+	}
+	return m, err
 }
 
-// read reads the files. The map's serial is when the youngest of them was
+// filesRead is what came of reading the files.
+type filesRead struct {
+	config.Reading
+	stamps map[string]stamp
+	err    error
+}
+
+// read reads the files, which are to follow a map, and changes nothing.
+func (f *networkFile) read(before *landfall.Map) (got filesRead) {
+	got.stamps = map[string]stamp{}
+	about := func(name string) { got.stamps[name] = f.stamp(name) }
+	got.Reading, got.err = readNetwork(f.env, f.name, about, func(m *landfall.Map) (faults, notes []landfall.Fault) {
+		return beheaded(before, m), nil
+	})
+	if got.err == nil && len(got.Problems) > 0 {
+		got.err = &config.Error{Problems: got.Problems}
+	}
+	return got
+}
+
+// take makes a map of what was read. Its serial is when the youngest of the files was
 // written, and more than that of the map before, so that the serials of zones
 // grow with each edit and are the same wherever the same files are.
-func (f *networkFile) read() (*landfall.Map, error) {
-	f.stamps = map[string]stamp{}
-	r, err := readNetwork(f.env, f.name, func(name string) { f.stamps[name] = f.stamp(name) })
-	if err == nil && len(r.Problems) > 0 {
-		err = &config.Error{Problems: r.Problems}
+func (f *networkFile) take(got filesRead) (*landfall.Map, error) {
+	f.stamps = got.stamps
+	if got.err != nil {
+		return nil, got.err
 	}
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range r.Notes {
+	m := got.Map
+	for _, n := range got.Notes {
 		f.log.Warn("network file", "err", n.Error()+" ("+n.Cure+")")
 	}
 	for _, s := range f.stamps {
-		r.Map.Serial = max(r.Map.Serial, landfall.Serial(max(s.changed.Unix(), 0)))
+		m.Serial = max(m.Serial, landfall.Serial(max(s.changed.Unix(), 0)))
 	}
 	if before := f.now.Load(); before != nil {
-		r.Map.Serial = max(r.Map.Serial, before.Serial+1)
+		m.Serial = max(m.Serial, before.Serial+1)
 	}
-	return r.Map, f.prepare(r.Map)
+	return m, f.prepare(m)
 }
 
 // follow has apply hear of each new map until ctx ends.
@@ -97,22 +130,45 @@ func (f *networkFile) follow(ctx context.Context, apply func(*landfall.Map)) {
 		if f.name == "-" {
 			continue // it was read, and is gone
 		}
-		changed, settled := false, before != nil
-		now := map[string]stamp{}
-		for name, read := range f.stamps {
-			now[name] = f.stamp(name)
-			changed = changed || now[name] != read
-			settled = settled && now[name] == before[name]
-		}
-		if before = now; changed && settled {
-			f.renew(apply)
-		}
+		before = f.look(ctx, before, apply)
 	}
 }
 
+// look looks at the files and reads them if they have changed, but not since
+// the look before. It returns what it saw.
+func (f *networkFile) look(ctx context.Context, before map[string]stamp, apply func(*landfall.Map)) map[string]stamp {
+	within, stop := context.WithTimeoutCause(ctx, readTime, errSlowReading)
+	defer stop()
+	names, m := slices.Collect(maps.Keys(f.stamps)), f.now.Load()
+	now, err := await(within, f.busy, func() map[string]stamp {
+		seen := map[string]stamp{}
+		for _, name := range names {
+			seen[name] = f.stamp(name)
+		}
+		return seen
+	})
+	var got filesRead
+	switch {
+	case err == nil && (before == nil || maps.Equal(now, f.stamps) || !maps.Equal(now, before)):
+		return now
+	case err == nil:
+		got, err = await(within, f.busy, func() filesRead { return f.read(m) })
+	}
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		f.stuck = ""
+		f.renew(got, apply)
+	case f.stuck != err.Error():
+		f.stuck, f.refused = err.Error(), true
+		f.refuse(err)
+	}
+	return now
+}
+
 // renew takes what the files say now, unless it is wrong or nothing new.
-func (f *networkFile) renew(apply func(*landfall.Map)) {
-	m, err := f.read()
+func (f *networkFile) renew(got filesRead, apply func(*landfall.Map)) {
+	m, err := f.take(got)
 	if err != nil {
 		f.refuse(err)
 		f.refused = true

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +70,7 @@ func TestNetworkFileIsFollowed(t *testing.T) {
 			env: &Env{Dir: dir}, name: "network.toml", log: slog.New(slog.NewTextHandler(&log, nil)),
 			prepare: func(m *landfall.Map) error { return nil },
 		}
-		first, err := f.open()
+		first, err := f.open(t.Context())
 		if err != nil || first.Serial == 0 {
 			t.Fatal(first, err)
 		}
@@ -110,6 +113,26 @@ func TestNetworkFileIsFollowed(t *testing.T) {
 		changes("no file", 0, func() { _ = os.Remove(filepath.Join(dir, "zones/more")) })
 		changes("the file again, as it was", 0, func() { write("zones/more", "bb A 192.0.2.2\na A 192.0.2.1 ; the same\n") })
 		changes("one record less", 1, func() { write("zones/more", "a A 192.0.2.1\n") })
+		changes("a head", 1, func() {
+			write("zones/example.com.zone", "@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.1\n$INCLUDE more\n")
+		})
+		changes("no head", 0, func() { write("zones/example.com.zone", "@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.1\n$INCLUDE more\n") })
+		if want := "zone example.com has lost its SOA record"; !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in the log:\n%s", want, &log)
+		}
+		changes("nothing at all", 0, func() { write("zones/example.com.zone", "") })
+		if want := "zones/example.com.zone:1:1: there is no record of example.com in the file"; !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in the log:\n%s", want, &log)
+		}
+		changes("a pipe", 0, func() {
+			write("zones/example.com.zone", "@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.1\n$INCLUDE more\n$INCLUDE pipe\n")
+			if err := syscall.Mkfifo(filepath.Join(dir, "zones/pipe"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
+		changes("no pipe, and no less than before", 0, func() {
+			write("zones/example.com.zone", "@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.1\n$INCLUDE more\n")
+		})
 		changes("another network", 1, func() { write("network.toml", strings.ReplaceAll(followedNetwork, "50.11", "50.12")) })
 		for i, m := range append([]*landfall.Map{first}, applied...) {
 			if i > 0 && m.Serial <= first.Serial {
@@ -120,4 +143,94 @@ func TestNetworkFileIsFollowed(t *testing.T) {
 		stop()
 		<-done
 	})
+}
+
+// What never ends takes up room, but holds nobody up; what ends late leaves it.
+func TestReadingThatNeverEndsIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, over := make(patience, 2), make(chan struct{})
+		hang := func() int { <-over; return 1 }
+		for range cap(room) {
+			ctx, stop := context.WithTimeoutCause(t.Context(), readTime, errSlowReading)
+			if _, err := await(ctx, room, hang); err != errSlowReading {
+				t.Errorf("error %v, want that it is slow", err)
+			}
+			stop()
+		}
+		if _, err := await(t.Context(), room, hang); err != errManyReading {
+			t.Errorf("error %v, want that there are too many", err)
+		}
+		close(over)
+		synctest.Wait()
+		if n, err := await(t.Context(), room, hang); n != 1 || err != nil {
+			t.Errorf("%d, %v after room was left", n, err)
+		}
+	})
+}
+
+// Files that others include lie where the operator says, whatever the way.
+func TestIncludedFilesLieWhereTheyMay(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		filepath.Join(dir, "more"):         "a A 192.0.2.1\n",
+		filepath.Join(elsewhere, "secret"): "root:x:0:0\n",
+		filepath.Join(elsewhere, "more"):   "b A 192.0.2.1\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "secret"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, include, folders, want string }{
+		{"below", "more", "", ""},
+		{"below, in full", dir + "/more", "", ""},
+		{"elsewhere", elsewhere + "/secret", "", "/secret is not below the folder"},
+		{"by a way that is not straight", dir + "/../" + filepath.Base(elsewhere) + "/secret", "", "is not below the folder"},
+		{"by a link", "link", "", "/secret is not below the folder"},
+		{"a folder beside with a longer name", dir + "x/more", "", "no such file"},
+		{"where the operator says", elsewhere + "/more", elsewhere, ""},
+		{"nowhere", "none", "", "no such file"},
+		{"a folder", dir + "/.", "", "is not below the folder"},
+		{"a device", "/dev/null", "/dev", "not a regular file"},
+	} {
+		network := followedNetwork + `include = ["` + c.folders + `"]`
+		if c.folders == "" {
+			network = followedNetwork
+		}
+		network = strings.ReplaceAll(network, "zones/", "")
+		for name, text := range map[string]string{"network.toml": network, "example.com.zone": "www A 192.0.2.1\n$INCLUDE " + c.include + "\n"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		said := ""
+		if _, err := readMap(&Env{Dir: dir}, "network.toml"); err != nil {
+			said = inFull(err).Error()
+		}
+		if !strings.Contains(said, c.want) || c.want == "" && said != "" || strings.Contains(said, "root:x") {
+			t.Errorf("%s: said %q, want %q and nothing of a file's text", c.name, said, c.want)
+		}
+	}
+}
+
+// A name server that stands at an address of a node goes by that node's name.
+func TestNodeAtAnAddress(t *testing.T) {
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m := &landfall.Map{Nodes: []landfall.Node{
+		{ID: "one", Advertised: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
+		{ID: "two", Advertised: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("127.0.0.1")}},
+		{ID: "three", Advertised: []netip.Addr{netip.MustParseAddr("127.0.0.1")}},
+	}}
+	if got := nodeAt(m, []*net.UDPConn{c}); got != "two" {
+		t.Errorf("node %q, want two", got)
+	}
+	if got := nodeAt(m, nil); got != "" {
+		t.Errorf("node %q without a socket", got)
+	}
 }

@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"net"
+	"slices"
+
+	"landfall"
 	"landfall/cmd/internal/node"
 	"landfall/geodns/tsig"
 )
@@ -21,4 +25,18 @@ func (s dnsServing) private(env *Env) (cert *node.Certificate, secrets *tsig.Rin
 		secrets, err = node.OpenSecrets(env.Path(s.tsig))
 	}
 	return cert, secrets, err
+}
+
+// nodeAt is the id of the first node of a map that has the address of one of
+// the sockets; empty if none has.
+func nodeAt(m *landfall.Map, socks []*net.UDPConn) string {
+	for _, n := range m.Nodes {
+		for _, c := range socks {
+			at := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+			if slices.Contains(n.Advertised, at) || slices.Contains(n.Bound, at) {
+				return string(n.ID)
+			}
+		}
+	}
+	return ""
 }

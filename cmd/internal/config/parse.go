@@ -37,9 +37,9 @@ type Reading struct {
 }
 
 // Read reads a network.toml. The name is how the user calls the file, for the
-// problems; open brings the files that it names, by their names as seen from
-// where the user is. What judges find is told with the rest.
-func Read(name string, src []byte, open func(name string) ([]byte, error), judges ...Judge) Reading {
+// problems; without open it may name no other files. What judges find is told
+// with the rest.
+func Read(name string, src []byte, open Open, judges ...Judge) Reading {
 	if len(src) > MaxSize {
 		s := newSource(name, nil)
 		s.fault(span{}, "give the network file", "the file has %d bytes, more than %d", len(src), MaxSize)

@@ -14,14 +14,25 @@ import (
 // go to every node with the map.
 const MaxZoneFiles = 4 << 20
 
-// declaredZone is a zone as the file has it: its records in a file, or here.
-type declaredZone struct{ name, file, text string }
+// Open brings a file that a network file names, by its name as seen from where
+// the user is. Where there are folders, it has to lie below one of them, by
+// whatever links: who writes a zone need not be whom the machine's files are
+// for, and faults show the lines that they are in.
+type Open func(name string, below ...string) ([]byte, error)
+
+// declaredZone is a zone as the file has it: its records in a file, or here,
+// and the further folders that they may be in.
+type declaredZone struct {
+	name, file, text string
+	include          []string
+}
 
 func zoneFields(z *declaredZone) []field {
 	return []field{
 		{key: "name", read: words(&z.name)},
 		{key: "file", read: words(&z.file)},
 		{key: "text", read: words(&z.text)},
+		{key: "include", read: several(&z.include, words[string])},
 	}
 }
 
@@ -34,7 +45,7 @@ type foreign struct {
 // zoneReader reads the master files of zones.
 type zoneReader struct {
 	d       *decoder
-	open    func(string) ([]byte, error)
+	open    Open
 	files   []string
 	others  []*source // files that were read, in order
 	sources map[string]*source
@@ -63,11 +74,17 @@ func (r *zoneReader) read(declared []declaredZone) []landfall.Zone {
 
 // file reads a zone from a file of its own.
 func (r *zoneReader) file(at string, z declaredZone) []landfall.Record {
-	name := z.file
-	if !path.IsAbs(name) {
-		name = path.Join(path.Dir(r.d.src.name), name)
+	file := r.seen(z.file)
+	got := master.Read(z.name, file, func(name string) ([]byte, error) {
+		if name == file {
+			return r.bring(name)
+		}
+		return r.included(z, name)
+	})
+	if len(got.Zone.Records)+len(got.Faults) == 0 {
+		got.Faults = append(got.Faults, master.Fault{Place: master.Place{File: file}, Msg: fmt.Sprintf("there is no record of %s in the file", z.name),
+			Cure: "put its records back; a zone that shall have none but those of the network needs no file"})
 	}
-	got := master.Read(z.name, name, r.bring)
 	return r.note(at, got, func(p master.Place) foreign {
 		if src := r.sources[p.File]; src != nil {
 			return foreign{src, span{p.From, p.To}}
@@ -86,7 +103,7 @@ func (r *zoneReader) text(at string, z declaredZone) []landfall.Record {
 			first = false
 			return []byte(z.text), nil
 		}
-		return r.bring(name)
+		return r.included(z, name)
 	})
 	return r.note(at, got, func(p master.Place) foreign {
 		switch src := r.sources[p.File]; {
@@ -111,13 +128,33 @@ func (r *zoneReader) note(at string, got *master.File, where func(master.Place) 
 	return got.Zone.Records
 }
 
+// seen is the name of a file from where the user is.
+func (r *zoneReader) seen(name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(path.Dir(r.d.src.name), name)
+}
+
+// included reads a file that another names.
+func (r *zoneReader) included(z declaredZone, name string) ([]byte, error) {
+	below := []string{path.Dir(r.d.src.name)}
+	if z.file != "" {
+		below = append(below, path.Dir(r.seen(z.file)))
+	}
+	for _, folder := range z.include {
+		below = append(below, r.seen(folder))
+	}
+	return r.bring(name, below...)
+}
+
 // bring reads a file, within what all together may have.
-func (r *zoneReader) bring(name string) ([]byte, error) {
+func (r *zoneReader) bring(name string, below ...string) ([]byte, error) {
 	if r.open == nil {
 		return nil, fmt.Errorf("%s: files are not read here: write the zone into the network file, as text", name)
 	}
 	r.files = append(r.files, name)
-	b, err := r.open(name)
+	b, err := r.open(name, below...)
 	if err != nil {
 		return nil, err
 	}

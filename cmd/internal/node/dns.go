@@ -27,6 +27,8 @@ import (
 // DNSConfig is what a DNS is made of.
 type DNSConfig struct {
 	Self landfall.NodeID // empty: none of the map's nodes
+	// Name is told to who asks which server answered (RFC 5001); empty: Self.
+	Name string
 	UDP  []*net.UDPConn
 	TCP  []net.Listener
 	// TLS and HTTPS are listeners for queries that are encrypted; they need a
@@ -112,7 +114,7 @@ func NewDNS(cfg DNSConfig) (*DNS, error) {
 	server := geodns.Config{
 		UDP: cfg.UDP, TCP: cfg.TCP, TLS: cfg.TLS, HTTPS: cfg.HTTPS, Secrets: cfg.Secrets, Dial: dialFrom(cfg.UDP),
 		Atlas: cfg.Atlas.Table(), Traffic: d.learn.traffic, Resolvers: d.learn.resolvers,
-		NSID: string(cfg.Self), Version: cfg.Version, Tap: d.tap, Log: cfg.Log,
+		NSID: cmp.Or(cfg.Name, string(cfg.Self)), Version: cfg.Version, Tap: d.tap, Log: cfg.Log,
 	}
 	if cfg.Certificate != nil {
 		server.Certificate = cfg.Certificate.Get
@@ -144,7 +146,7 @@ func (d *DNS) listenIn(cfg DNSConfig) (err error) {
 		}
 		return ""
 	}
-	c.Identity, c.Version, c.Log = cmp.Or(c.Identity, string(cfg.Self)), cfg.Version, cfg.Log
+	c.Identity, c.Version, c.Log = cmp.Or(c.Identity, cfg.Name, string(cfg.Self)), cfg.Version, cfg.Log
 	d.tap, err = tap.New(c)
 	return err
 }
