@@ -1,6 +1,7 @@
 package geodns
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -13,7 +14,9 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -23,11 +26,11 @@ const (
 	dohPath = "/dns-query"
 	// dohType is the media type of a message (RFC 8484, 6).
 	dohType = "application/dns-message"
-	// dohHeader bounds the header of a request: it may hold a query of a few
-	// kilobytes. Longer ones come by POST.
-	dohHeader = 16 << 10
-	// dohStreams are the requests that one connection has open at most.
-	dohStreams = 100
+	// dohHeader bounds the header of a request: it may hold the longest query.
+	dohHeader = 8 << 10
+	// dohStreams are the requests that one connection has open at most. What
+	// takes them long is the network, not us, and each holds memory meanwhile.
+	dohStreams = 16
 )
 
 // serveHTTPS answers by DNS over HTTPS (RFC 8484), until ctx ends.
@@ -37,8 +40,12 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 		Handler:     http.HandlerFunc(s.serveQuery),
 		ReadTimeout: idle, WriteTimeout: idle, IdleTimeout: idle,
 		MaxHeaderBytes: dohHeader,
-		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: dohStreams},
-		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          dohStreams,
+			MaxReceiveBufferPerConnection: 64 << 10, // the least that there is
+			MaxReceiveBufferPerStream:     2 * maxQuery,
+		},
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, holder{}, c.(*tls.Conn).NetConn())
 		},
@@ -102,10 +109,10 @@ func (a *admitted) Close() error {
 func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 	held := r.Context().Value(holder{}).(*admitted)
 	s.conns.asked(held.tcpConn)
-	req, status := readQuery(w, r)
+	req, status := s.readQuery(w, r)
 	if status != http.StatusOK {
 		if status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", "GET, POST")
+			w.Header().Set("Allow", "GET, HEAD, POST")
 		}
 		http.Error(w, http.StatusText(status), status)
 		return
@@ -124,7 +131,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request) {
 }
 
 // readQuery takes the query out of a request (RFC 8484, 4.1).
-func readQuery(w http.ResponseWriter, r *http.Request) (req []byte, status int) {
+func (s *Server) readQuery(w http.ResponseWriter, r *http.Request) (req []byte, status int) {
 	if r.URL.Path != dohPath {
 		return nil, http.StatusNotFound
 	}
@@ -139,16 +146,55 @@ func readQuery(w http.ResponseWriter, r *http.Request) (req []byte, status int) 
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != dohType {
 			return nil, http.StatusUnsupportedMediaType
 		}
-		req, err := io.ReadAll(http.MaxBytesReader(w, r.Body, dns.MaxMsgSize))
-		if _, long := errors.AsType[*http.MaxBytesError](err); long {
-			return nil, http.StatusRequestEntityTooLarge
-		}
-		if err != nil {
-			return nil, http.StatusBadRequest
-		}
-		return req, http.StatusOK
+		return s.readBody(w, r)
 	}
 	return nil, http.StatusMethodNotAllowed
+}
+
+// readBody waits for the query that a request tells of.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (req []byte, status int) {
+	if r.ContentLength > maxQuery {
+		return nil, http.StatusRequestEntityTooLarge
+	}
+	defer s.bodies.wait(func() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // fails where it has ended
+	})()
+	req, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuery))
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return nil, http.StatusRequestEntityTooLarge
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout
+	case err != nil:
+		return nil, http.StatusBadRequest
+	}
+	return req, http.StatusOK
+}
+
+// maxBodies are the requests at once whose queries have not come as a whole.
+const maxBodies = 256
+
+// bodies are those requests. There is always room for one more: the one that
+// has waited longest gives way, as a query comes right behind its header.
+type bodies struct {
+	mu    sync.Mutex
+	order list.List // of func(), which end the waiting; the longest first
+}
+
+// wait takes a request in, whose waiting end ends, until it is done.
+func (b *bodies) wait(end func()) (done func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.order.Len() >= maxBodies {
+		b.order.Remove(b.order.Front()).(func())()
+	}
+	place := b.order.PushBack(end)
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.order.Remove(place) // nothing, where it gave way
+	}
 }
 
 // smallestTTL is how long an answer of ours may be kept: as long as each of its

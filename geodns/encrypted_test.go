@@ -1,6 +1,7 @@
 package geodns
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -15,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,16 +85,24 @@ func encryptedTest(t *testing.T, test func(t *testing.T, e *encrypted)) {
 
 // dial connects by TLS from an address in Singapore.
 func (e *encrypted) dial(l *pipes, protocols ...string) *tls.Conn {
+	return e.dialFrom("10.3.0.1", l, protocols...)
+}
+
+func (e *encrypted) dialFrom(addr string, l *pipes, protocols ...string) *tls.Conn {
 	conf := e.client.Clone()
 	conf.NextProtos = protocols
-	return tls.Client(l.dialFrom("10.3.0.1"), conf)
+	return tls.Client(l.dialFrom(addr), conf)
 }
 
 // web is a client of HTTP by one version.
 func (e *encrypted) web(t *testing.T, protocol string) *http.Client {
+	return e.webFrom(t, protocol, "10.3.0.1")
+}
+
+func (e *encrypted) webFrom(t *testing.T, protocol, addr string) *http.Client {
 	tr := &http.Transport{
 		DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-			conn := e.dial(e.https, protocol)
+			conn := e.dialFrom(addr, e.https, protocol)
 			return conn, conn.Handshake()
 		},
 		ForceAttemptHTTP2: protocol == "h2",
@@ -220,8 +230,9 @@ func TestHTTPSKnowsWhatItIsNotFor(t *testing.T) {
 			{"PUT", "/dns-query", dohType, "x", 405},
 			{"POST", "/dns-query", "text/plain", "x", 415},
 			{"POST", "/dns-query", dohType, "", 400},
-			{"POST", "/dns-query", dohType, strings.Repeat("\xff", 65535), 400},
-			{"POST", "/dns-query", dohType, strings.Repeat("\xff", 65536), 413},
+			{"POST", "/dns-query", dohType, strings.Repeat("\xff", maxQuery), 400},
+			{"POST", "/dns-query", dohType, strings.Repeat("\xff", maxQuery+1), 413},
+			{"HEAD", "/dns-query", "", "", 400},
 		} {
 			r, _ := http.NewRequest(tt.method, "https://ns.test"+tt.path, strings.NewReader(tt.body))
 			r.Header.Set("Content-Type", tt.kind)
@@ -235,6 +246,9 @@ func TestHTTPSKnowsWhatItIsNotFor(t *testing.T) {
 			if resp.StatusCode != tt.status {
 				t.Errorf("%s %.40s %d bytes: %s, want %d", tt.method, tt.path, len(tt.body), resp.Status, tt.status)
 			}
+			if allow := resp.Header.Get("Allow"); (allow == "GET, HEAD, POST") != (tt.status == 405) {
+				t.Errorf("%s: allowed are %q", tt.method, allow)
+			}
 			if tt.status == 200 {
 				m := new(dns.Msg)
 				if err := m.Unpack(body); err != nil || m.Rcode != dns.RcodeRefused || resp.Header.Get("Cache-Control") != "private, max-age=0" {
@@ -243,6 +257,88 @@ func TestHTTPSKnowsWhatItIsNotFor(t *testing.T) {
 			}
 		}
 	})
+}
+
+// half sends the header of a request and waits for what becomes of it.
+func (e *encrypted) half(addr string, stop <-chan struct{}) (status int) {
+	conn := e.dialFrom(addr, e.https, "http/1.1")
+	defer conn.NetConn().Close()
+	fmt.Fprintf(conn, "POST /dns-query HTTP/1.1\r\nHost: ns.test\r\nContent-Type: %s\r\nContent-Length: 40\r\n\r\n", dohType)
+	heard := make(chan int, 1)
+	go func() {
+		defer close(heard)
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			heard <- resp.StatusCode
+		}
+	}()
+	select {
+	case status = <-heard:
+	case <-stop:
+	}
+	return status
+}
+
+// halfStream is half by a stream of HTTP/2.
+func halfStream(client *http.Client, stop <-chan struct{}) (status int) {
+	never, writer := io.Pipe()
+	go func() {
+		<-stop
+		writer.CloseWithError(io.ErrUnexpectedEOF)
+	}()
+	r, _ := http.NewRequest("POST", "https://ns.test/dns-query", never)
+	r.Header.Set("Content-Type", dohType)
+	resp, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// Many requests whose queries do not come hold no more than their share, and
+// keep nobody from asking.
+func TestUnfinishedRequestsGiveWay(t *testing.T) {
+	for _, protocol := range []string{"h2", "http/1.1"} {
+		encryptedTest(t, func(t *testing.T, e *encrypted) {
+			const over = dohStreams
+			stop, cut := make(chan struct{}), make(chan int, 2*maxBodies)
+			var waiting sync.WaitGroup
+			for i := range (maxBodies + over) / dohStreams {
+				addr := fmt.Sprintf("10.3.%d.1", i)
+				client := e.webFrom(t, "h2", addr)
+				for range dohStreams {
+					waiting.Go(func() {
+						var status int
+						if protocol == "h2" {
+							status = halfStream(client, stop)
+						} else {
+							status = e.half(addr, stop)
+						}
+						if status != 0 {
+							cut <- status
+						}
+					})
+				}
+				synctest.Wait()
+			}
+			req, _ := question("chat.landfall.test", dns.TypeA).Pack()
+			resp, err := e.web(t, protocol).Post("https://ns.test/dns-query", dohType, bytes.NewReader(req))
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %v, %v", protocol, resp, err)
+			}
+			resp.Body.Close()
+			synctest.Wait()
+			if n := len(cut); n != over+1 || <-cut != http.StatusRequestTimeout {
+				t.Errorf("%s: %d gave way, want %d", protocol, n, over+1)
+			}
+			close(stop)
+			waiting.Wait()
+			synctest.Wait()
+			if n := e.bodies.order.Len(); n != 0 {
+				t.Errorf("%s: %d left", protocol, n)
+			}
+		})
+	}
 }
 
 func TestSmallestTTL(t *testing.T) {

@@ -92,6 +92,7 @@ type Server struct {
 	log    *slog.Logger
 	count  counters
 	conns  conns
+	bodies bodies
 	spare  atomic.Pointer[core] // for what comes by itself; nil while it is in use
 
 	failing  seldom // a socket fails
