@@ -161,8 +161,12 @@ func (p *place) run(ctx context.Context, d *node.DNS, file *networkFile, socks *
 
 // tell prints what is answered, and where.
 func (p *place) tell(socks *dnsSockets, m *landfall.Map) {
-	for _, c := range socks.udp {
-		fmt.Fprintf(p.env.Stdout, "answering for %s on %v\n", strings.Join(zonesOf(m), ", "), c.LocalAddr())
+	told := ""
+	for _, c := range socks.udp { // several at each address, one for each processor
+		if at := c.LocalAddr().String(); at != told {
+			told = at
+			fmt.Fprintf(p.env.Stdout, "answering for %s on %s\n", strings.Join(zonesOf(m), ", "), at)
+		}
 	}
 	for _, l := range socks.tls {
 		fmt.Fprintf(p.env.Stdout, "answering by TLS on %v\n", l.Addr())
