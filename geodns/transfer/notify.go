@@ -203,14 +203,26 @@ func (n *Notifier) tell(ctx context.Context, t Target, soa Record) error {
 	if _, err := conn.Write(req); err != nil {
 		return err
 	}
+	return listen(conn, req, session)
+}
+
+// listen waits for a good answer until there is nothing more to read: what else
+// comes may be anybody's who makes the message fail (RFC 8945, 5.4).
+func listen(conn net.Conn, req []byte, session *tsig.Session) error {
+	var bad error
 	buf := make([]byte, 65535)
 	for {
 		m, err := conn.Read(buf)
-		if err != nil {
+		switch {
+		case err != nil && bad != nil:
+			return bad
+		case err != nil:
 			return fmt.Errorf("no answer: %w", err)
+		case !answers(buf[:m], req):
+			continue
 		}
-		if answers(buf[:m], req) {
-			return judge(buf[:m], session)
+		if bad = judge(buf[:m], session); bad == nil {
+			return nil
 		}
 	}
 }
@@ -232,7 +244,7 @@ func answers(msg, req []byte) bool {
 	return len(msg) >= headerSize && msg[0] == req[0] && msg[1] == req[1] && msg[2]&0xf8 == req[2]&0x78|0x80
 }
 
-// judge tells what an answer says.
+// judge tells what is bad about an answer.
 func judge(msg []byte, session *tsig.Session) error {
 	if session != nil {
 		at, ok := tsig.Find(msg)

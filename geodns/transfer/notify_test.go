@@ -21,6 +21,8 @@ type post struct {
 	heard map[netip.AddrPort][]time.Time
 	// answer makes the answer to a message; nil stays silent.
 	answer func(to netip.AddrPort, m *dns.Msg, raw []byte) []byte
+	// forged are others' that come before it.
+	forged []func(m *dns.Msg) []byte
 }
 
 func (p *post) dial(_ context.Context, to netip.AddrPort) (net.Conn, error) {
@@ -41,6 +43,9 @@ func (p *post) dial(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		}
 		if out := p.answer(to, m, buf[:n]); out != nil {
 			theirs.Write([]byte("\x00\x00 from somebody else"))
+			for _, b := range p.forged {
+				theirs.Write(b(m))
+			}
 			theirs.Write(out)
 		}
 		theirs.Read(buf) // until they hang up
@@ -174,6 +179,43 @@ func TestNewSerialIsToldAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever guesses the id of a message cannot have it fail.
+func TestForgedAnswersArePassedOver(t *testing.T) {
+	key := tsig.Key{Name: "\x03key\x00", Algorithm: tsig.SHA256, Secret: []byte("a secret of more than sixteen bytes")}
+	ring := tsig.NewRing(key)
+	refusal := func(m *dns.Msg) []byte { return reply(m, dns.RcodeRefused) }
+	consent := func(m *dns.Msg) []byte { return reply(m, dns.RcodeSuccess) }
+	signed := one
+	signed.Key = key.Name
+	for name, tt := range map[string]struct {
+		to     Target
+		forged []func(*dns.Msg) []byte
+		good   bool
+	}{
+		"a refusal":                  {one, []func(*dns.Msg) []byte{refusal, refusal}, true},
+		"unsigned":                   {signed, []func(*dns.Msg) []byte{refusal, consent}, true},
+		"unsigned, and nothing else": {signed, []func(*dns.Msg) []byte{consent, consent}, false},
+	} {
+		p := &post{forged: tt.forged, answer: func(_ netip.AddrPort, m *dns.Msg, raw []byte) []byte {
+			out := reply(m, dns.RcodeSuccess)
+			if !tt.good || tt.to.Key == "" {
+				return out
+			}
+			at, _ := tsig.Find(raw)
+			session, _ := ring.Verify(raw, at, time.Now())
+			return session.Sign(out, time.Now())
+		}}
+		notifying(t, p, ring, func(n *Notifier) {
+			n.Tell(map[Target]Record{tt.to: soa(t, 7)})
+			time.Sleep(answerTime)
+			synctest.Wait()
+			if s, behind := n.Stats(); s.Heard+s.Failed != 1 || behind[tt.to] == tt.good {
+				t.Errorf("%s: figures: %+v, %v", name, s, behind)
+			}
+		})
+	}
+}
+
 func TestMessagesToSecondariesAreSigned(t *testing.T) {
 	key := tsig.Key{Name: "\x03key\x00", Algorithm: tsig.SHA512, Secret: []byte("a secret of more than sixteen bytes")}
 	ring := tsig.NewRing(key)
@@ -205,6 +247,7 @@ func TestMessagesToSecondariesAreSigned(t *testing.T) {
 		}
 		good = false
 		n.Tell(map[Target]Record{signed: soa(t, 8)})
+		time.Sleep(answerTime)
 		synctest.Wait()
 		if s, behind := n.Stats(); s.Heard != 1 || !behind[signed] {
 			t.Errorf("an answer that is not signed is believed: %+v", s)
