@@ -7,6 +7,8 @@ FUZZTIME ?= 30s
 # Debian packages that the tests use: package:a command it brings.
 PACKAGES := bind9-dnsutils:dig knot-dnsutils:kdig ldnsutils:ldns-verify-zone dnsviz:dnsviz unbound:unbound curl:curl openssl:openssl chromium:chromium \
 	iproute2:ip nftables:nft iputils-ping:ping knot:knotd nsd:nsd gdnsd:gdnsd python3:python3 nodejs:node npm:npm man-db:man
+# Those that measurements are made with, and against, besides.
+PEERS := unbound gdnsd knot knot-module-geoip pdns-server pdns-backend-geoip nsd
 
 .PHONY: help build check test soak bench deps fuzz package clean
 
@@ -48,9 +50,11 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@# the time is over, with no input to blame: that is no finding.
 
 bench: deps ## measure, print a table, assert nothing
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS); }
 	cd bench && $(GO) run . skeleton ops
 	cd bench && $(GO) run . dns-lookup && $(GO) run . dns-plan && $(GO) run . dns-scopes && $(GO) run . dns-budget && $(GO) run . dns-kill
 	cd bench && $(GO) run . dns-swap && $(GO) run . dns-caching && $(GO) run . dns-simulations
+	cd bench && $(GO) run . dns-speed && $(GO) run . dns-latency && $(GO) run . dns-replace
 
 package: ## build the Debian packages for amd64 and arm64 into bin
 	./packaging/build.sh

@@ -59,7 +59,7 @@ func dnsPlan(ctx context.Context, o options, table, progress io.Writer) error {
 	row(&b, "database read and flattened", free.open, "ms", 0, "")
 	free.write(&b, "no ceilings", "at most 200 ms")
 	ceilings.write(&b, "ceilings, 80 % load", "at most 200 ms")
-	thrifty.write(&b, "budget 0.5 %", "")
+	thrifty.write(&b, "budget 0.5 %", "at most 200 ms")
 	_, err = table.Write(b.Bytes())
 	return err
 }
