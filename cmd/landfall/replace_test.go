@@ -70,16 +70,6 @@ func (s *server) kill() {
 	<-s.ended
 }
 
-// ends reports whether a process is about to end by itself.
-func (s *server) ends() bool {
-	select {
-	case <-s.ended:
-		return true
-	case <-time.After(300 * time.Millisecond):
-		return false
-	}
-}
-
 // newProgram is a directory with the program, and nothing that runs.
 func newProgram(t *testing.T) *nameServer {
 	t.Helper()
@@ -130,6 +120,7 @@ func (n *nameServer) start(t *testing.T) *server {
 func (n *nameServer) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(n.program, args...)
 	cmd.Dir = n.dir
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=20") // a second else, with -race
 	return cmd
 }
 
@@ -334,7 +325,7 @@ func TestReplacingANodeLosesNoQuery(t *testing.T) {
 	n.await(t, "(serves origin,edge,dns)")
 	n.run(t, "map", "apply", "more.toml", "--dir", "state")
 	n.addr = "127.20.7.1:53"
-	n.answers(t)
+	n.answers(t, nil)
 	load := ask(t, n.addr)
 	for i := range times {
 		pid, err := n.replaced(t, "replace", "--dir", "state")
@@ -361,39 +352,74 @@ func TestKillsWhileReplacingLeaveOneWhoServes(t *testing.T) {
 		rounds = 200
 	}
 	n := serveDNS(t)
-	now := n.first
+	n.kills(t, n.first, n.start, rounds)
+}
+
+// The same of nodes.
+func TestKillsWhileReplacingANodeLeaveOneWhoServes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	rounds := 6
+	if os.Getenv("LANDFALL_SOAK") != "" {
+		rounds = 100
+	}
+	n := newProgram(t)
+	n.run(t, "init", "app", "--domain", "app.test", "--dir", "state", "--address", "127.20.7.2")
+	start := func(t *testing.T) *server { return n.spawn(t, "run", "--dir", "state", "--verbose", "--replace") }
+	first := start(t)
+	n.await(t, "(serves origin,edge,dns)")
+	n.addr = "127.20.7.2:53"
+	n.kills(t, first, start, rounds)
+	n.run(t, "status", "--dir", "state")
+}
+
+// kills starts successors of whoever serves, and kills one of the two at some
+// moment: mostly within the time that it takes when nobody is killed.
+func (n *nameServer) kills(t *testing.T, now *server, start func(*testing.T) *server, rounds int) {
+	t.Helper()
+	began := time.Now()
+	next := start(t)
+	<-now.ended
+	within := time.Since(began) * 5 / 4
+	now = next
 	early := 0
 	for i := range rounds {
-		next := n.start(t)
-		<-time.After(rand.N(60 * time.Millisecond))
+		next := start(t)
+		<-time.After(rand.N(within))
 		if i%2 == 0 {
 			now.kill()
 			now = next
 		} else {
 			next.kill()
-			if !now.ends() {
+			if n.answers(t, now.ended) {
 				early++
 			} else {
-				now = n.start(t)
+				now = start(t)
 			}
 		}
-		n.answers(t)
+		n.answers(t, nil)
 	}
 	t.Logf("%d of %d successors were killed before they had taken over", early, rounds/2)
 }
 
-func (n *nameServer) answers(t *testing.T) {
+// answers waits until somebody answers, or until a process has ended: then it
+// reports false.
+func (n *nameServer) answers(t *testing.T, ended <-chan struct{}) bool {
 	t.Helper()
-	client := &dns.Client{Timeout: time.Second}
-	deadline := time.Now().Add(20 * time.Second)
+	client := &dns.Client{Timeout: 300 * time.Millisecond}
+	deadline := time.After(30 * time.Second)
 	for {
 		_, _, err := client.ExchangeContext(t.Context(), new(dns.Msg).SetQuestion("www.app.test.", dns.TypeA), n.addr)
 		if err == nil {
-			return
+			return true
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-ended:
+			return false
+		case <-deadline:
 			t.Fatalf("nobody serves: %v", err)
+		case <-time.After(20 * time.Millisecond):
 		}
-		<-time.After(50 * time.Millisecond)
 	}
 }

@@ -73,6 +73,11 @@ func Serve(ctx context.Context, dir string, h http.Handler) error {
 	if err != nil {
 		return err
 	}
+	return ServeOn(ctx, l, h)
+}
+
+// ServeOn is Serve on a socket that Listen opened, which it closes.
+func ServeOn(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -82,7 +87,7 @@ func Serve(ctx context.Context, dir string, h http.Handler) error {
 		_ = srv.Shutdown(last) // who has made us end may hear so
 		srv.Close()
 	})
-	err = srv.Serve(l)
+	err := srv.Serve(l)
 	if !stop() {
 		<-done
 	}

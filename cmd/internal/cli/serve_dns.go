@@ -62,6 +62,9 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			if s.sample < 1 {
 				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
 			}
+			if s.sample < 1 {
+				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
+			}
 			s.log = env.log(verbose)
 			return serveDNS(ctx, env, s)
 		},
@@ -134,7 +137,6 @@ func (p *place) serve(ctx context.Context) (again bool, err error) {
 		return false, errors.Join(err, socks.close())
 	}
 	d.SetMap(m)
-	p.tell(socks, m)
 	return p.run(ctx, d, file, socks)
 }
 

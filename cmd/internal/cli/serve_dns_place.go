@@ -126,7 +126,7 @@ type dnsDesk struct {
 func (p *place) newDesk(d *node.DNS, m func() *landfall.Map) *dnsDesk {
 	k := &dnsDesk{place: p, d: d, m: m}
 	k.admin = admin.New(admin.Config{
-		Status: k.status, Overview: func(context.Context) admin.Overview { return k.overview() },
+		Self: alone, Status: k.status, Overview: func(context.Context) admin.Overview { return k.overview() },
 		Control: control.Replacing(k.start, p.log), Log: p.log,
 	})
 	d.Register(k.admin)
@@ -134,9 +134,11 @@ func (p *place) newDesk(d *node.DNS, m func() *landfall.Map) *dnsDesk {
 }
 
 // run serves operators until ctx ends, and calls stop when a successor is ready.
-func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) (err error) {
+func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	for _, l := range socks.admin {
 		serving.Go(func() { serveAdmin(ctx, l, k.admin.Public()) })
 	}
@@ -145,39 +147,51 @@ func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) (err 
 	case <-ctx.Done():
 		return nil
 	}
+	if err := k.settle(ctx, &serving); err != nil {
+		return err
+	}
+	k.tell(socks, k.m())
+	if err := systemd.Ready("answering for " + strings.Join(zonesOf(k.m()), ", ")); err != nil {
+		k.log.Warn("service manager not told", "err", err)
+	}
+	if k.old != nil {
+		defer k.old.Close()
+		if heir, err := k.old.Await(ctx); err == nil { // else ctx has ended
+			k.heir.Store(heir)
+			stop()
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// settle waits until nobody else serves, and opens what operators and
+// successors ask through.
+func (k *dnsDesk) settle(ctx context.Context, serving *sync.WaitGroup) (err error) {
+	if k.dir == "" {
+		return nil
+	}
 	if k.legacy != nil {
 		if err := k.legacy.Ready(ctx); err != nil {
 			return err
 		}
 	}
-	if k.dir != "" {
-		if k.old, err = handover.Open(handover.Config{Dir: k.dir, Give: k.give, Log: k.log}); err != nil {
-			return err
-		}
-		defer k.old.Close()
-		serving.Go(func() {
-			if err := admin.Serve(ctx, k.dir, k.admin.Local()); err != nil {
-				k.log.Error("operators cannot ask", "err", err)
-			}
-		})
+	l, err := admin.Listen(k.dir)
+	if err != nil {
+		return err
 	}
+	if k.old, err = handover.Open(handover.Config{Dir: k.dir, Give: k.give, Log: k.log}); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	serving.Go(func() {
+		if err := admin.ServeOn(ctx, l, k.admin.Local()); err != nil {
+			k.log.Error("operators cannot ask", "err", err)
+		}
+	})
 	if k.legacy != nil {
 		k.legacy.Thank()
 		k.legacy = nil
 	}
-	if err := systemd.Ready("answering for " + strings.Join(zonesOf(k.m()), ", ")); err != nil {
-		k.log.Warn("service manager not told", "err", err)
-	}
-	if k.old == nil {
-		return nil
-	}
-	heir, err := k.old.Await(ctx)
-	if err != nil {
-		return nil // ctx has ended
-	}
-	k.heir.Store(heir)
-	stop()
-	<-ctx.Done()
 	return nil
 }
 

@@ -93,7 +93,23 @@ func (s *server) prepare(ctx context.Context) (err error) {
 }
 
 // serveAll serves operators, successors and the node.
-func (s *server) serveAll(ctx context.Context) (err error) {
+func (s *server) serveAll(ctx context.Context) error {
+	err := s.session(ctx)
+	for errors.Is(err, errAlone) && ctx.Err() == nil {
+		err = s.session(ctx)
+	}
+	if errors.Is(err, errAlone) {
+		err = nil // and this one is to end, too
+	}
+	if s.replaced {
+		return err // and what the service manager started goes on
+	}
+	return errors.Join(err, systemd.Stopping())
+}
+
+// session is serveAll until a successor is gone that had begun to take over:
+// the sockets in the state directory may have been its own.
+func (s *server) session(ctx context.Context) (err error) {
 	if s.old, err = handover.Open(handover.Config{Dir: s.cfg.Dir, Give: s.give, Log: s.cfg.Log}); err != nil {
 		return err
 	}
@@ -112,10 +128,7 @@ func (s *server) serveAll(ctx context.Context) (err error) {
 	if why := context.Cause(ctx); err == nil && !errors.Is(why, context.Canceled) {
 		err = why
 	}
-	if s.replaced {
-		return err // and what the service manager started goes on
-	}
-	return errors.Join(err, systemd.Stopping())
+	return err
 }
 
 // server is a state directory that is served from.
@@ -175,10 +188,7 @@ func (s *server) loop(ctx context.Context) error {
 	for {
 		err := s.serve(ctx)
 		if s.heir != nil {
-			if s.release(ctx) || ctx.Err() != nil {
-				return nil
-			}
-			continue
+			return s.release(ctx)
 		}
 		switch {
 		case errors.Is(err, errRemoved):

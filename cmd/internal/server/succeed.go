@@ -19,6 +19,9 @@ import (
 // errReplaced ends a node whose successor answers for it.
 var errReplaced = errors.New("another process takes this one's place")
 
+// errAlone ends a session whose successor is gone.
+var errAlone = errors.New("the process that was to take this one's place is gone")
+
 // known is what a successor is told.
 type known struct {
 	Down []landfall.NodeID `json:"down,omitempty"` // edges that are not to be named
@@ -137,20 +140,20 @@ func (s *server) await(ctx context.Context, cease context.CancelCauseFunc) error
 	return nil
 }
 
-// release lets the successor alone go on. It reports false where that is gone.
-func (s *server) release(ctx context.Context) bool {
+// release lets the successor alone go on.
+func (s *server) release(ctx context.Context) error {
 	heir := s.heir
 	s.heir = nil
 	if err := heir.Release(context.WithoutCancel(ctx)); err != nil {
 		s.cfg.Log.Error("starting anew", "node", s.local.Node, "err", err)
-		return false
+		return errAlone
 	}
 	s.replaced = true
 	s.cfg.Log.Info("replaced", "node", s.local.Node, "pid", heir.PID)
 	if err := systemd.MainPID(heir.PID); err != nil {
 		s.cfg.Log.Warn("service manager not told", "err", err)
 	}
-	return true
+	return nil
 }
 
 // start starts a successor, as this process was started.
