@@ -62,9 +62,6 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			if s.sample < 1 {
 				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
 			}
-			if s.sample < 1 {
-				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
-			}
 			s.log = env.log(verbose)
 			return serveDNS(ctx, env, s)
 		},
