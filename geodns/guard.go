@@ -100,9 +100,20 @@ func (c *core) restrain(rcode int) (_ int, silent bool) {
 	}
 }
 
-// hearsay is how many queries a second are counted for where clients are, of a
-// network whose addresses may be lies: what one sender makes up stays little.
-const hearsay = 100
+// How many queries a second of one network are counted for where clients are.
+const (
+	// hearsay is for one whose addresses may be lies: what one sender makes up
+	// stays little.
+	hearsay = 100
+	// word is for one that has proved its address: that tells who asks, but not
+	// that he has the clients he asks for (RFC 7871).
+	word = 1000
+	// part is of what part of all that is counted it may be, if that is more:
+	// a large resolver is, where there is much to count.
+	part = 4
+	// grains are what an allowance for a second is cut into.
+	grains = 1_000_000
+)
 
 // few is of how many clients one is counted, for all, by who has much to do.
 const few = 8
@@ -117,9 +128,20 @@ func (c *core) weigh() {
 	if c.busy {
 		n *= few
 	}
-	if n > 0 && (c.a.proven || c.s.hearsay.TakeSome(c.a.addr, limit.Data, int(n), c.since)) {
+	if n > 0 && c.believed(int(n)) {
 		t.AddSome(whom, n)
 	}
+}
+
+// believed reports whether so many queries may be counted on the word of who
+// asks. What is above a network's allowance is left out whoever it is for, so
+// that among the clients of a resolver each counts for as much as it asks.
+func (c *core) believed(n int) bool {
+	kind, rate := limit.Data, hearsay
+	if c.a.proven { // by an allowance that others cannot use up in its name
+		kind, rate = limit.Nothing, max(word, int(c.s.traffic.Rate()/part))
+	}
+	return c.s.hearsay.TakeSome(c.a.addr, kind, n*grains/rate, c.since)
 }
 
 func kindOf(r *reply, rcode int) limit.Kind {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/geodns/traffic"
 
 	"github.com/miekg/dns"
 )
@@ -201,6 +203,42 @@ func TestResolverOfAFloodedNetworkIsServed(t *testing.T) {
 		exhaust(t, s, client)
 		if got := try(t, s, withCookie(long(), cookie), client, false); got == nil || got.Rcode != dns.RcodeBadCookie {
 			t.Errorf("with a cookie too old: %v", got)
+		}
+	})
+}
+
+// Somebody proves his address, and asks for clients that he has not.
+func TestWhatOneNetworkSaysOfClientsStaysBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guarded(t, -1)
+		s.traffic = traffic.New()
+		count := func(n int, from string, tcp bool) float64 {
+			before := s.traffic.Freeze().Total()
+			for range n {
+				askBy(t, s, withSubnet(question("chat.landfall.test", dns.TypeA), "10.2.3.0/24"), from, tcp)
+			}
+			return s.traffic.Freeze().Total() - before
+		}
+		if n := count(5000, "10.1.0.1", true); n != word {
+			t.Errorf("at once, %g are counted, want %d", n, word)
+		}
+		if n := count(5000, "10.1.0.1", false); n != hearsay {
+			t.Errorf("by who may lie, %g are counted, want %d", n, hearsay)
+		}
+		if n := count(50, "10.9.0.1", true); n != 50 {
+			t.Errorf("of another network, %g are counted", n)
+		}
+		// Where much is counted, a network may be a quarter of it.
+		s.traffic = traffic.New()
+		s.traffic.Tick(time.Now())
+		for range 6000 {
+			s.traffic.Add(netip.MustParseAddr("10.3.0.1"))
+		}
+		time.Sleep(time.Second)
+		s.traffic.Tick(time.Now())
+		s.traffic.Tick(time.Now())
+		if n, want := count(5000, "10.1.0.1", true), 6000.0/part; math.Abs(n-want) > 1 {
+			t.Errorf("of 6000 a second, %g are counted, want %g", n, want)
 		}
 	})
 }

@@ -95,11 +95,13 @@ func TestClientsAreCountedByFewWhereThereAreMany(t *testing.T) {
 	s := newServer(t, nil)
 	s.traffic = traffic.New()
 	c := &core{s: s, busy: true}
-	c.turn(time.Now())
+	now := time.Now()
 	c.a.proven = true
 	c.r.whom = netip.MustParseAddr("10.1.0.1")
 	const n = 40_000
 	for range n {
+		now = now.Add(2 * time.Millisecond) // within what one network may have counted
+		c.turn(now)
 		c.weigh()
 	}
 	// n draws at 1 in 8: the deviation is 8·√(n·7/8²) = 529.

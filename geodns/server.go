@@ -100,7 +100,7 @@ type Server struct {
 	flooding seldom // answers are held back
 
 	traffic   *traffic.Counter
-	hearsay   *limit.Table // of what is counted for those who may lie
+	hearsay   *limit.Table // of what is counted on somebody's word, in grains
 	resolvers *resolver.Book
 
 	online     *online       // signatures for queries
@@ -145,7 +145,7 @@ func New(c Config) (*Server, error) {
 		certificate: c.Certificate, version: c.Version, secrets: c.Secrets,
 		notifier: transfer.NewNotifier(transfer.NotifierConfig{Keys: c.Secrets, Dial: c.Dial, Log: c.Log}),
 		begun:    time.Now(), tap: c.Tap,
-		hearsay: limit.New(hearsay, maphash.MakeSeed()),
+		hearsay: limit.New(grains, maphash.MakeSeed()),
 		online:  newOnline(), signatures: dnssec.NewCache(rememberedSigs), rekeyed: make(chan struct{}, 1),
 		traffic: c.Traffic, resolvers: c.Resolvers, in: inputs{Input: plan.Input{Atlas: c.Atlas}},
 	}

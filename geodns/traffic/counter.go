@@ -44,6 +44,7 @@ type Counter struct {
 	multiplier uint64
 	mask       atomic.Uint32 // one query in mask+1 is counted
 	replaced   atomic.Uint64
+	rate       atomic.Uint64 // queries counted a second, before the last Tick
 
 	mu      sync.Mutex // guards what follows; not taken by Add
 	ticked  time.Time
@@ -132,6 +133,7 @@ func (c *Counter) Tick(now time.Time) {
 		mask = mask<<1 | 1
 	}
 	c.mask.Store(mask)
+	c.rate.Store(uint64(fresh / age.Seconds()))
 	c.counted, c.left, c.ticked = c.counted+fresh, after, now
 }
 
@@ -151,6 +153,10 @@ func (c *Counter) age(factor float64) (before, after uint64) {
 	}
 	return before, after
 }
+
+// Rate is how many queries a second were counted lately; 0 before the second
+// Tick.
+func (c *Counter) Rate() uint64 { return c.rate.Load() }
 
 // Freeze is what was counted up to now.
 func (c *Counter) Freeze() *View {
