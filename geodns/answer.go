@@ -28,10 +28,10 @@ func (s *Server) answer(snap *snapshot, r *reply, client netip.Addr) (rcode int)
 	if r.q.class != dns.ClassINET || z == nil {
 		return dns.RcodeRefused
 	}
-	if r.apex = z.Apex; !r.proves(z) {
+	if r.apex, r.secure = z.Apex, r.proves(z); !r.secure {
 		r.limit = r.gain
 	}
-	return snap.resolve(r, client)
+	return snap.resolve(r, z, client)
 }
 
 // badType refuses questions for what is not data (RFC 6895, 3.1).
@@ -47,16 +47,16 @@ func badType(rrtype uint16) (rcode int) {
 	return dns.RcodeSuccess
 }
 
-// resolve answers from the zones.
-func (s *snapshot) resolve(r *reply, client netip.Addr) (rcode int) {
+// resolve answers from the zones, of which one is that of the name.
+func (s *snapshot) resolve(r *reply, z *zone.Zone, client netip.Addr) (rcode int) {
 	r.authoritative = true
-	rcode = s.follow(r, client)
+	rcode = s.follow(r, z, client)
 	r.flush()
 	return rcode
 }
 
 // follow is the algorithm of RFC 1034, 4.3.2.
-func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
+func (s *snapshot) follow(r *reply, z *zone.Zone, client netip.Addr) (rcode int) {
 	name := r.q.name
 	var been [maxChain]zone.Name
 	for i := range been {
@@ -64,14 +64,17 @@ func (s *snapshot) follow(r *reply, client netip.Addr) (rcode int) {
 			return dns.RcodeSuccess
 		}
 		been[i] = name
-		z := s.zones.For(name, r.q.rrtype)
-		if z == nil { // where a CNAME led
+		if i > 0 {
+			z = s.zones.Of(name)
+		}
+		if z = s.zones.For(z, name, r.q.rrtype); z == nil { // where a CNAME led
 			return dns.RcodeSuccess
 		}
 		if s.in.rings.withholds(z.Apex) {
 			return r.fail()
 		}
 		m := z.Find(name)
+		r.passing = r.passing || len(m.Encloser) < len(name)
 		switch {
 		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):
 			return r.fail()

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,37 @@ func BenchmarkAnswer(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					buf = c.respond(req, client, viaUDP, buf)
+				}
+			})
+		}
+	}
+}
+
+// packed is a query as it is sent.
+func packed(t testing.TB, m *dns.Msg) []byte {
+	t.Helper()
+	req, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+// Names that somebody makes up, with few labels and with as many as there is
+// room for: in a zone, made of a wildcard, below a delegation and outside.
+func BenchmarkMadeUp(b *testing.B) {
+	client := netip.MustParseAddrPort("10.1.0.1:53")
+	for _, base := range []string{"landfall.test", "wild.landfall.test", "sub.landfall.test", "example.com"} {
+		for _, labels := range []int{1, 110} {
+			b.Run(fmt.Sprintf("%s/%d", base, labels), func(b *testing.B) {
+				c, buf, i := asking(newServer(b, nil)), make([]byte, 0, udpSize), 0
+				var reqs [][]byte
+				for j := range 256 {
+					reqs = append(reqs, packed(b, question(fmt.Sprintf("%02x.%s%s", j, strings.Repeat("a.", labels-1), base), dns.TypeA)))
+				}
+				for b.Loop() {
+					buf = c.respond(reqs[i%len(reqs)], client, viaUDP, buf)
+					i++
 				}
 			})
 		}

@@ -2,97 +2,112 @@ package geodns
 
 import (
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 
 	"landfall/geodns/plan"
-	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
 )
 
-// Sizes of a book: room for the usual answers of a large map, in 2 MiB.
+// Sizes of a book: room for the usual answers of a large map, in 2 MiB. They
+// are powers of two.
 const (
-	bookLines = 1 << 14
-	bookText  = 5 << 18
-	bookReach = 8 // how far from its place a line may stand
+	bookSets  = 1 << 11
+	bookReach = 8 // how many lines there are for one place
+	bookText  = 1 << 20
 )
 
 // book is the answers that one core has given by one snapshot, to be given
 // again: what stands after the question in them. It is written by the path that
-// makes all answers, so that both say the same, and only for names that exist:
-// those that somebody makes up would fill it. When it is full it is begun anew.
+// makes all answers, so that both say the same, and only for names that exist
+// and for types that somebody may want: what can be made up would fill it.
+//
+// A new line takes the place of one other, and its text that of the oldest.
+// Where lines stand hangs on a seed, so that nobody can aim at one.
 //
 // What the plan decides has two steps: a line for the question, which says that
 // the plan is to be asked, and one for each choice.
 type book struct {
 	of    *snapshot
 	seed  maphash.Seed
-	lines []line // by hash; one that is free ends the search
-	text  []byte // names and records of lines
+	salt  [2]uint64
+	sets  [][bookReach]line // by hash
+	hand  int               // where the next line that has to give way is sought
+	text  []byte            // names and records of lines, round and round
+	next  uint64            // where the next text goes, counted on through all rounds
+	begun uint64            // where that of this snapshot begins
 }
 
 // entry is what a line is found by.
 type entry struct {
 	name   uint64 // hash of
-	rrtype uint16
-	do, co bool
 	choice uint32 // and 1; 0: before the plan is asked, or where it is not
+	rrtype uint16
+	do     bool
 }
 
 // line is an answer, or the word that the plan decides. Its name is in the text
 // before its records.
 type line struct {
 	entry
-	used          bool
-	steered       bool // ask the plan, of this kind
-	kind          plan.Kind
-	authoritative bool
-	signed        bool
-	name          uint8 // its length
+	wanted        bool // lately
+	at            uint64
 	asked         uint16
 	size          uint16
+	name          uint8 // its length
+	steered       bool  // ask the plan, of this kind
+	kind          plan.Kind
+	authoritative bool
+	secure        bool
 	counts        [headerSize - sectionAnswer]byte
-	at            uint32
 }
 
-func newBook() *book {
-	return &book{seed: maphash.MakeSeed(), lines: make([]line, bookLines), text: make([]byte, 0, bookText)}
-}
+func newBook() *book { return newBookOf(bookSets, bookText) }
 
-// begin takes everything out, and what comes is of a snapshot.
-func (b *book) begin(of *snapshot) {
-	if len(b.text) > 0 {
-		clear(b.lines)
+func newBookOf(sets, text int) *book {
+	return &book{
+		seed: maphash.MakeSeed(), salt: [2]uint64{rand.Uint64(), rand.Uint64()},
+		sets: make([][bookReach]line, sets), text: make([]byte, text),
+		next: uint64(text), begun: uint64(text), // later than lines that were never written
 	}
-	b.of, b.text = of, b.text[:0]
 }
 
 // open is what a query is found by, in a book of the snapshot.
 func (b *book) open(of *snapshot, q *query) entry {
 	if b.of != of {
-		b.begin(of)
+		b.of, b.begun = of, b.next
 	}
-	return entry{name: maphash.Bytes(b.seed, q.lower()), rrtype: q.rrtype, do: q.opt.do, co: q.opt.co}
+	return entry{name: maphash.Bytes(b.seed, q.lower()), rrtype: q.rrtype, do: q.opt.do}
 }
 
-// place is where the search for a line begins.
-func (a *entry) place() uint64 {
-	h := a.name ^ (uint64(a.rrtype)<<32|uint64(a.choice))*0x9e3779b97f4a7c15
+// near are the lines that an entry may stand at.
+func (b *book) near(a entry) *[bookReach]line {
+	asked := uint64(a.choice)<<32 | uint64(a.rrtype)
 	if a.do {
-		h = ^h
+		asked |= 1 << 16
 	}
-	return h ^ h>>32
+	high, low := bits.Mul64(a.name^b.salt[0], asked^b.salt[1])
+	return &b.sets[(high^low)&uint64(len(b.sets)-1)]
+}
+
+// good reports whether a line is of this snapshot, and its text still there.
+func (b *book) good(l *line) bool { return l.at >= b.begun && b.next-l.at <= uint64(len(b.text)) }
+
+// told is a part of the text.
+func (b *book) told(at uint64, size int) []byte {
+	at &= uint64(len(b.text) - 1)
+	return b.text[at : at+uint64(size)]
 }
 
 // find is the line for a name asked for so; nil if there is none.
 func (b *book) find(a entry, name []byte) *line {
-	at := a.place()
-	for i := range uint64(bookReach) {
-		l := &b.lines[(at+i)%bookLines]
-		if !l.used {
-			return nil
-		}
-		if l.entry == a && string(b.text[l.at:l.at+uint32(l.name)]) == string(name) {
+	set := b.near(a)
+	for i := range set {
+		l := &set[i]
+		if l.entry == a && b.good(l) && string(b.told(l.at, int(l.name))) == string(name) {
+			l.wanted = true
 			return l
 		}
 	}
@@ -102,51 +117,53 @@ func (b *book) find(a entry, name []byte) *line {
 // write adds a line. The name and the records are copied.
 func (b *book) write(l line, name, records []byte) {
 	size := len(name) + len(records)
-	if size > cap(b.text)-len(b.text) {
-		b.begin(b.of)
+	if size > len(b.text) {
+		return
 	}
-	slot := b.free(l.place())
-	if slot == nil {
-		b.begin(b.of)
-		slot = b.free(l.place())
+	if left := len(b.text) - int(b.next&uint64(len(b.text)-1)); size > left { // no text goes round
+		b.next += uint64(left)
 	}
-	l.used, l.at, l.name, l.size = true, uint32(len(b.text)), uint8(len(name)), uint16(len(records))
-	b.text = append(append(b.text, name...), records...)
-	*slot = l
+	l.at, l.name, l.size = b.next, uint8(len(name)), uint16(len(records))
+	b.next += uint64(size)
+	copy(b.told(l.at, size), name)
+	copy(b.told(l.at, size)[len(name):], records)
+	*b.slot(l.entry) = l
 }
 
-// free is the first free line from a place on; nil if there is none in reach.
-func (b *book) free(at uint64) *line {
-	for i := range uint64(bookReach) {
-		if l := &b.lines[(at+i)%bookLines]; !l.used {
-			return l
+// slot is where a line is written: in place of one that is no good any more,
+// else of one that nobody wanted since this was sought here before.
+func (b *book) slot(a entry) *line {
+	set := b.near(a)
+	for i := range set {
+		if !b.good(&set[i]) {
+			return &set[i]
 		}
 	}
-	return nil
+	b.hand++
+	for i := range set {
+		l := &set[(b.hand+i)%bookReach]
+		if !l.wanted {
+			return l
+		}
+		l.wanted = false
+	}
+	return &set[b.hand%bookReach]
 }
 
-// answer fills the reply to a well-formed query, from the book if it can.
-func (c *core) answer(client netip.Addr) (rcode int) {
+// answer fills the reply to a well-formed query, from the book if it can; what
+// it had to make is news.
+func (c *core) answer(client netip.Addr) (rcode int, news bool) {
 	now := c.s.current.Load()
 	if now == nil {
-		return dns.RcodeServerFailure
+		return dns.RcodeServerFailure, false
 	}
-	if c.book == nil || c.q.class != dns.ClassINET {
-		c.q.named()
-		c.r.asked = now.in.counted[c.q.name]
-		return c.s.answer(now, &c.r, client)
-	}
-	a := c.book.open(now, &c.q)
-	if c.recall(a, client) {
-		return dns.RcodeSuccess
+	written := c.book != nil && c.q.class == dns.ClassINET
+	if written && c.recall(c.book.open(now, &c.q), client) {
+		return dns.RcodeSuccess, false
 	}
 	c.q.named()
 	c.r.asked = now.in.counted[c.q.name]
-	rcode = c.s.answer(now, &c.r, client)
-	if rcode == dns.RcodeSuccess && !c.r.cut && !c.r.truncated && now.steady(&c.q) {
-		c.note(a)
-	}
-	return rcode
+	return c.s.answer(now, &c.r, client), written
 }
 
 // recall fills the reply from the book; false leaves it as it was.
@@ -165,60 +182,48 @@ func (c *core) recall(a entry, client netip.Addr) bool {
 		r.scope, r.named = scope, b.of.choices[i].named
 	}
 	limit := r.gain
-	if l.signed {
+	if l.secure {
 		limit = r.limit
 	}
 	if len(r.b)+int(l.size) > limit {
 		return false
 	}
-	begin := l.at + uint32(l.name)
-	r.b = append(r.b, b.text[begin:begin+uint32(l.size)]...)
+	r.b = append(r.b, b.told(l.at, int(l.name)+int(l.size))[l.name:]...)
 	copy(r.b[sectionAnswer:headerSize], l.counts[:])
-	r.authoritative, r.signed, r.asked = l.authoritative, l.signed, l.asked
+	r.authoritative, r.secure, r.asked = l.authoritative, l.secure, l.asked
 	return true
 }
 
-// note writes down what was answered.
-func (c *core) note(a entry) {
-	r, name := &c.r, c.q.lower()
-	if r.steered && c.book.find(a, name) == nil {
-		c.book.write(line{entry: a, steered: true, kind: r.kind}, name, nil)
+// note writes down what was answered, if all who ask the same are told the
+// same, but for what the plan has for them, and somebody may ask it.
+func (c *core) note() {
+	b, r, name := c.book, &c.r, c.q.lower()
+	if r.cut || r.truncated || r.passing || !b.of.usual(c.q.rrtype) {
+		return
+	}
+	a := b.open(b.of, &c.q)
+	if r.steered && b.find(a, name) == nil {
+		b.write(line{entry: a, steered: true, kind: r.kind}, name, nil)
 	}
 	if r.steered {
 		a.choice = r.choice + 1
 	}
-	l := line{entry: a, authoritative: r.authoritative, signed: r.signed, asked: r.asked}
+	l := line{entry: a, authoritative: r.authoritative, secure: r.secure, asked: r.asked}
 	copy(l.counts[:], r.b[sectionAnswer:headerSize])
-	if c.book.find(a, name) == nil { // else it was too long for this client
-		c.book.write(l, name, r.b[headerSize+len(c.q.question):])
+	if b.find(a, name) == nil { // else it was too long for this client
+		b.write(l, name, r.b[headerSize+len(c.q.question):])
 	}
 }
 
-// steady reports whether all who ask the same are told the same, but for what
-// the plan has for them: whether the name exists, and so does that of which it
-// is an alias, if it is one.
-func (s *snapshot) steady(q *query) bool {
-	if q.rrtype >= 128 && q.rrtype <= 255 || q.rrtype == dns.TypeNSEC || q.rrtype == dns.TypeRRSIG {
-		return false // not data (RFC 6895, 3.1), or seldom asked for
+// usual reports whether a type is one that resolvers ask for, or that a zone
+// has. All others would be denied, each in a line of its own.
+func (s *snapshot) usual(rrtype uint16) bool {
+	switch rrtype {
+	case dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeCNAME, dns.TypeTXT, dns.TypeMX, dns.TypeNS, dns.TypeSOA,
+		dns.TypeSRV, dns.TypePTR, dns.TypeCAA, dns.TypeDS, dns.TypeDNSKEY:
+		return true
+	case dns.TypeNSEC, dns.TypeRRSIG: // seldom asked for
+		return false
 	}
-	name := q.name
-	for range maxChain {
-		z := s.zones.For(name, q.rrtype)
-		if z == nil { // where an alias led
-			return true
-		}
-		m := z.Find(name)
-		switch {
-		case m.Kind == zone.Delegated:
-			return m.Node != nil
-		case m.Kind != zone.Found || m.Source != "":
-			return false
-		}
-		cname, alias := m.Node.Set(dns.TypeCNAME)
-		if !alias || q.rrtype == dns.TypeCNAME {
-			return true
-		}
-		name = zone.Lower(cname.Data[0])
-	}
-	return true
+	return s.zones.Has(rrtype) && (rrtype < 128 || rrtype > 255) // not data (RFC 6895, 3.1)
 }

@@ -71,17 +71,20 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	session, rcode := c.session(req, c.q.parse(req))
 	c.identify(client.Addr(), via)
 	c.begin(req, buf, via, session)
-	r := &c.r
+	r, news := &c.r, false
 	switch {
 	case rcode != dns.RcodeSuccess:
 	case len(c.q.question) == 0:
 		rcode = c.a.cookieOnly()
 	default:
-		rcode = c.answer(client.Addr())
+		rcode, news = c.answer(client.Addr())
 	}
 	rcode, silent := c.restrain(rcode)
 	if silent {
 		return buf[:0]
+	}
+	if news && rcode == dns.RcodeSuccess {
+		c.note()
 	}
 	c.answered(rcode)
 	c.weigh()

@@ -31,7 +31,8 @@ type reply struct {
 	authoritative bool
 	truncated     bool
 	cut           bool        // something did not fit
-	signed        bool        // there are signatures in it
+	secure        bool        // the zone that is asked proves what it says
+	passing       bool        // a name that it tells of is none of the zone's, but may be made up without end
 	scope         uint8       // of the client subnet; 0: the answer is the same for all
 	proofs        []zone.Glue // NSEC sets that the authority section is to hold
 
@@ -72,7 +73,6 @@ func (r *reply) set(section int, owner zone.Name, s zone.Set) {
 	if r.q.opt.do {
 		r.records(owner, dns.TypeRRSIG, s.TTL, s.Sigs)
 		n += len(s.Sigs)
-		r.signed = r.signed || len(s.Sigs) > 0
 	}
 	if len(r.b) > r.limit {
 		r.b = r.b[:before]

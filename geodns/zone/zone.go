@@ -79,11 +79,7 @@ func (z *Zone) Find(name Name) Match {
 	if !name.Within(z.Apex) {
 		return Match{Kind: Outside}
 	}
-	at, node := name, z.nodes[name]
-	for node == nil { // ends at the apex, which is always there
-		at = at.parent()
-		node = z.nodes[at]
-	}
+	at, node := z.closest(name)
 	exact := len(at) == len(name)
 	switch {
 	case node.cut != nil && exact && node.cut.Name == name:
@@ -101,6 +97,29 @@ func (z *Zone) Find(name Name) Match {
 		return Match{Kind: Found, Node: n, Encloser: at, Source: Name(wild)}
 	}
 	return Match{Kind: Missing, Encloser: at}
+}
+
+// closest is the longest name that exists and that a name of the zone is or
+// lies below, and what is there. It is sought from the apex down: what is above
+// a name that exists does too, and a name may have a hundred labels.
+func (z *Zone) closest(name Name) (at Name, node *Node) {
+	if node = z.nodes[name]; node != nil {
+		return name, node
+	}
+	at, node = z.Apex, z.nodes[z.Apex]
+	var begins [128]uint8
+	for i := name.labels(&begins) - 1; i > 0; i-- {
+		next := name[begins[i]:]
+		if len(next) <= len(z.Apex) {
+			continue
+		}
+		below := z.nodes[next]
+		if below == nil {
+			break
+		}
+		at, node = next, below
+	}
+	return at, node
 }
 
 // Redirect is the CNAME record that a name below a DNAME record gets (RFC 6672,

@@ -12,8 +12,10 @@ import (
 type Zones struct {
 	byApex map[Name]*Zone
 	all    []*Zone // by apex, in canonical order
+	sizes  sizes   // of apexes
 	domain *Zone
 	notes  []landfall.Fault
+	types  map[uint16]bool // of sets
 
 	edges     map[landfall.NodeID]Addresses
 	protocols map[landfall.NodeID][]string // of edges
@@ -42,6 +44,7 @@ func Build(m *landfall.Map, challenges map[string][]string) (*Zones, []landfall.
 	b.challenges(challenges)
 	b.finish()
 	b.remark()
+	b.zones.types = typesOf(b.zones.all)
 	return b.zones, b.faults
 }
 
@@ -49,6 +52,9 @@ func Build(m *landfall.Map, challenges map[string][]string) (*Zones, []landfall.
 // below; nil if there is none.
 func (z *Zones) Of(name Name) *Zone {
 	for at := name; len(at) > 1; at = at.parent() {
+		if !z.sizes.has(len(at)) {
+			continue
+		}
 		if zone := z.byApex[at]; zone != nil {
 			return zone
 		}
@@ -56,16 +62,40 @@ func (z *Zones) Of(name Name) *Zone {
 	return nil
 }
 
-// For is the zone that answers a query: Of, but a DS record stands in the zone
-// above (RFC 4035, 3.1.4.1), if that is ours too.
-func (z *Zones) For(name Name, rrtype uint16) *Zone {
-	zone := z.Of(name)
-	if rrtype == typeDS && zone != nil && zone.Apex == name {
+// sizes are the lengths that some names have. A name may have a hundred labels,
+// and few of the names that it lies below are worth being looked up.
+type sizes [4]uint64
+
+func (s *sizes) add(size int) { s[size>>6] |= 1 << (size & 63) }
+
+func (s *sizes) has(size int) bool { return s[size>>6]&(1<<(size&63)) != 0 }
+
+// For is the zone that answers a query for a name of a zone, or of none: that
+// one, but a DS record stands in the zone above (RFC 4035, 3.1.4.1), if that is
+// ours too.
+func (z *Zones) For(of *Zone, name Name, rrtype uint16) *Zone {
+	if rrtype == typeDS && of != nil && of.Apex == name {
 		if above := z.Of(name.parent()); above != nil {
 			return above
 		}
 	}
-	return zone
+	return of
+}
+
+// Has reports whether any name has a set of a type. What signatures add does
+// not count.
+func (z *Zones) Has(rrtype uint16) bool { return z.types[rrtype] }
+
+func typesOf(all []*Zone) map[uint16]bool {
+	types := map[uint16]bool{}
+	for _, z := range all {
+		for _, n := range z.nodes {
+			for _, s := range n.Sets {
+				types[s.Type] = true
+			}
+		}
+	}
+	return types
 }
 
 // All are the zones by apex, in canonical order (RFC 4034, 6.1). Nobody may
@@ -83,4 +113,5 @@ func (z *Zones) put(zone *Zone) {
 	i, _ := slices.BinarySearchFunc(z.all, zone.Apex, func(z *Zone, apex Name) int { return z.Apex.Compare(apex) })
 	z.all = slices.Insert(z.all, i, zone)
 	z.byApex[zone.Apex] = zone
+	z.sizes.add(len(zone.Apex))
 }

@@ -59,10 +59,10 @@ func TestNamesBelongToTheClosestZone(t *testing.T) {
 	}
 	// RFC 4035, 3.1.4.1: a DS record stands above.
 	for host, want := range map[string]string{"a.example.org": "example.org", "sub.landfall.test": "landfall.test", "example.org": "example.org", "x.a.example.org": "a.example.org"} {
-		if got := z.For(name(t, host), dns.TypeDS).Apex.String(); got != want {
+		if got := z.For(z.Of(name(t, host)), name(t, host), dns.TypeDS).Apex.String(); got != want {
 			t.Errorf("DS of %s is asked of %s, want %s", host, got, want)
 		}
-		if got := z.For(name(t, host), dns.TypeA); got != z.Of(name(t, host)) {
+		if got := z.For(z.Of(name(t, host)), name(t, host), dns.TypeA); got != z.Of(name(t, host)) {
 			t.Errorf("A of %s is asked of %s", host, got.Apex)
 		}
 	}
