@@ -190,29 +190,37 @@ func (s *snapshot) find(r *reply, z *zone.Zone, m zone.Match, name zone.Name, cl
 	return m.Node.Set(r.q.rrtype)
 }
 
-// refer sends the client on to the name servers of a delegated name. Their
-// addresses are part of the referral, not an extra (RFC 9471, 3).
+// refer sends the client on to the name servers of a delegated name. Addresses
+// of those below it are part of the referral, those of others an extra (RFC
+// 9471, 3).
 func (r *reply) refer(z *zone.Zone, c *zone.Cut) {
 	r.set(sectionAuthority, c.Name, c.NS)
 	r.delegation(z, c.Name)
 	r.flush()
-	whole := len(c.Glue)
-	if r.glue(c.Glue) < whole {
-		r.truncated = true
+	for _, below := range []bool{true, false} {
+		for _, g := range c.Glue {
+			if g.Name.Within(c.Name) == below && !r.extra(g) {
+				r.truncated = r.truncated || below
+				return
+			}
+		}
 	}
 }
 
-// glue adds addresses as far as there is room, and tells how many sets fit.
-func (r *reply) glue(sets []zone.Glue) (n int) {
+// glue adds addresses as far as there is room.
+func (r *reply) glue(sets []zone.Glue) {
 	for _, g := range sets {
-		before := len(r.b)
-		r.set(sectionAdditional, g.Name, g.Set)
-		if len(r.b) == before {
-			break
+		if !r.extra(g) {
+			return
 		}
-		n++
 	}
-	return n
+}
+
+// extra adds addresses, if there is room.
+func (r *reply) extra(g zone.Glue) bool {
+	before := len(r.b)
+	r.set(sectionAdditional, g.Name, g.Set)
+	return len(r.b) > before
 }
 
 // minimalANY is the answer to who asks for everything (RFC 8482, 4.2).

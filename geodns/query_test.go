@@ -236,7 +236,7 @@ func TestAnswersThatDoNotFitAreCut(t *testing.T) {
 }
 
 // Addresses of name servers are an extra to their names, but part of a
-// referral (RFC 9471, 3).
+// referral where those are below the delegated name (RFC 9471, 3).
 func TestGlueThatDoesNotFit(t *testing.T) {
 	s := newServer(t, func(m *landfall.Map) {
 		for i := range 20 {
@@ -248,8 +248,13 @@ func TestGlueThatDoesNotFit(t *testing.T) {
 			host := "h" + strings.Repeat("y", i) + ".big.landfall.test"
 			m.Records = append(m.Records,
 				landfall.Record{Name: "big.landfall.test", Type: "NS", Data: host + "."},
-				landfall.Record{Name: host, Type: "A", Data: "198.51.100.1"})
+				landfall.Record{Name: host, Type: "A", Data: "198.51.100.1"},
+				landfall.Record{Name: "beside.landfall.test", Type: "NS", Data: host + "."})
 		}
+		m.Records = append(m.Records,
+			landfall.Record{Name: "beside.landfall.test", Type: "NS", Data: "zz.beside.landfall.test."},
+			landfall.Record{Name: "zz.beside.landfall.test", Type: "A", Data: "198.51.100.2"},
+			landfall.Record{Name: "zz.beside.landfall.test", Type: "AAAA", Data: "2001:db8::2"})
 	})
 	got := ask(t, s, proven(s, question("landfall.test", dns.TypeNS), "10.1.0.1"), "10.1.0.1")
 	if got.Truncated || len(got.Answer) != 23 || len(data(got.Extra)) == 0 || len(data(got.Extra)) >= 25 {
@@ -258,5 +263,9 @@ func TestGlueThatDoesNotFit(t *testing.T) {
 	got = ask(t, s, proven(s, question("x.big.landfall.test", dns.TypeA), "10.1.0.1"), "10.1.0.1")
 	if !got.Truncated || len(got.Ns) != 0 || len(data(got.Extra)) != 0 {
 		t.Errorf("referral: TC %v, %d names, %d addresses", got.Truncated, len(got.Ns), len(data(got.Extra)))
+	}
+	got = ask(t, s, proven(s, question("x.beside.landfall.test", dns.TypeA), "10.1.0.1"), "10.1.0.1")
+	if extra := data(got.Extra); got.Truncated || len(got.Ns) != 21 || len(extra) < 2 || !slices.Contains(extra[:2], "A 198.51.100.2") || !slices.Contains(extra[:2], "AAAA 2001:db8::2") {
+		t.Errorf("referral to servers beside: TC %v, %d names, addresses %q", got.Truncated, len(got.Ns), extra)
 	}
 }
