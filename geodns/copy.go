@@ -53,6 +53,11 @@ func signer(session *tsig.Session) zone.Name {
 	return session.Key()
 }
 
+// signable reports whether there is room for a signature. Where there is none
+// even beside the question, by names as long as they may be, an answer without
+// one says to come again by TCP: it is no longer than the client takes.
+func (r *reply) signable() bool { return r.limit >= headerSize+len(r.q.question) }
+
 // copying is a zone, or its differences, on the way to a secondary. Nothing in
 // it points into the query, whose place another takes.
 type copying struct {
@@ -144,10 +149,14 @@ func (t *copying) send(emit func([]byte) error) {
 
 // alone answers who asks for a transfer by what cannot carry one: with the SOA
 // record, from which is seen whether there is anything to come for by TCP (RFC
-// 1995, 2). A whole zone is only ever asked for by TCP (RFC 5936, 4.2).
+// 1995, 2). A whole zone is only ever asked for by TCP (RFC 5936, 4.2). Of a
+// name that is no zone's here there is nothing to send (RFC 5936, 2.2.1).
 func (s *Server) alone(r *reply, snap *snapshot, client netip.Addr) (rcode int) {
 	z := snap.zones.Of(r.q.name)
-	if z == nil || z.Apex != r.q.name || r.q.rrtype != dns.TypeIXFR || !snap.in.access.Allows(z.Apex, client, r.signer) {
+	if z == nil || z.Apex != r.q.name {
+		return dns.RcodeNotAuth
+	}
+	if r.q.rrtype != dns.TypeIXFR || !snap.in.access.Allows(z.Apex, client, r.signer) {
 		s.handed.refused.Add(1)
 		return dns.RcodeRefused
 	}

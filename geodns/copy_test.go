@@ -42,7 +42,8 @@ func TestWhoMayNotHaveTheZone(t *testing.T) {
 			{"by an unknown key", signed(whole(), "other.", secondarySecret, time.Now()), viaTCP, dns.RcodeNotAuth, tsig.BadKey},
 			{"by a false secret", signed(whole(), secondaryKey, "another secret than the right one", time.Now()), viaTCP, dns.RcodeNotAuth, tsig.BadSig},
 			{"at another time", signed(whole(), secondaryKey, secondarySecret, time.Now().Add(-time.Hour)), viaTCP, dns.RcodeNotAuth, tsig.BadTime},
-			{"of no zone", signed(other, secondaryKey, secondarySecret, time.Now()), viaTCP, dns.RcodeRefused, 0},
+			{"of no zone", signed(other, secondaryKey, secondarySecret, time.Now()), viaTCP, dns.RcodeNotAuth, 0},
+			{"of others", pack(new(dns.Msg).SetAxfr("elsewhere.test.")), viaTCP, dns.RcodeNotAuth, 0},
 			{"by UDP", signed(whole(), secondaryKey, secondarySecret, time.Now()), viaUDP, dns.RcodeRefused, 0},
 			{"by HTTPS", signed(whole(), secondaryKey, secondarySecret, time.Now()), viaHTTPS, dns.RcodeRefused, 0},
 			{"differences by UDP", signed(since(1), secondaryKey, secondarySecret, time.Now()), viaUDP, dns.RcodeSuccess, 0},
@@ -76,10 +77,41 @@ func TestWhoMayNotHaveTheZone(t *testing.T) {
 		if err := dns.TsigVerify(out, secrets()[secondaryKey], sent.IsTsig().MAC, false); err != nil {
 			t.Error(err)
 		}
-		if got := s.TransferStats(); got.Unbelieved != 3*2 || got.Refused != 5 {
+		if got := s.TransferStats(); got.Unbelieved != 3*2 || got.Refused != 4 {
 			t.Errorf("figures: %+v", got)
 		}
 	})
+}
+
+// Names as long as they may be leave no room for the signature that an answer
+// should have: it is no longer than the client takes, for all that.
+func TestSignedAnswersAreNoLongerThanAllowed(t *testing.T) {
+	s := newServer(t, nil)
+	long := strings.Repeat(strings.Repeat("k", 63)+".", 3) + strings.Repeat("k", 61) + "."
+	for _, name := range []string{"key.", long} {
+		for _, size := range []uint16{0, 512, 600, 1232} {
+			m := question(long, dns.TypeA)
+			if size > 0 {
+				m.SetEdns0(size, false)
+			}
+			m.Extra = append(m.Extra, &dns.TSIG{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTSIG, Class: dns.ClassANY}, Algorithm: name, TimeSigned: uint64(time.Now().Unix()), Fudge: 300, OrigId: m.Id})
+			req, err := m.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			from := netip.MustParseAddrPort("10.1.0.1:53")
+			out, got := s.respond(req, from, viaUDP, nil), new(dns.Msg)
+			if err := got.Unpack(out); err != nil {
+				t.Fatal(err)
+			}
+			if len(out) > int(max(size, dns.MinMsgSize)) || got.Rcode != dns.RcodeNotAuth || got.Truncated == (got.IsTsig() != nil) {
+				t.Errorf("key %.5s, %d bytes allowed: %d bytes, %v", name, size, len(out), got)
+			}
+			if err := got.Unpack(s.respond(req, from, viaTCP, nil)); err != nil || got.Truncated || got.IsTsig() == nil {
+				t.Errorf("key %.5s by TCP: %v, %v", name, got, err)
+			}
+		}
+	}
 }
 
 // many are records enough for several messages.

@@ -89,7 +89,7 @@ func (c *core) respond(req []byte, client netip.AddrPort, via transport, buf []b
 	c.answered(rcode)
 	c.weigh()
 	out = r.finish(rcode)
-	if session != nil {
+	if session != nil && r.signable() {
 		c.s.heard(r, client.Addr())
 		out = session.Sign(out, c.now)
 	}
@@ -108,6 +108,7 @@ func (c *core) begin(req, buf []byte, via transport, session *tsig.Session) {
 	r.proofs, r.proven, r.via, r.since = proofs, c.a.proven, via, c.since
 	if session != nil {
 		r.limit -= session.Size()
+		r.truncated = !r.signable()
 		if session.Error() == 0 {
 			r.signer = session.Key()
 		}
