@@ -11,6 +11,8 @@
 //	prove.go   what an answer needs to be believed (RFC 4035, RFC 9824); secure.go, online.go: its signatures
 //	reply.go   records -> bytes
 //	tcp.go     connections; tls.go, doh.go: encrypted ones (RFC 7858, RFC 8484)
+//	names.go   what is counted by name, beside stats.go; observe.go: what operators hear, by geodns/tap
+//	part.go    how connections end without a loss
 //	copy.go    zones for the name servers of others, by geodns/transfer and geodns/tsig; secondaries.go: what they are to have
 //
 // The part in between, respond, takes bytes and gives bytes; it holds no lock

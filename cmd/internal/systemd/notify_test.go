@@ -44,6 +44,7 @@ func TestManagerHearsHowTheServiceFares(t *testing.T) {
 		{func() error { return Status("waiting for fra1") }, "STATUS=waiting for fra1"},
 		{func() error { return Status("two\nREADY=1\r\nlines") }, "STATUS=two READY=1 lines"},
 		{Stopping, "STOPPING=1"},
+		{func() error { return MainPID(4711) }, "MAINPID=4711"},
 	} {
 		if err := test.tell(); err != nil {
 			t.Fatal(err)

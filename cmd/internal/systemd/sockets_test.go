@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // child, in the environment, makes this test binary a service that takes
@@ -221,4 +223,33 @@ func TestWhichSocketServesWhichAddress(t *testing.T) {
 	if !(bound{"udp", addr("[::]:51820"), true}).serves(addr("[::]:51820")) {
 		t.Error("a wildcard does not serve itself")
 	}
+}
+
+// What a process was given, the one that takes its place has by the same names.
+func TestSocketsPassOn(t *testing.T) {
+	file, at := listening(t, "tcp", "127.0.0.1:0")
+	fd, err := unix.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := Take([]*os.File{os.NewFile(uintptr(fd), "given https")}, "given ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	var all []string
+	for name, f := range first.All {
+		all = append(all, name)
+		if f.Name() != "given https" {
+			t.Errorf("%s is %s", name, f.Name())
+		}
+	}
+	if !slices.Equal(all, []string{HTTPS}) {
+		t.Errorf("got %v", all)
+	}
+	got, rest, err := first.Listeners(HTTPS, []netip.AddrPort{at})
+	if err != nil || len(got) != 1 || len(rest) != 0 {
+		t.Fatalf("%v, %v, %v", got, rest, err)
+	}
+	got[0].Close()
 }
