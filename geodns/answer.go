@@ -3,6 +3,7 @@ package geodns
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"landfall/geodns/resolver"
 	"landfall/geodns/zone"
@@ -58,7 +59,7 @@ func (s *snapshot) resolve(r *reply, z *zone.Zone, client netip.Addr) (rcode int
 // follow is the algorithm of RFC 1034, 4.3.2.
 func (s *snapshot) follow(r *reply, z *zone.Zone, client netip.Addr) (rcode int) {
 	name := r.q.name
-	var been [maxChain]zone.Name
+	var been, led [maxChain]zone.Name // names, and those of DNAME records
 	for i := range been {
 		if slices.Contains(been[:i], name) { // aliases in a circle
 			return dns.RcodeSuccess
@@ -82,9 +83,11 @@ func (s *snapshot) follow(r *reply, z *zone.Zone, client netip.Addr) (rcode int)
 			if token, ok := s.token(r, name); ok {
 				return s.unseen(r, name, token, client)
 			}
-			return s.missing(r, z, m, name)
+			return s.missing(r, z, m, name, client)
 		case m.Kind == zone.Redirected:
-			if name = r.redirect(m, name); name == "" {
+			told := slices.Contains(led[:i], m.Encloser)
+			led[i] = m.Encloser
+			if name = r.redirect(m, name, told); name == "" {
 				return dns.RcodeYXDomain
 			}
 			continue
@@ -109,10 +112,12 @@ func (s *snapshot) follow(r *reply, z *zone.Zone, client netip.Addr) (rcode int)
 }
 
 // redirect answers for a name below a DNAME record, and returns the name to go
-// on with; empty if that would be too long (RFC 6672, 3.2).
-func (r *reply) redirect(m zone.Match, name zone.Name) zone.Name {
-	dname, _ := m.Node.Set(dns.TypeDNAME)
-	r.set(sectionAnswer, m.Encloser, dname)
+// on with; empty if that would be too long (RFC 6672, 3.2). The record may have
+// been told already, on the way to the name.
+func (r *reply) redirect(m zone.Match, name zone.Name, told bool) zone.Name {
+	if dname, _ := m.Node.Set(dns.TypeDNAME); !told {
+		r.set(sectionAnswer, m.Encloser, dname)
+	}
 	cname, ok := m.Redirect(name)
 	if !ok {
 		return ""
@@ -131,22 +136,45 @@ func (s *snapshot) token(r *reply, name zone.Name) (string, bool) {
 }
 
 // unseen answers for a name that is not in the zone, and that is asked for
-// once.
+// once. Over the budget of signatures the wildcard stands in.
 func (s *snapshot) unseen(r *reply, name zone.Name, token string, client netip.Addr) (rcode int) {
 	z := s.zones.Domain()
+	set, id, ok := s.seen(r, token)
 	section := sectionAnswer
-	set, ok := s.seen(r, token, client)
-	if !ok {
-		r.set(sectionAuthority, z.Apex, z.SOA())
+	switch {
+	case ok && !r.proven: // somebody could speak for a resolver that is not his
+		r.truncated = true
+		return dns.RcodeSuccess
+	case !ok:
 		section, set = sectionAuthority, s.unsaid(z, name, token, r.q.rrtype)
 	}
-	switch {
-	case r.truncated, !ok && !r.proves(z):
-		return dns.RcodeSuccess
-	case r.proves(z) && !s.online.sign(s.signer(z), name, &set, r):
+	if r.proves(z) && !s.online.sign(s.signer(z), name, &set, &s.online.tokens, r) {
+		return s.standIn(r, z, name, client)
+	}
+	if !ok {
+		r.set(sectionAuthority, z.Apex, z.SOA())
+	}
+	if ok || r.proves(z) {
+		r.set(section, name, set)
+	}
+	if ok && s.resolvers != nil && !r.q.opt.subnet.present() {
+		s.resolvers.Asked(strings.Clone(token), client, id)
+	}
+	return dns.RcodeSuccess
+}
+
+// standIn answers for a name below seen by the wildcard there, which is signed
+// ahead.
+func (s *snapshot) standIn(r *reply, z *zone.Zone, name zone.Name, client netip.Addr) (rcode int) {
+	wild := z.Tokens()
+	m := z.Find(wild)
+	if m.Kind != zone.Found {
 		return r.fail()
 	}
-	r.set(section, name, set)
+	m.Source = wild
+	if !s.node(r, z, m, name, client) {
+		s.lacking(r, z, m, name)
+	}
 	return dns.RcodeSuccess
 }
 
@@ -183,7 +211,7 @@ func (s *snapshot) find(r *reply, z *zone.Zone, m zone.Match, name zone.Name, cl
 		return set, len(set.Data) > 0
 	}
 	if m.Node.Steered != nil {
-		if set, ok := s.steered(r, name, m.Node.Steered, client); ok {
+		if set, ok := s.steered(r, owner(m, name), m.Node.Steered, client); ok {
 			return set, true
 		}
 	}

@@ -15,6 +15,9 @@ const (
 	// as many at once: a fifth of one processor core. What asks for more gets
 	// what was signed ahead.
 	onlineRate = 4000
+	// tokenRate is the same for names that pages make up, which others that
+	// are made up must not keep from being told.
+	tokenRate = 1000
 	// reserve is the part of it that is kept for those whose addresses are no
 	// lies: who floods us has others'.
 	reserve = time.Second / 4
@@ -28,7 +31,8 @@ const (
 type online struct {
 	seed    maphash.Seed
 	denials []atomic.Pointer[denial] // by hash of name
-	spent   atomic.Int64             // when the budget would have been spent evenly, in ns of the server's clock
+	denied  budget                   // for denials
+	tokens  budget                   // for names that pages make up
 	made    atomic.Uint64
 	refused atomic.Uint64
 }
@@ -40,15 +44,28 @@ type denial struct {
 	set  zone.Set
 }
 
+// budget is of signatures.
+type budget struct {
+	each  int64        // how long one takes, in ns
+	spent atomic.Int64 // when it would have been spent evenly, in ns of the server's clock
+}
+
+// open begins a budget of so many a second; nothing of it is spent.
+func (b *budget) open(rate int64) {
+	b.each = int64(time.Second) / rate
+	b.spent.Store(-int64(time.Second))
+}
+
 func newOnline() *online {
 	o := &online{seed: maphash.MakeSeed(), denials: make([]atomic.Pointer[denial], remembered)}
-	o.spent.Store(-int64(time.Second)) // nothing yet
+	o.denied.open(onlineRate)
+	o.tokens.open(tokenRate)
 	return o
 }
 
-// sign makes the signature of a set, if there is a budget for it.
-func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, r *reply) bool {
-	if !o.take(r.since, r.proven) {
+// sign makes the signature of a set, if there is something left of a budget.
+func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, of *budget, r *reply) bool {
+	if !of.take(r.since, r.proven) {
 		o.refused.Add(1)
 		return false
 	}
@@ -58,18 +75,18 @@ func (o *online) sign(by *dnssec.Signer, owner zone.Name, s *zone.Set, r *reply)
 }
 
 // take takes one signature from the budget.
-func (o *online) take(since time.Duration, proven bool) bool {
+func (b *budget) take(since time.Duration, proven bool) bool {
 	limit := int64(since)
 	if !proven {
 		limit -= int64(reserve)
 	}
 	for {
-		spent := o.spent.Load()
-		next := max(spent, int64(since-time.Second)) + int64(time.Second/onlineRate)
+		spent := b.spent.Load()
+		next := max(spent, int64(since-time.Second)) + b.each
 		if next > limit {
 			return false
 		}
-		if o.spent.CompareAndSwap(spent, next) {
+		if b.spent.CompareAndSwap(spent, next) {
 			return true
 		}
 	}
@@ -91,7 +108,7 @@ func (o *online) deny(by *dnssec.Signer, name zone.Name, ttl uint32, r *reply) (
 		return s, true
 	}
 	s, ok := name.Nonexistent(ttl)
-	if !ok || !o.sign(by, name, &s, r) {
+	if !ok || !o.sign(by, name, &s, &o.denied, r) {
 		return zone.Set{}, false
 	}
 	name = zone.Name(strings.Clone(string(name))) // the query's will be another's

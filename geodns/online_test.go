@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"landfall/geodns/resolver"
+
 	"github.com/miekg/dns"
 )
 
@@ -62,7 +64,7 @@ func TestDenialsAreRemembered(t *testing.T) {
 // A budget is spent evenly, after as much at once as a second has, and some of
 // it is left for those whose addresses are no lies.
 func TestBudgetOfSignatures(t *testing.T) {
-	o := newOnline()
+	o := &newOnline().denied
 	if !o.take(0, true) || !o.take(0, false) {
 		t.Error("at the start there is none")
 	}
@@ -88,5 +90,59 @@ func TestBudgetOfSignatures(t *testing.T) {
 	o.spent.Store(math.MaxInt64 / 2)
 	if o.take(time.Hour, true) {
 		t.Error("what is spent is spent")
+	}
+}
+
+// A flood of names keeps nobody from being told of the edge that a page's name
+// is for; a flood of such names gets what was signed ahead, and nobody learns
+// of it.
+func TestPagesAreHeardThroughFloods(t *testing.T) {
+	s, v := signedServer(t)
+	s.resolvers = resolver.New()
+	s.SetMap(s.in.Map)
+	ask := func(name string, rrtype uint16) (*dns.Msg, verdict) {
+		m := askBy(t, s, withDO(question(name, rrtype), false), "10.1.0.53", true)
+		verdict, err := v.validate(dns.Fqdn(name), rrtype, m)
+		if err != nil {
+			t.Errorf("%s %s: %v\n%v", name, dns.Type(rrtype), err, m)
+		}
+		return m, verdict
+	}
+	const page = "abcdefghijklmnop.seen.landfall.test"
+	s.online.denied.spent.Store(math.MaxInt64 / 2)
+	if m, verdict := ask(page, dns.TypeA); verdict != positive || signature(m.Answer, dns.Fqdn(page), dns.TypeA).Labels != 4 {
+		t.Errorf("while others flood: %v", m)
+	}
+	if n := s.resolvers.Stats().Asked; n != 1 {
+		t.Errorf("%d questions noted", n)
+	}
+	s.spend(true)
+	for name, want := range map[string]verdict{page: positive, "b1.seen.landfall.test": positive, "x.y.seen.landfall.test": positive, "*.x.seen.landfall.test": positive} {
+		if m, verdict := ask(name, dns.TypeA); verdict != want || signature(m.Answer, dns.Fqdn(name), dns.TypeA).Labels != 3 {
+			t.Errorf("%s over the budget: %v", name, m)
+		}
+		for _, rrtype := range []uint16{dns.TypeTXT, dns.TypeHTTPS, dns.TypeANY} {
+			ask(name, rrtype)
+		}
+	}
+	if n := s.resolvers.Stats().Asked; n != 1 {
+		t.Errorf("%d questions noted, though the answer was not made for one", n)
+	}
+}
+
+// A signature over a wildcard is good for all names that it stands for, so none
+// is made for who asks.
+func TestWildcardsAreNotSignedForQueries(t *testing.T) {
+	s, v := signedServer(t)
+	for _, name := range []string{"*.landfall.test", "*.*.landfall.test", "*.mail.landfall.test", "*.wild.landfall.test", "x.wild.landfall.test", "*.x.wild.landfall.test"} {
+		for _, rrtype := range []uint16{dns.TypeA, dns.TypeANY, dns.TypeNSEC, dns.TypeRRSIG} {
+			m := askBy(t, s, withDO(question(name, rrtype), false), "10.1.0.1", true)
+			if _, err := v.validate(dns.Fqdn(name), rrtype, m); err != nil || compact(m.Ns) || compact(m.Answer) {
+				t.Errorf("%s %s: %v\n%v", name, dns.Type(rrtype), err, m)
+			}
+		}
+	}
+	if n := s.online.made.Load(); n != 0 {
+		t.Errorf("%d signatures made", n)
 	}
 }

@@ -1,6 +1,8 @@
 package geodns
 
 import (
+	"net/netip"
+
 	"landfall/geodns/zone"
 
 	"github.com/miekg/dns"
@@ -10,11 +12,14 @@ import (
 // 4035, 3.1).
 func (r *reply) proves(z *zone.Zone) bool { return r.q.opt.do && z.Secure }
 
-// prove adds what proves an answer, once. It comes when all else is there, as
-// sections are written in their order.
+// prove adds what proves an answer: one set of each name, as validators keep no
+// more. The last is the one that denies a type at its owner, if any does, and
+// says of other names what those before it said. It comes when all else is
+// there, as sections are written in their order.
 func (r *reply) prove(owner zone.Name, s zone.Set) {
-	for _, p := range r.proofs {
-		if p.Name == owner {
+	for i := range r.proofs {
+		if r.proofs[i].Name == owner {
+			r.proofs[i].Set = s
 			return
 		}
 	}
@@ -36,8 +41,10 @@ func (r *reply) fail() (rcode int) {
 	return dns.RcodeServerFailure
 }
 
-// missing answers that there is no such name.
-func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name) (rcode int) {
+// missing answers that there is no such name. Below seen there is a wildcard
+// that is only for those who cannot ask us: over the budget it answers, as it
+// cannot be denied.
+func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name, client netip.Addr) (rcode int) {
 	soa := z.SOA()
 	if !r.proves(z) {
 		r.set(sectionAuthority, z.Apex, soa)
@@ -47,10 +54,10 @@ func (s *snapshot) missing(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 		return r.nonexistent(z, soa, name, denial)
 	}
 	// RFC 4035, 3.1.3.2: neither the name exists, nor a wildcard for it.
-	owner, set, ok := z.Cover(name)
-	wild, other, proved := z.Cover(m.Encloser.Wildcard())
-	if !ok || !proved {
-		return r.fail()
+	owner, set, _ := z.Cover(name)
+	wild, other, ok := z.Cover(m.Encloser.Wildcard())
+	if !ok {
+		return s.standIn(r, z, name, client)
 	}
 	r.set(sectionAuthority, z.Apex, soa)
 	r.prove(owner, set)
@@ -81,16 +88,22 @@ func (s *snapshot) lacking(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 	if !r.proves(z) {
 		return
 	}
-	if m.Source == "" {
-		r.prove(name, m.Node.Denial(r.q.rrtype))
-		return
-	}
 	r.expanded(z, m, name)
-	if set, ok := m.Node.Set(dns.TypeNSEC); ok {
-		r.prove(m.Source, set)
-	} else if owner, set, ok := z.Cover(m.Source); ok { // it has nothing but names below it
-		r.prove(owner, set)
+	at := owner(m, name)
+	if set := m.Node.Denial(r.q.rrtype); len(set.Data) > 0 {
+		r.prove(at, set)
+	} else if over, set, ok := z.Cover(at); ok { // it has nothing but names below it
+		r.prove(over, set)
 	}
+}
+
+// owner is the name whose records a name is answered with: itself, or the
+// wildcard that stands for it.
+func owner(m zone.Match, name zone.Name) zone.Name {
+	if m.Source != "" {
+		return m.Source
+	}
+	return name
 }
 
 // expanded proves that a wildcard was to be used: there is no such name (RFC
@@ -111,11 +124,11 @@ func (r *reply) delegation(z *zone.Zone, cut zone.Name) {
 		return
 	}
 	node := z.Find(cut).Node
-	ds, ok := node.Set(dns.TypeDS)
-	if !ok {
-		ds = node.Denial(dns.TypeDS)
+	if ds, ok := node.Set(dns.TypeDS); ok {
+		r.set(sectionAuthority, cut, ds)
+	} else {
+		r.prove(cut, node.Denial(dns.TypeDS))
 	}
-	r.set(sectionAuthority, cut, ds)
 }
 
 // unsaid is the NSEC set, not yet signed, which tells that a name made up by a
@@ -142,24 +155,18 @@ func (s *snapshot) special(r *reply, z *zone.Zone, m zone.Match, name zone.Name)
 	case !z.Secure || r.q.rrtype != dns.TypeNSEC && r.q.rrtype != dns.TypeRRSIG:
 		return zone.Set{}, false
 	}
-	set := m.Node.Denial(r.q.rrtype)
-	if m.Source != "" { // RFC 4592, 4.8
-		set, _ = m.Node.Set(dns.TypeNSEC)
-	}
-	if r.q.rrtype == dns.TypeRRSIG { // one, as there may be many (RFC 8482, 7)
+	set, _ := m.Node.Set(dns.TypeNSEC) // of wildcards, too (RFC 4592, 4.8)
+	if r.q.rrtype == dns.TypeRRSIG {   // one, as there may be many (RFC 8482, 7)
 		set = zone.Set{Type: dns.TypeRRSIG, TTL: set.TTL, Data: set.Sigs}
 	}
 	return set, true
 }
 
 // any is the answer to who asks for everything (RFC 8482, 4.2), or, where that
-// cannot be signed now, one set out of everything (4.1).
+// is not to be signed now, one set out of everything (4.1).
 func (s *snapshot) any(r *reply, z *zone.Zone, m zone.Match, name zone.Name) zone.Set {
-	set, owner := minimalANY(), name
-	if m.Source != "" {
-		owner = m.Source
-	}
-	if r.proves(z) && !s.online.sign(s.signer(z), owner, &set, r) {
+	set := minimalANY()
+	if r.proves(z) && (owner(m, name).IsWildcard() || !s.online.sign(s.signer(z), name, &set, &s.online.denied, r)) {
 		set, _ = m.Node.Set(dns.TypeNSEC)
 	}
 	return set

@@ -2,7 +2,6 @@ package geodns
 
 import (
 	"net/netip"
-	"strings"
 
 	"landfall"
 	"landfall/geodns/plan"
@@ -75,9 +74,9 @@ func (s *snapshot) choice(c plan.Choice) choice {
 	return out
 }
 
-// steered is the set asked for at a steered name; false if it has none of
-// that type.
-func (s *snapshot) steered(r *reply, name zone.Name, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
+// steered is the set asked for at a steered name, or at one that a wildcard
+// stands for, its owner; false if it has none of that type.
+func (s *snapshot) steered(r *reply, owner zone.Name, n *zone.Steered, client netip.Addr) (zone.Set, bool) {
 	var kind plan.Kind
 	switch {
 	case r.q.rrtype == dns.TypeA && s.v4:
@@ -96,7 +95,7 @@ func (s *snapshot) steered(r *reply, name zone.Name, n *zone.Steered, client net
 	r.steered, r.kind, r.choice, r.named = true, kind, i, s.choices[i].named
 	set := s.choices[i].set(n, kind)
 	if r.q.opt.do {
-		set.Sigs = s.signature(name, set, kind, i)
+		set.Sigs = s.signature(owner, set, kind, i)
 	}
 	return set, len(set.Data) > 0
 }
@@ -131,11 +130,10 @@ func (c choice) set(n *zone.Steered, kind plan.Kind) zone.Set {
 }
 
 // seen is the set asked for at a name whose fetch tells who stands behind a
-// resolver. It names one edge, whoever asks; false if there is nothing to say.
-// Whoever may bear another's address has to come again by TCP: somebody could
-// speak for a resolver that is not his.
-func (s *snapshot) seen(r *reply, token string, client netip.Addr) (set zone.Set, ok bool) {
-	id := s.resolvers.Edge(token, s.edges)
+// resolver, and the one edge that it names, whoever asks; false if there is
+// nothing to say.
+func (s *snapshot) seen(r *reply, token string) (set zone.Set, id landfall.NodeID, ok bool) {
+	id = s.resolvers.Edge(token, s.edges)
 	a := s.zones.Edge(id)
 	set = zone.Set{Type: r.q.rrtype, TTL: seenTTL}
 	switch r.q.rrtype {
@@ -144,17 +142,7 @@ func (s *snapshot) seen(r *reply, token string, client netip.Addr) (set zone.Set
 	case dns.TypeAAAA:
 		set.Data = a.V6
 	}
-	if len(set.Data) == 0 {
-		return set, false
-	}
-	if !r.proven {
-		r.truncated = true
-		return set, true
-	}
-	if s.resolvers != nil && !r.q.opt.subnet.present() {
-		s.resolvers.Asked(strings.Clone(token), client, id)
-	}
-	return set, true
+	return set, id, len(set.Data) > 0
 }
 
 // seenTTL is that of a name which nobody asks for twice.

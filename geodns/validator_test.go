@@ -30,8 +30,11 @@ const (
 	elsewhere verdict = "an alias of a name elsewhere"
 )
 
-// validate judges the answer to a question.
+// validate judges the answer to a question, as one message.
 func (v *validator) validate(name string, rrtype uint16, m *dns.Msg) (verdict, error) {
+	if err := distinct(m); err != nil {
+		return "", err
+	}
 	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		if err := v.signatures(section); err != nil {
 			return "", err
@@ -77,6 +80,28 @@ func (v *validator) validate(name string, rrtype uint16, m *dns.Msg) (verdict, e
 		name = strings.ToLower(target)
 	}
 	return positive, nil // a loop of names, each proved
+}
+
+// distinct finds that no record is there twice (RFC 2181, 5), and that NSEC
+// records of one name say one thing: resolvers keep one.
+func distinct(m *dns.Msg) error {
+	said := map[string]string{}
+	for _, rr := range slices.Concat(m.Answer, m.Ns) {
+		is := strings.ToLower(rr.String())
+		if _, twice := said[is]; twice {
+			return fmt.Errorf("twice: %s", is)
+		}
+		said[is] = is
+		if _, ok := rr.(*dns.NSEC); !ok {
+			continue
+		}
+		owner := "nsec of " + strings.ToLower(rr.Header().Name)
+		if other, twice := said[owner]; twice {
+			return fmt.Errorf("one name, and two NSEC records:\n%s\n%s", is, other)
+		}
+		said[owner] = is
+	}
+	return nil
 }
 
 // zone is the zone with the longest name that a name lies in, and that is to

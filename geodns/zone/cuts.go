@@ -8,9 +8,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// isWildcard reports whether the first label of a name is an asterisk.
-func (n Name) isWildcard() bool { return len(n) > 1 && n[0] == 1 && n[1] == '*' }
-
 // refuseNS keeps delegations away from what we answer for ourselves, and from
 // name servers that nobody could find.
 func (b *builder) refuseNS(e entry) (why, cure string) {
@@ -18,7 +15,7 @@ func (b *builder) refuseNS(e entry) (why, cure string) {
 	switch {
 	case e.name == d.Apex && !d.file:
 		return "the name servers are the nodes with the role dns", "leave it out, or add a node"
-	case e.name.isWildcard():
+	case e.name.IsWildcard():
 		return "a wildcard cannot be delegated (RFC 4592, 4.2)", "write one for each name"
 	}
 	if kept, ok := d.held[e.name]; ok && e.name != d.Apex {
@@ -48,10 +45,14 @@ func (b *builder) found(target Name) bool {
 	return false
 }
 
-// refuseDNAME keeps redirections away from what we answer for ourselves.
-func (d *draft) refuseDNAME(name Name) (why, cure string) {
-	if name.isWildcard() {
+// refuseDNAME keeps redirections away from what we answer for ourselves, and
+// from where they would come by again and again.
+func (d *draft) refuseDNAME(name, target Name) (why, cure string) {
+	if name.IsWildcard() {
 		return "a wildcard cannot redirect what is below it (RFC 4592, 4.4)", "write one for each name"
+	}
+	if target.Within(name) {
+		return fmt.Sprintf("it leads to %s, which it redirects in turn", target), "let it lead elsewhere"
 	}
 	if kept, ok := d.over[name]; ok {
 		return fmt.Sprintf("it would redirect %s", kept), "redirect another name"

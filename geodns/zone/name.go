@@ -96,6 +96,10 @@ func (n Name) parent() Name { return n[1+int(n[0]):] }
 // not exist (RFC 4592, 2.1.1).
 func (n Name) Wildcard() Name { return n.child("*") }
 
+// IsWildcard reports whether the first label of the name is an asterisk (RFC
+// 4592, 2.1.1).
+func (n Name) IsWildcard() bool { return len(n) > 1 && n[0] == 1 && n[1] == '*' }
+
 // child is the name with a label in front.
 func (n Name) child(label string) Name {
 	return Name([]byte{byte(len(label))}) + Name(label) + n

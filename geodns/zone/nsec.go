@@ -38,10 +38,12 @@ func (n Name) Successor() (Name, bool) {
 }
 
 // Nonexistent is the NSEC set for a name that does not exist (RFC 9824, 3.1),
-// to be kept for ttl seconds; false if the name is too long for one.
+// to be kept for ttl seconds; false if the name is too long for one, or a
+// wildcard, whose signature would be good for all names that it stands for (RFC
+// 4035, 5.3.2).
 func (n Name) Nonexistent(ttl uint32) (Set, bool) {
 	next, ok := n.Successor()
-	if !ok {
+	if !ok || n.IsWildcard() {
 		return Set{}, false
 	}
 	return Set{

@@ -215,7 +215,7 @@ func (b *builder) refuse(e entry) (why, cure string) {
 			return "the top of a zone is no alias (RFC 1034, 3.6.2)", fmt.Sprintf("write a [[service]] with host = %q, whose addresses are answered directly, or A and AAAA records", e.name)
 		}
 	case dns.TypeDNAME:
-		if why, cure := e.zone.refuseDNAME(e.name); why != "" {
+		if why, cure := e.zone.refuseDNAME(e.name, Lower(e.data)); why != "" {
 			return why, cure
 		}
 	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeCDS, dns.TypeCDNSKEY:

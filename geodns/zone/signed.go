@@ -95,8 +95,7 @@ func (s *Signing) asked() [][]byte {
 
 // signed is a zone with signatures over every set that it has authority for,
 // and with the NSEC records that deny all else (RFC 4035, 2): one of each name
-// to the next, and one of each name to its successor, which answers use where
-// they can, for that tells least (RFC 9824, 3).
+// to the next.
 func (z *Zone) signed(by *Signing, domain bool) *Zone {
 	out := &Zone{Apex: z.Apex, Secure: true, nodes: maps.Clone(z.nodes), names: z.names}
 	if domain {
@@ -111,18 +110,18 @@ func (z *Zone) signed(by *Signing, domain bool) *Zone {
 	out.link(by, ttl)
 	for _, name := range out.names {
 		if node := out.nodes[name]; node.cut == nil || node.cut.Name == name {
-			node.sign(name, ttl, by)
+			node.sign(name, by)
 		}
 	}
 	out.adorn()
 	return out
 }
 
-// tokens puts a wildcard in where names are made up by pages. It is never what
-// they are answered from: it is there so that no NSEC record denies them to
+// tokens puts a wildcard in where names are made up by pages. It is not what
+// they are answered from while there is time to sign: it is there so that no NSEC record denies them to
 // resolvers that keep those (RFC 8198), and that secondaries have an answer.
 func (z *Zone) tokens() {
-	wild := z.Apex.child(resolver.Label).child("*")
+	wild := z.Tokens()
 	if z.nodes[wild] != nil {
 		return
 	}
@@ -130,6 +129,10 @@ func (z *Zone) tokens() {
 	i, _ := slices.BinarySearchFunc(z.names, wild, Name.Compare)
 	z.names = slices.Insert(slices.Clone(z.names), i, wild)
 }
+
+// Tokens is the wildcard of the names that are made up by pages. It is there in
+// a zone that is Secure, if that is the domain's.
+func (z *Zone) Tokens() Name { return z.Apex.child(resolver.Label).Wildcard() }
 
 // tokenTTL is that of names which nobody asks for twice.
 const tokenTTL = 60
@@ -173,7 +176,32 @@ func (z *Zone) link(by *Signing, ttl uint32) {
 	}
 	for i, name := range z.chain {
 		n, next := z.nodes[name], z.chain[(i+1)%len(z.chain)]
-		n.insert(Set{Type: dns.TypeNSEC, TTL: ttl, Data: [][]byte{NSEC(next, n.types(by)...)}})
+		types := n.types(by)
+		n.insert(Set{Type: dns.TypeNSEC, TTL: ttl, Data: [][]byte{NSEC(next, types...)}})
+		n.without(next, ttl, types)
+	}
+}
+
+// denial is the NSEC set of a name less one type, which the name has, though
+// not for everybody.
+type denial struct {
+	rrtype uint16
+	Set
+}
+
+// without makes the NSEC sets that a steered name needs for clients who are
+// told no addresses of one family. They name the next name as the chain does,
+// and so prove whatever else the chain's set proves: who validates an answer
+// need keep but one set of each name.
+func (n *Node) without(next Name, ttl uint32, types []uint16) {
+	if n.Steered == nil {
+		return
+	}
+	for _, rrtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if slices.Contains(types, rrtype) {
+			less := slices.DeleteFunc(slices.Clone(types), func(t uint16) bool { return t == rrtype })
+			n.denials = append(n.denials, denial{rrtype, Set{Type: dns.TypeNSEC, TTL: ttl, Data: [][]byte{NSEC(next, less...)}}})
+		}
 	}
 }
 
@@ -200,43 +228,15 @@ func (n *Node) types(by *Signing) []uint16 {
 // sign makes the signatures of one name. Those of its keys are there. The
 // records of a delegation are not ours to sign, but for the DS and NSEC sets
 // (RFC 4035, 2.2), nor are addresses below it.
-func (n *Node) sign(name Name, ttl uint32, by *Signing) {
+func (n *Node) sign(name Name, by *Signing) {
 	for i, s := range n.Sets {
 		if s.Sigs == nil && (n.cut == nil || s.Type == dns.TypeDS || s.Type == dns.TypeNSEC) {
 			n.Sets[i].Sigs = by.sigs(name, s)
 		}
 	}
-	types := n.types(by)
-	n.denials = []denial{n.deny(name, ttl, 0, types, by)}
-	if n.Steered == nil {
-		return
+	for i, d := range n.denials {
+		n.denials[i].Sigs = by.sigs(name, d.Set)
 	}
-	for _, rrtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		if slices.Contains(types, rrtype) {
-			n.denials = append(n.denials, n.deny(name, ttl, rrtype, types, by))
-		}
-	}
-}
-
-// denial is an NSEC set that denies one type, although the name has it, or only
-// those that it has not.
-type denial struct {
-	rrtype uint16
-	Set
-}
-
-// deny makes the NSEC set which says that a name has the types given but for
-// one. A name too long for a successor has what the chain says instead.
-func (n *Node) deny(name Name, ttl uint32, rrtype uint16, types []uint16, by *Signing) denial {
-	next, ok := name.Successor()
-	if !ok {
-		s, _ := n.Set(dns.TypeNSEC)
-		return denial{rrtype, s}
-	}
-	types = slices.DeleteFunc(slices.Clone(types), func(t uint16) bool { return t == rrtype })
-	s := Set{Type: dns.TypeNSEC, TTL: ttl, Data: [][]byte{NSEC(next, types...)}}
-	s.Sigs = by.sigs(name, s)
-	return denial{rrtype, s}
 }
 
 // adorn gives the addresses of the zone's name servers, as additional sections
@@ -255,19 +255,17 @@ func (z *Zone) adorn() {
 }
 
 // Denial is the signed NSEC set which proves that the name has no record of a
-// type (RFC 9824, 3.2), be it that others at other places get one. It is for
-// the name itself, and not for names that are made of a wildcard. In a zone
-// that is not Secure it is empty.
+// type (RFC 4035, 5.4), be it that others at other places get one. It is empty
+// where the zone is not Secure, and where the name has nothing but others below
+// it: what covers it proves that (RFC 4035, 3.1.3.1).
 func (n *Node) Denial(rrtype uint16) Set {
 	for _, d := range n.denials {
 		if d.rrtype == rrtype {
 			return d.Set
 		}
 	}
-	if len(n.denials) > 0 {
-		return n.denials[0].Set
-	}
-	return Set{}
+	s, _ := n.Set(dns.TypeNSEC)
+	return s
 }
 
 // Cover is the signed NSEC set, and its owner, which proves that a name of the

@@ -152,6 +152,8 @@ func TestRecordsOfFilesThatCannotBeServedAreLeftOut(t *testing.T) {
 		{"red.example.org CNAME example.com.", "has no other"},
 		{"red.example.org NS ns.example.net.", "red.example.org is redirected"},
 		{"*.example.org DNAME example.com.", "wildcard"},
+		{"circle.example.org DNAME x.circle", "which it redirects"},
+		{"circle.example.org DNAME circle", "which it redirects"},
 		{"alias.example.org DNAME example.com.", "has no other"},
 		{"example.org DNAME example.com.", "it would redirect"},
 		{"example.org A 192.0.2.1", "is a service"},
