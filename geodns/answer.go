@@ -23,10 +23,14 @@ func (s *Server) answer(snap *snapshot, r *reply, client netip.Addr) (rcode int)
 		return s.alone(r, snap, client)
 	}
 	if rcode := badType(r.q.rrtype); rcode != dns.RcodeSuccess {
+		if r.q.rrtype == dns.TypeNXNAME { // RFC 9824, 3.5
+			r.excuse = invalidType
+		}
 		return rcode
 	}
 	z := snap.zones.Of(r.q.name)
 	if r.q.class != dns.ClassINET || z == nil {
+		r.excuse = notAuthoritative
 		return dns.RcodeRefused
 	}
 	if r.apex, r.secure = z.Apex, r.proves(z); !r.secure {
@@ -72,13 +76,13 @@ func (s *snapshot) follow(r *reply, z *zone.Zone, client netip.Addr) (rcode int)
 			return dns.RcodeSuccess
 		}
 		if s.in.rings.withholds(z.Apex) {
-			return r.fail()
+			return r.fail(notReady)
 		}
 		m := z.Find(name)
 		r.passing = r.passing || len(m.Encloser) < len(name)
 		switch {
 		case s.uninformed && m.Kind != zone.Delegated && challenged(name, m.Node):
-			return r.fail()
+			return r.fail(notReady)
 		case m.Kind == zone.Missing:
 			if token, ok := s.token(r, name); ok {
 				return s.unseen(r, name, token, client)
@@ -169,7 +173,7 @@ func (s *snapshot) standIn(r *reply, z *zone.Zone, name zone.Name, client netip.
 	wild := z.Tokens()
 	m := z.Find(wild)
 	if m.Kind != zone.Found {
-		return r.fail()
+		return r.fail(unprovable)
 	}
 	m.Source = wild
 	if !s.node(r, z, m, name, client) {

@@ -34,10 +34,12 @@ func (r *reply) flush() {
 	r.proofs = r.proofs[:0]
 }
 
-// fail takes back what was said: it cannot be proved.
-func (r *reply) fail() (rcode int) {
+// fail takes back what was said: there is no answer, not one that could be
+// proved.
+func (r *reply) fail(why excuse) (rcode int) {
 	r.authoritative, r.proofs = false, nil
 	r.empty()
+	r.excuse = why
 	return dns.RcodeServerFailure
 }
 

@@ -33,6 +33,7 @@ type reply struct {
 	cut           bool        // something did not fit
 	secure        bool        // the zone that is asked proves what it says
 	passing       bool        // a name that it tells of is none of the zone's, but may be made up without end
+	excuse        excuse      // for who wants to know why there is no answer
 	scope         uint8       // of the client subnet; 0: the answer is the same for all
 	proofs        []zone.Glue // NSEC sets that the authority section is to hold
 
@@ -129,6 +130,9 @@ func (r *reply) finish(rcode int) []byte {
 		r.b[11]++
 		start := len(r.b)
 		r.b = r.q.opt.appendOPT(r.b, rcode, r.scope, r.own)
+		if r.excuse != unexcused {
+			r.b = r.excuse.append(r.b, start)
+		}
 		if r.q.opt.padding && r.via.encrypted() {
 			r.b = pad(r.b, start)
 		}
@@ -136,8 +140,9 @@ func (r *reply) finish(rcode int) []byte {
 	return r.b
 }
 
-// empty takes all records out.
+// empty takes all records out, and what would tell why there are none.
 func (r *reply) empty() {
+	r.excuse = unexcused
 	r.b = r.b[:headerSize+len(r.q.question)]
 	clear(r.b[6:headerSize])
 }
