@@ -6,7 +6,7 @@ GO ?= go
 FUZZTIME ?= 30s
 # Debian packages that the tests use: package:a command it brings.
 PACKAGES := bind9-dnsutils:dig knot-dnsutils:kdig ldnsutils:ldns-verify-zone dnsviz:dnsviz unbound:unbound curl:curl openssl:openssl chromium:chromium \
-	iproute2:ip nftables:nft iputils-ping:ping knot:knotd nsd:nsd gdnsd:gdnsd python3:python3 nodejs:node npm:npm man-db:man
+	iproute2:ip nftables:nft iputils-ping:ping knot:knotd nsd:nsd gdnsd:gdnsd fstrm-bin:fstrm_capture python3:python3 nodejs:node npm:npm man-db:man
 # Those that measurements are made with, and against, besides.
 PEERS := unbound gdnsd knot knot-module-geoip pdns-server pdns-backend-geoip nsd
 
