@@ -53,7 +53,7 @@ func TestFullRingLosesTheNewest(t *testing.T) {
 // Whatever two threads do, each event comes out whole, once and in order.
 func TestEventsComeOutAsTheyWentIn(t *testing.T) {
 	h := newHandle(1, nil)
-	const all = 200_000
+	const all = 50_000
 	var putting sync.WaitGroup
 	putting.Go(func() {
 		for i := range uint64(all) {

@@ -291,3 +291,17 @@ func FuzzHear(f *testing.F) {
 		shut(fd)
 	})
 }
+
+// Root could open the socket of a service that is another user's, and would
+// leave files there that the service cannot read.
+func TestSuccessorIsOfTheSameUser(t *testing.T) {
+	o, _, _, _ := open(t, time.Minute)
+	ours, theirs := pair(t)
+	h := &Heir{old: o, link: ours}
+	if err := h.prepare(t.Context(), os.Geteuid()+1); err == nil || !strings.Contains(err.Error(), "as that user") {
+		t.Error(err)
+	}
+	if m, err := theirs.expect(); err != nil || !strings.Contains(m.No, "as that user") {
+		t.Errorf("%+v, %v", m, err)
+	}
+}

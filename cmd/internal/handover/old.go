@@ -101,8 +101,9 @@ func (o *Old) Await(ctx context.Context) (*Heir, error) {
 		case err != nil:
 			return nil, fmt.Errorf("handover: %w", err)
 		}
-		h := &Heir{PID: peer(conn), old: o, link: link{conn}}
-		if err := h.prepare(ctx); err != nil {
+		cred := peer(conn)
+		h := &Heir{PID: int(cred.Pid), old: o, link: link{conn}}
+		if err := h.prepare(ctx, int(cred.Uid)); err != nil {
 			conn.Close()
 			o.cfg.Log.Warn("successor not ready", "pid", h.PID, "err", err)
 			h.fate(err)
@@ -112,24 +113,29 @@ func (o *Old) Await(ctx context.Context) (*Heir, error) {
 	}
 }
 
-// peer is the process at the other end; 0 if nobody can tell.
-func peer(conn *net.UnixConn) (pid int) {
+// peer is the process at the other end; process 0 of user 0 if nobody can tell.
+func peer(conn *net.UnixConn) (cred unix.Ucred) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return 0
+		return cred
 	}
 	_ = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(cred.Pid)
+		if c, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			cred = *c
 		}
 	})
-	return pid
+	return cred
 }
 
-// prepare gives a successor what there is, and returns when it is ready.
-func (h *Heir) prepare(ctx context.Context) error {
+// prepare gives a successor what there is, and returns when it is ready. What
+// another user's process makes in the directory, the next could not read.
+func (h *Heir) prepare(ctx context.Context, user int) error {
 	defer h.link.bound(ctx, h.old.cfg.Ready)()
-	p, err := h.old.cfg.Give()
+	var p Parcel
+	err := fmt.Errorf("it is user %d's: start the successor as that user", os.Geteuid())
+	if user == os.Geteuid() {
+		p, err = h.old.cfg.Give()
+	}
 	if err != nil {
 		_ = h.link.say(message{No: err.Error()}, nil) // which is logged here, too
 		return err
