@@ -41,8 +41,15 @@ remote-control:
     control-enable: no
 `
 
-// unbound runs a resolver that asks the server given.
-func unbound(t *testing.T, s *signed) *server {
+// unboundAlone has all who ask alike, and makes denials of those that it has
+// (RFC 8198).
+const unboundAlone = `server:
+    module-config: "validator iterator"
+    aggressive-nsec: yes
+`
+
+// unbound runs a resolver that asks the server given, with more configuration.
+func unbound(t *testing.T, s *signed, more string) *server {
 	t.Helper()
 	dir, addr := t.TempDir(), free(t)
 	write(t, dir, "anchors", s.anchors())
@@ -51,6 +58,7 @@ func unbound(t *testing.T, s *signed) *server {
 	for _, zone := range []string{domain, static} {
 		fmt.Fprintf(&b, "stub-zone:\n    name: %q\n    stub-addr: %s@%d\n", zone, s.addr.Addr(), s.addr.Port())
 	}
+	b.WriteString(more)
 	return run(t, "unbound", addr, static, "unbound", "-d", "-c", write(t, dir, "unbound.conf", b.String()))
 }
 
@@ -59,7 +67,7 @@ func unbound(t *testing.T, s *signed) *server {
 // the edge that is nearest to it.
 func TestResolverBelievesEveryAnswer(t *testing.T) {
 	outside(t)
-	resolver := unbound(t, signedServer(t))
+	resolver := unbound(t, signedServer(t), "")
 	world, zone := clients(), zoneText(t)
 	const askers = 16
 	var working sync.WaitGroup

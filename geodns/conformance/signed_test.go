@@ -68,6 +68,12 @@ func signedServer(t *testing.T) *signed {
 // it is given.
 func signedAt(t *testing.T, do func(func()), addrs ...netip.AddrPort) *signed {
 	t.Helper()
+	return signedWorld(t, worldMap(t), do, addrs...)
+}
+
+// signedWorld is signedAt for another map, with the same zones.
+func signedWorld(t *testing.T, m *landfall.Map, do func(func()), addrs ...netip.AddrPort) *signed {
+	t.Helper()
 	dir := t.TempDir()
 	atlas, err := locate.Open(locate.Sources{Places: database(t, dir, clients())}, nil)
 	if err != nil {
@@ -94,7 +100,7 @@ func signedAt(t *testing.T, do func(func()), addrs ...netip.AddrPort) *signed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.SetMap(worldMap(t))
+	g.SetMap(m)
 	g.SetChallenges(nil)
 	var all []dnssec.Keys
 	for _, name := range []string{domain, static} {
