@@ -109,7 +109,12 @@ func (s *stream) session(ctx context.Context) error {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience)) // fails only where reading does, too
-	if err := begin(conn); err != nil {
+	hurry := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	err = begin(conn)
+	if !hurry() {
+		return context.Cause(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	s.log.Info("dnstap is taken", "remote", s.address)
