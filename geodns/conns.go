@@ -14,6 +14,9 @@ const (
 	// maxShare is how many of them one client may have, that is one IPv4
 	// address or one IPv6 /64: sixteen clients cannot keep out a seventeenth.
 	maxShare = maxConns / 16
+	// maxWeb is how many of them may be by HTTPS: each of those can hold two
+	// hundred kilobytes.
+	maxWeb = maxConns / 8
 	// idle is how long a TCP client may think about its next query; a tenth
 	// of it while half of the connections are in use (RFC 7766, 6.2.3).
 	idle = 10 * time.Second
@@ -21,11 +24,13 @@ const (
 
 // conns are the TCP connections that are open. There is always room for one
 // more: where a client has its share, its own longest idle connection gives
-// way, and where all are taken, the longest idle of all (RFC 7766, 6.2.3).
+// way, where HTTPS has, the longest idle of those, and where all are taken, the
+// longest idle of all (RFC 7766, 6.2.3).
 type conns struct {
 	mu     sync.Mutex
 	order  list.List // of *tcpConn, the longest idle first
 	shares map[netip.Prefix]int
+	web    int  // those by HTTPS
 	parted bool // those that there are, end; see part
 	closed bool
 }
@@ -35,6 +40,7 @@ type tcpConn struct {
 	net.Conn
 	client netip.AddrPort
 	source netip.Prefix
+	web    bool          // by HTTPS
 	place  *list.Element // in the order; nil once it is out
 	asked  bool          // something has been asked by it
 	parts  bool          // ends when it cannot be read any more; see part
@@ -42,8 +48,8 @@ type tcpConn struct {
 
 // add takes a connection in, and tells whether another gave way to it. It is
 // nil when it is too late for connections.
-func (c *conns) add(conn net.Conn) (added *tcpConn, gaveWay bool) {
-	t := &tcpConn{Conn: conn, client: clientOf(conn)}
+func (c *conns) add(conn net.Conn, via transport) (added *tcpConn, gaveWay bool) {
+	t := &tcpConn{Conn: conn, client: clientOf(conn), web: via == viaHTTPS}
 	t.source = network(t.client.Addr(), 32, 64)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,12 +63,18 @@ func (c *conns) add(conn net.Conn) (added *tcpConn, gaveWay bool) {
 	case c.shares[t.source] >= maxShare:
 		gaveWay = true
 		c.evict(func(other *tcpConn) bool { return other.source == t.source })
+	case t.web && c.web >= maxWeb:
+		gaveWay = true
+		c.evict(func(other *tcpConn) bool { return other.web })
 	case c.order.Len() >= maxConns:
 		gaveWay = true
 		c.evict(func(*tcpConn) bool { return true })
 	}
 	t.place = c.order.PushBack(t)
 	c.shares[t.source]++
+	if t.web {
+		c.web++
+	}
 	return t, gaveWay
 }
 
@@ -99,6 +111,9 @@ func (c *conns) drop(t *tcpConn) {
 	}
 	c.order.Remove(t.place)
 	t.place = nil
+	if t.web {
+		c.web--
+	}
 	if c.shares[t.source]--; c.shares[t.source] == 0 {
 		delete(c.shares, t.source)
 	}

@@ -85,7 +85,7 @@ func (a *admitting) Accept() (net.Conn, error) {
 			}
 			continue
 		}
-		if held := a.s.admit(conn); held != nil {
+		if held := a.s.admit(conn, viaHTTPS); held != nil {
 			return &admitted{held, a.s}, nil
 		}
 	}
@@ -173,7 +173,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) (req []byte, s
 }
 
 // maxBodies are the requests at once whose queries have not come as a whole.
-const maxBodies = 256
+const maxBodies = 64
 
 // bodies are those requests. There is always room for one more: the one that
 // has waited longest gives way, as a query comes right behind its header.

@@ -373,6 +373,31 @@ func TestWebClientsHaveTheirShareOfConnections(t *testing.T) {
 	})
 }
 
+func TestHTTPSLeavesConnectionsForOthers(t *testing.T) {
+	encryptedTest(t, func(t *testing.T, e *encrypted) {
+		other := e.dial(e.tls, "dot")
+		defer other.Close()
+		if !asks(t, other) {
+			t.Fatal("no answer by TLS")
+		}
+		var all []net.Conn
+		for i := range maxWeb + 10 {
+			all = append(all, e.https.dialFrom(fmt.Sprintf("203.0.113.%d", i%32)))
+		}
+		synctest.Wait()
+		if s := e.Stats(); s.Conns != maxWeb+1 || s.Evicted != 10 || !asks(t, other) {
+			t.Errorf("%d connections, %d gave way", s.Conns, s.Evicted)
+		}
+		for _, conn := range all {
+			conn.Close()
+		}
+		synctest.Wait()
+		if e.conns.web != 0 {
+			t.Errorf("%d connections left", e.conns.web)
+		}
+	})
+}
+
 func TestListenersByTLSNeedACertificate(t *testing.T) {
 	for _, c := range []Config{{TLS: []net.Listener{newPipes()}}, {HTTPS: []net.Listener{newPipes()}}} {
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "certificate") {

@@ -43,7 +43,7 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, via transport, sh
 			}
 			continue
 		}
-		if held := s.admit(conn); held != nil {
+		if held := s.admit(conn, via); held != nil {
 			running.Go(func() {
 				defer s.conns.remove(held)
 				s.serveConn(held, shake(held), via)
@@ -53,8 +53,8 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, via transport, sh
 }
 
 // admit takes a connection in; nil if there will be no more of them.
-func (s *Server) admit(conn net.Conn) *tcpConn {
-	held, gaveWay := s.conns.add(conn)
+func (s *Server) admit(conn net.Conn, via transport) *tcpConn {
+	held, gaveWay := s.conns.add(conn, via)
 	if held == nil {
 		conn.Close()
 		return nil

@@ -26,7 +26,7 @@ func TestQueriesThatCameTogetherAreAnsweredTogether(t *testing.T) {
 	s := newServer(t, nil)
 	ours, theirs := net.Pipe()
 	conn := &counted{Conn: theirs}
-	held := s.admit(addressed{conn, &net.TCPAddr{IP: net.IPv4(10, 1, 0, 1)}})
+	held := s.admit(addressed{conn, &net.TCPAddr{IP: net.IPv4(10, 1, 0, 1)}}, viaTCP)
 	done := make(chan struct{})
 	go func() { s.serveConn(held, held, viaTCP); close(done) }()
 	var all []byte
