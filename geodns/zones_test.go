@@ -24,7 +24,7 @@ func zonesOfMap(m *landfall.Map) {
 			"www.example.org CNAME chat.landfall.test.", "out.example.org CNAME www.example.com.", "across.example.org CNAME host.sub.landfall.test.", "gone.example.org CNAME nothing.sub.landfall.test.",
 			"loop.example.org CNAME pool.example.org.", "pool.example.org CNAME loop.example.org.",
 			"red.example.org DNAME sub.landfall.test.", "far.example.org DNAME example.com.", "long.example.org DNAME " + strings.Repeat("x123456789.", 20),
-			"*.wild.example.org CNAME www.example.org.", "a.example.org DS 1 13 2 00", "cut.example.org NS ns.cut.example.org.", "ns.cut.example.org A 198.51.100.53", "cut.example.org NS ns.sib.example.org.",
+			"*.wild.example.org CNAME www.example.org.", "a.example.org DS 1 13 200 00", "cut.example.org NS ns.cut.example.org.", "ns.cut.example.org A 198.51.100.53", "cut.example.org NS ns.sib.example.org.",
 			"sib.example.org NS ns.sib.example.org.", "ns.sib.example.org AAAA 2001:db8::53", "_sip._udp.example.org SRV 1 2 5060 sip.example.org.", "example.org CAA 0 issue \"ca.example.com\"",
 		},
 		"a.example.org":     nil,
@@ -74,7 +74,7 @@ func TestAnswersFromSeveralZones(t *testing.T) {
 		{"a.b.far.example.org", dns.TypeA, 0, true, []string{"far.example.org DNAME example.com.", "a.b.far.example.org CNAME a.b.example.com."}, nil, nil},
 		{long + "long.example.org", dns.TypeA, dns.RcodeYXDomain, true, []string{"long.example.org DNAME " + strings.Repeat("x123456789.", 20)}, nil, nil},
 		// RFC 4035, 3.1.4.1
-		{"a.example.org", dns.TypeDS, 0, true, []string{"a.example.org DS 1 13 2 00"}, nil, nil},
+		{"a.example.org", dns.TypeDS, 0, true, []string{"a.example.org DS 1 13 200 00"}, nil, nil},
 		{"a.example.org", dns.TypeSOA, 0, true, []string{"a.example.org SOA"}, nil, nil},
 		{"sub.landfall.test", dns.TypeDS, 0, true, nil, []string{soa("landfall.test")}, nil},
 		{"example.org", dns.TypeDS, 0, true, nil, []string{soa("example.org")}, nil},

@@ -48,6 +48,7 @@ type builder struct {
 	entries   []entry
 	addressed map[Name]bool // names that have, or will have, addresses
 	targets   map[Name]bool // of NS records
+	pointing  []entry       // records that lead to names which are to be no aliases
 }
 
 // draft is a zone in the making.

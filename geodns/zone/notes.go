@@ -13,9 +13,46 @@ import (
 // Notes are what can be served but may not be meant, by the paths of the map.
 func (z *Zones) Notes() []landfall.Fault { return z.notes }
 
-// remark tells of name servers that the files of zones do not list: nobody
-// would ask them for those zones.
+// remark tells of what can be served and may not be meant.
 func (b *builder) remark() {
+	b.remarkServers()
+	b.remarkAliases()
+}
+
+// leads is the name that a record leads to which is to be no alias (RFC 2181,
+// 10.3; RFC 2782); empty if it leads to none.
+func (e entry) leads() Name {
+	switch e.rrtype {
+	case dns.TypeNS:
+		return Lower(e.data)
+	case dns.TypeMX:
+		return Lower(e.data[2:])
+	case dns.TypeSRV:
+		return Lower(e.data[6:])
+	}
+	return ""
+}
+
+// remarkAliases tells of records that lead to aliases of ours.
+func (b *builder) remarkAliases() {
+	for _, e := range b.pointing {
+		name := e.leads()
+		d := b.in(name)
+		if d == nil || d.nodes[name] == nil {
+			continue
+		}
+		if _, alias := d.nodes[name].Set(dns.TypeCNAME); alias {
+			b.zones.notes = append(b.zones.notes, landfall.Fault{
+				Path: e.path, Msg: e.name.String() + " " + dns.Type(e.rrtype).String() + " leads to " + name.String() + ", which is a CNAME (RFC 2181, 10.3)",
+				Cure: "name what the CNAME stands for, or give " + name.String() + " addresses of its own",
+			})
+		}
+	}
+}
+
+// remarkServers tells of name servers that the files of zones do not list:
+// nobody would ask them for those zones.
+func (b *builder) remarkServers() {
 	for _, z := range b.zones.all {
 		d := b.drafts[z.Apex]
 		if !d.ns {

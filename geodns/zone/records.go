@@ -100,6 +100,10 @@ func (b *builder) enter(path string, d *draft, name Name, r landfall.Record, rr 
 		b.fault(path+".data", masterFile, "%s %s: cannot pack %q", r.Name, r.Type, r.Data)
 		return
 	}
+	if why, cure := doubtText(name, r.Data, rr); why != "" {
+		b.fault(path+".data", cure, "%s %s: %s", r.Name, r.Type, why)
+		return
+	}
 	switch p.rrtype {
 	case dns.TypeA, dns.TypeAAAA:
 		b.addressed[name] = true
@@ -183,6 +187,11 @@ func (b *builder) records() {
 	for _, e := range rest {
 		if b.place(e) && e.rrtype == dns.TypeNS && !e.zone.ns {
 			e.zone.ns, e.zone.nsPath = true, e.path
+		}
+	}
+	for _, e := range b.entries {
+		if e.leads() != "" {
+			b.pointing = append(b.pointing, e)
 		}
 	}
 	b.entries = nil

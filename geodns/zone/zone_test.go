@@ -83,7 +83,7 @@ func TestZoneOfAMap(t *testing.T) {
 		landfall.Record{Name: "landfall.test", Type: "MX", Data: "10 mail"}, // twice
 		landfall.Record{Name: "x.landfall.test", Type: "txt", Data: `"a b" c ; not this`},
 		landfall.Record{Name: "x.landfall.test", Type: "TYPE65280", Data: `\# 2 abcd`},
-		landfall.Record{Name: "_443._tcp.landfall.test", Type: "TLSA", Data: "3 1 1 00"},
+		landfall.Record{Name: "_443._tcp.landfall.test", Type: "TLSA", Data: "3 1 0 00"},
 		landfall.Record{Name: "landfall.test", Type: "CAA", Data: `0 issue "ca.example.com"`},
 	))
 	z := zones.Domain()
@@ -98,7 +98,7 @@ func TestZoneOfAMap(t *testing.T) {
 		"fra1.ns.landfall.test":   {"3600 IN A 192.0.2.1", "3600 IN A 192.0.2.11", "3600 IN AAAA 2001:db8::1"},
 		"fra2.ns.landfall.test":   {"3600 IN A 192.0.2.2"}, // not listed, but still there
 		"X.landfall.test":         {`3600 IN TXT "a b" "c"`, `3600 CLASS1 TYPE65280 \# 2 abcd`},
-		"_443._tcp.landfall.test": {"3600 IN TLSA 3 1 1 00"},
+		"_443._tcp.landfall.test": {"3600 IN TLSA 3 1 0 00"},
 		"_tcp.landfall.test":      nil,
 		"ns.landfall.test":        nil,
 		"chat.landfall.test":      nil,
@@ -125,7 +125,7 @@ func TestFind(t *testing.T) {
 		landfall.Record{Name: "deep.under.wild.landfall.test", Type: "TXT", Data: "one"},
 		landfall.Record{Name: "sub.landfall.test", Type: "NS", Data: "ns.sub"},
 		landfall.Record{Name: "sub.landfall.test", Type: "NS", Data: "ns.example.com."},
-		landfall.Record{Name: "sub.landfall.test", Type: "DS", Data: "1 13 2 00"},
+		landfall.Record{Name: "sub.landfall.test", Type: "DS", Data: "1 13 200 00"},
 		landfall.Record{Name: "ns.sub.landfall.test", Type: "AAAA", Data: "2001:db8::53"},
 		landfall.Record{Name: "ns.sub.landfall.test", Type: "A", Data: "198.51.100.53"},
 	))

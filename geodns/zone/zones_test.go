@@ -137,8 +137,8 @@ func TestRecordsOfFilesThatCannotBeServedAreLeftOut(t *testing.T) {
 		{"d.example.org NS ns.landfall.test.", "no address in the zone"},
 		{"d.example.org NS alias.example.org.", "no address in the zone"},
 		{"example.org NS ns.cut.example.org.", "no address in the zone"},
-		{"d.example.org DS 1 13 2 00", "where a zone is delegated"},
-		{"example.org DS 1 13 2 00", "where a zone is delegated"},
+		{"d.example.org DS 1 13 200 00", "where a zone is delegated"},
+		{"example.org DS 1 13 200 00", "where a zone is delegated"},
 		{"x.cut.example.org TXT x", "cut.example.org is delegated"},
 		{"cut.example.org TXT x", "cut.example.org is delegated"},
 		{"x.cut.example.org A 192.0.2.1", "not the address of a name server"},
@@ -167,6 +167,53 @@ func TestRecordsOfFilesThatCannotBeServedAreLeftOut(t *testing.T) {
 		if len(faults) != 1 || !strings.HasPrefix(faults[0].Path, "zone[0].record[") || !strings.Contains(faults[0].Msg, tt.fault) || faults[0].Cure == "" {
 			t.Errorf("%s: faults %q, want one with %q", tt.record, faults, tt.fault)
 		}
+	}
+}
+
+func TestRecordsThatMeanNothingAreFaults(t *testing.T) {
+	for _, tt := range []struct{ record, fault string }{
+		{"x.example.org CNAME x", "an alias of itself"},
+		{"x.example.org CNAME X.example.org.", "an alias of itself"},
+		{"x.example.org CNAME https://example.com/", "is a URL"},
+		{"x.example.org MX 10 192.0.2.1", "is an address"},
+		{"x.example.org MX 10 192.0.2.1.", "is an address"},
+		{"x.example.org SRV 0 0 80 2001:db8::1", "is an address"},
+		{"x.example.org NS 2001:db8::1.", "is an address"},
+		{"x.example.org DS 1 13 2 abcd", "4 hexadecimal digits, and 64"},
+		{"x.example.org TLSA 3 1 1 abcd", "4 hexadecimal digits, and 64"},
+		{"x.example.org TLSA 3 1 2 abcd", "4 hexadecimal digits, and 128"},
+		{"x.example.org SSHFP 4 1 abcd", "4 hexadecimal digits, and 40"},
+	} {
+		m := severalZones()
+		m.Zones[0].Records = append(m.Zones[0].Records, records(tt.record)...)
+		if _, faults := Build(m, nil); len(faults) != 1 || !strings.Contains(faults[0].Msg, tt.fault) || faults[0].Cure == "" {
+			t.Errorf("%s: faults %q, want one with %q", tt.record, faults, tt.fault)
+		}
+	}
+	for _, fine := range []string{"x.example.org MX 0 .", "x.example.org TLSA 3 1 0 abcd", "x.example.org CNAME 1.192.in-addr.arpa.", "x.example.org PTR x", "x.example.org CNAME 10.0/25.example.com."} {
+		m := severalZones()
+		m.Zones[0].Records = append(m.Zones[0].Records, records(fine)...)
+		if _, faults := Build(m, nil); len(faults) > 0 {
+			t.Errorf("%s: faults %q", fine, faults)
+		}
+	}
+}
+
+func TestAliasesThatRecordsLeadToAreNoted(t *testing.T) {
+	m := severalZones()
+	before := len(m.Zones[0].Records)
+	m.Zones[0].Records = append(m.Zones[0].Records, records(
+		"alias.example.org CNAME www.example.com.", "x.example.org MX 10 alias", "_sip._udp.example.org SRV 0 0 5060 Alias", "x.example.org MX 20 mail.example.com.", "y.example.org PTR alias")...)
+	var got []string
+	for _, n := range buildAll(t, m).Notes() {
+		got = append(got, n.Path+": "+n.Msg)
+	}
+	want := []string{
+		fmt.Sprintf("zone[0].record[%d]: x.example.org MX leads to alias.example.org, which is a CNAME (RFC 2181, 10.3)", before+1),
+		fmt.Sprintf("zone[0].record[%d]: _sip._udp.example.org SRV leads to alias.example.org, which is a CNAME (RFC 2181, 10.3)", before+2),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *state) record(e entry) {
 		s.faultAt(words[0], `the order is NAME TTL CLASS TYPE DATA; types without a name are written TYPE12345 \# LENGTH DATA (RFC 3597)`, "%q is not a type of record", words[0].text)
 		return
 	}
-	if data, ok := s.data(rrtype, words); ok {
+	if data, ok := s.data(rrtype, words); ok && s.sound(rrtype, words, data) {
 		s.take(e.words[0], words[len(words)-1], rrtype, ttl, data)
 	}
 }
@@ -133,6 +133,29 @@ func (s *state) data(rrtype uint16, words []word) (dns.RR, bool) {
 		return nil, false
 	}
 	return rr, true
+}
+
+// sound tells of data that can be read and yet is not what anybody means;
+// words begin with its type.
+func (s *state) sound(rrtype uint16, words []word, rr dns.RR) bool {
+	last, kind := words[len(words)-1], dns.Type(rrtype)
+	switch generic := len(words) < 2 || words[1].text == `\#`; {
+	case generic:
+	case rrtype == dns.TypeSOA && len(words) < 8: // the last of the numbers would be 0
+		s.fault(words[0].from, last.to, form(rrtype), "SOA: %d of its 7 parts are there", len(words)-1)
+		return false
+	case rrtype == dns.TypeSOA:
+		last = words[2]
+	case slices.Contains(names(rrtype), len(words)-1) && zone.Address(last.text) && !strings.HasSuffix(s.origin, ".arpa."):
+		s.faultAt(last, "give a name that has the address in an A or AAAA record", "%s: %s is an address, and a name is wanted", kind, last.text)
+		return false
+	}
+	owner, _ := zone.ParseName(s.owner)
+	why, cure := zone.Doubt(owner, rr)
+	if why != "" {
+		s.faultAt(last, cure, "%s: %s", kind, why)
+	}
+	return why == ""
 }
 
 // parse has miekg/dns read the data of a record.
