@@ -278,14 +278,14 @@ func dnsKeysInstallCommand() Command {
 		Short: "Take over a bundle that was signed elsewhere",
 		Long: `Puts a bundle that "landfall dns keys sign" has made in place of the one before.
 What serves takes it over by itself, on the home server for all name servers. A
-bundle that is damaged, or that ends sooner than the one before, is refused.`,
+bundle that is damaged, or older than the one before, is refused.`,
 		Flags: k.declare,
 		Run: func(_ context.Context, env *Env, args []string) error {
 			b, err := keyring.ReadBundle(env.Path(args[0]))
 			if err != nil {
 				return err
 			}
-			if err := k.in(env, func(d keyring.Dir) error { return d.Install(b) }); err != nil {
+			if err := k.in(env, func(d keyring.Dir) error { return d.Install(b, now()) }); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(env.Stdout, "%s: installed, until %s\n", b.Zone, b.Until().Format("2006-01-02 15:04:05 MST"))

@@ -28,6 +28,7 @@ func (d Dir) Sign(name string, now time.Time) (bundle.Bundle, error) {
 // what was brought.
 func (d Dir) Bundle(name string, now time.Time) (bundle.Bundle, error) {
 	k, err := d.Sign(name, now)
+	k.Made = time.Time{} // it is made again and again, out of what the state says
 	if errors.Is(err, ErrNoKeys) {
 		k, err = ReadBundle(d.file(name, bundleEnd))
 	}
@@ -37,8 +38,12 @@ func (d Dir) Bundle(name string, now time.Time) (bundle.Bundle, error) {
 	return k, err
 }
 
-// Install takes over a bundle that was made elsewhere.
-func (d Dir) Install(k bundle.Bundle) error {
+// ahead is how far the clock of where a KSK is may be ahead of ours.
+const ahead = time.Hour
+
+// Install takes over a bundle that was made elsewhere, unless the one before is
+// newer.
+func (d Dir) Install(k bundle.Bundle, now time.Time) error {
 	name := k.Zone.String()
 	unlock, err := d.lock()
 	if err != nil {
@@ -48,11 +53,38 @@ func (d Dir) Install(k bundle.Bundle) error {
 	if _, err := os.Stat(d.file(name, stateEnd)); err == nil {
 		return fmt.Errorf("%s: the zone %s has keys of its own there: a bundle would be of no use", d, name)
 	}
-	if old, err := ReadBundle(d.file(name, bundleEnd)); err == nil && k.End.IsZero() && k.Until().Before(old.Until()) {
-		return fmt.Errorf("%s: the bundle of %s that is there lasts longer, until %s: this one is older", d, name, old.Until().Format(time.RFC3339))
+	if k.Made.After(now.Add(ahead)) {
+		return fmt.Errorf("the bundle of %s was made on %s, which is yet to come: one of two clocks is wrong, here or where the KSK is", name, clock(k.Made))
 	}
-	return WriteBundle(d.file(name, bundleEnd), k)
+	file := d.file(name, bundleEnd)
+	if old, err := ReadBundle(file); err == nil {
+		if err := succeeds(k, old); err != nil {
+			return fmt.Errorf("%s stays: %w", file, err)
+		}
+	}
+	return WriteBundle(file, k)
 }
+
+// succeeds says why a bundle may not take the place of another one.
+func succeeds(k, old bundle.Bundle) error {
+	const cure = "sign again where the KSK is, and bring that"
+	switch {
+	case k.Older(old):
+		return fmt.Errorf("the bundle of %s that is in its place was made on %s, and this one %s: %s", old.Zone, clock(old.Made), made(k), cure)
+	case k.End.IsZero() && k.Until().Before(old.Until()):
+		return fmt.Errorf("the bundle of %s that is in its place lasts longer, until %s: %s", old.Zone, clock(old.Until()), cure)
+	}
+	return nil
+}
+
+func made(k bundle.Bundle) string {
+	if k.Made.IsZero() {
+		return "does not say when"
+	}
+	return "on " + clock(k.Made)
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 // Installed is the bundle of a zone whose keys are elsewhere.
 func (d Dir) Installed(name string) (bundle.Bundle, error) {

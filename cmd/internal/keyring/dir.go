@@ -49,7 +49,8 @@ func DefaultPolicy() roll.Policy {
 // Anchor is the file with the KSKs of a zone, as delv wants it.
 func (d Dir) Anchor(zone string) string { return d.file(zone, anchorEnd) }
 
-// Zones are the zones that there are keys or a bundle for, sorted.
+// Zones are the zones that there are keys or a bundle for, sorted, and those that
+// there were keys for.
 func (d Dir) Zones() ([]string, error) {
 	if d.isFile() {
 		b, err := ReadBundle(string(d))
@@ -64,7 +65,7 @@ func (d Dir) Zones() ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		for _, end := range []string{stateEnd, bundleEnd} {
+		for _, end := range []string{stateEnd, bundleEnd, anchorEnd} {
 			if name, ok := strings.CutSuffix(e.Name(), end); ok && name != "" && !strings.HasPrefix(name, ".") {
 				out = append(out, name)
 			}
@@ -81,6 +82,11 @@ func (d Dir) file(zone, end string) string {
 	return filepath.Join(string(d), zone+end)
 }
 
+func (d Dir) has(zone, end string) bool {
+	_, err := os.Stat(d.file(zone, end))
+	return err == nil
+}
+
 func (d Dir) isFile() bool {
 	info, err := os.Stat(string(d))
 	return err == nil && info.Mode().IsRegular()
@@ -90,6 +96,9 @@ func (d Dir) isFile() bool {
 func (d Dir) State(name string) (s roll.State, err error) {
 	file := d.file(name, stateEnd)
 	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && d.has(name, anchorEnd) && !d.has(name, bundleEnd) {
+		return s, fmt.Errorf("%s: it is gone, and %s is there still (put a good copy back)", file, d.Anchor(name))
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return s, fmt.Errorf("%s: %w for the zone %s (landfall dns keys init makes some)", d, ErrNoKeys, name)
 	}
@@ -132,6 +141,10 @@ func (d Dir) Begin(name string, p roll.Policy, now time.Time, given ...dnssec.Ke
 		return old, fmt.Errorf("%s: there are keys for the zone %s: landfall dns keys status shows them", d, name)
 	} else if err != nil && !errors.Is(err, ErrNoKeys) {
 		return old, err
+	} else if err != nil {
+		if err := d.bare(name, now, len(given) > 0); err != nil {
+			return old, err
+		}
 	}
 	s := roll.Begin(name, p, second(now))
 	for _, k := range given {
@@ -188,8 +201,11 @@ func (d Dir) put(before, s roll.State) (roll.State, error) {
 	if err != nil {
 		return before, err
 	}
-	if err := errors.Join(d.putAnchor(s), write(d.file(s.Zone, stateEnd), append(b, '\n'), 0o644)); err != nil {
+	if err := write(d.file(s.Zone, stateEnd), append(b, '\n'), 0o644); err != nil {
 		return before, err
+	}
+	if err := d.putAnchor(s); err != nil {
+		return s, err
 	}
 	for _, k := range before.Keys {
 		if _, kept := s.Key(k.ID); !kept {

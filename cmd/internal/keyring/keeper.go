@@ -65,6 +65,7 @@ type kept struct {
 	state roll.State // none if there is a bundle alone
 	keys  bundle.Bundle
 	made  time.Time
+	lent  bool     // the keys are from a bundle that was brought
 	ended bool     // the zone is unsigned
 	notes []string // what was not as it should be when it was looked at
 	err   error
@@ -172,10 +173,13 @@ func (k *Keeper) advance(ctx context.Context, name string, look bool, z *kept) e
 		z.state = roll.State{}
 		return nil
 	}
+	now := second(time.Now())
+	if err == nil {
+		err = k.cfg.Dir.rival(s, now)
+	}
 	if err != nil {
 		return err
 	}
-	now := second(time.Now())
 	var f roll.Facts
 	if look && s.Waits(now) && now.Sub(k.looked[name]) >= min(k.cfg.Every, s.Policy.KeyTTL) {
 		k.looked[name] = now
@@ -206,6 +210,12 @@ func (k *Keeper) renew(name string, z *kept) (changed bool, err error) {
 		return false, err
 	}
 	b, err := k.cfg.Dir.Bundle(name, now)
+	lent := z.state.Zone == ""
+	if err == nil && lent && z.lent {
+		if err = succeeds(b, z.keys); err != nil {
+			err = fmt.Errorf("%s: %w", k.cfg.Dir.file(name, bundleEnd), err)
+		}
+	}
 	if err == nil && !b.Ended(now) {
 		_, err = b.At(now)
 	}
@@ -214,7 +224,7 @@ func (k *Keeper) renew(name string, z *kept) (changed bool, err error) {
 		return false, err
 	}
 	changed = !same(b, z.keys) || b.Ended(now) != z.ended
-	z.keys, z.made, z.ended = b, now, b.Ended(now)
+	z.keys, z.made, z.lent, z.ended = b, now, lent, b.Ended(now)
 	return changed, nil
 }
 

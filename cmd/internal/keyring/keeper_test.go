@@ -262,7 +262,10 @@ func TestDamagedFilesLeaveWhatThereWas(t *testing.T) {
 		"example.test.json: ": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "example.test.json"), []byte("{"), 0o644)
 		},
-		"are gone": func(dir string) error { return os.Remove(filepath.Join(dir, "example.test.json")) },
+		"it is gone": func(dir string) error { return os.Remove(filepath.Join(dir, "example.test.json")) },
+		"are gone": func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "example.test.json")), os.Remove(filepath.Join(dir, "example.test.anchor")))
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
@@ -302,7 +305,7 @@ func TestBundlesAreInstalled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := home.Install(old); err != nil {
+		if err := home.Install(old, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		k := keeper(t, home, s, nil)
@@ -320,10 +323,10 @@ func TestBundlesAreInstalled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := home.Install(fresh); err != nil {
+		if err := home.Install(fresh, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if err := home.Install(old); err == nil {
+		if err := home.Install(old, time.Now()); err == nil {
 			t.Error("an older bundle is taken")
 		}
 		time.Sleep(hour)

@@ -174,6 +174,10 @@ func TestBundlesAreReadAsTheyWereWritten(t *testing.T) {
 	if part, err = Join(part, secrets); err != nil {
 		t.Fatal(err)
 	}
+	if !part.Made.IsZero() || !back.Made.Equal(start) {
+		t.Errorf("made on %v, and on %v by the public part", back.Made, part.Made)
+	}
+	part.Made = b.Made
 	if joined, err := Encode(part, true); err != nil || !bytes.Equal(joined, whole) {
 		t.Errorf("parts make another whole: %v", err)
 	}

@@ -25,6 +25,7 @@ const MaxSize = 1 << 20
 type document struct {
 	Format    string    `json:"format"`
 	Zone      string    `json:"zone"`
+	Made      time.Time `json:"made,omitzero"`
 	End       time.Time `json:"end,omitzero"`
 	Sets      []set     `json:"sets"`
 	Stretches []stretch `json:"stretches"`
@@ -57,6 +58,9 @@ type signing struct {
 // nothing by them before Join has put those back.
 func Encode(k Bundle, secrets bool) ([]byte, error) {
 	d := document{Format: format, Zone: k.Zone.String(), End: k.End}
+	if secrets {
+		d.Made = k.Made.UTC()
+	}
 	for _, s := range k.Stretches {
 		out := stretch{From: s.From.UTC()}
 		for _, z := range s.Sets {
@@ -115,7 +119,7 @@ func Decode(b []byte) (Bundle, error) {
 }
 
 func (d *document) keys() (k Bundle, err error) {
-	k.End = d.End
+	k.End, k.Made = d.End, d.Made
 	if k.Zone, err = zone.ParseName(d.Zone); err != nil {
 		return k, err
 	}

@@ -17,10 +17,17 @@ type Bundle struct {
 	dnssec.Keys
 	// End is when the zone is unsigned, whatever keys there are; zero: never.
 	End time.Time
+	// Made is when it was, by the clock of where the KSK is: the later of two is
+	// the newer. Zero if that is not known; the public part does not say it.
+	Made time.Time
 }
 
 // Ended reports whether the zone is to be unsigned at a time.
 func (b Bundle) Ended(now time.Time) bool { return !b.End.IsZero() && !now.Before(b.End) }
+
+// Older reports whether a bundle was made before another one. One of which that is
+// not known is older than one of which it is.
+func (b Bundle) Older(than Bundle) bool { return b.Made.Before(than.Made) }
 
 // Until is when the last signature of a bundle ends that its zone needs; zero if
 // there is no such time.
@@ -40,7 +47,7 @@ func Make(s roll.State, private map[roll.ID]dnssec.Key, now, until time.Time) (B
 		return Bundle{}, fmt.Errorf("zone %q: %w", s.Zone, err)
 	}
 	m := maker{state: s, apex: apex, private: private}
-	out := Bundle{Keys: dnssec.Keys{Zone: apex}, End: s.End}
+	out := Bundle{Keys: dnssec.Keys{Zone: apex}, End: s.End, Made: now.UTC().Truncate(time.Second)}
 	for i, at := range moments(s, now, until) {
 		v := s.At(at)
 		if !v.Signed {
