@@ -29,7 +29,11 @@ func (s *Server) answer(snap *snapshot, r *reply, client netip.Addr) (rcode int)
 		return rcode
 	}
 	z := snap.zones.Of(r.q.name)
-	if r.q.class != dns.ClassINET || z == nil {
+	switch {
+	case r.q.class != dns.ClassINET:
+		r.excuse = notSupported
+		return dns.RcodeRefused
+	case z == nil:
 		r.excuse = notAuthoritative
 		return dns.RcodeRefused
 	}

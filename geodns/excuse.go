@@ -16,6 +16,7 @@ const (
 	unprovable       excuse = excuse(dns.ExtendedErrorCodeNSECMissing)
 	notReady         excuse = excuse(dns.ExtendedErrorCodeNotReady)
 	notAuthoritative excuse = excuse(dns.ExtendedErrorCodeNotAuthoritative)
+	notSupported     excuse = excuse(dns.ExtendedErrorCodeNotSupported)
 	invalidType      excuse = excuse(dns.ExtendedErrorCodeInvalidQueryType)
 )
 
