@@ -9,7 +9,7 @@
 //	guard.go   query -> whether its address is true, and how much it may hear
 //	answer.go  query -> records, by geodns/zone and geodns/steer
 //	prove.go   what an answer needs to be believed (RFC 4035, RFC 9824); secure.go, online.go: its signatures
-//	reply.go   records -> bytes
+//	reply.go   records -> bytes; excuse.go: why there are none (RFC 8914)
 //	tcp.go     connections; tls.go, doh.go: encrypted ones (RFC 7858, RFC 8484)
 //	names.go   what is counted by name, beside stats.go; observe.go: what operators hear, by geodns/tap
 //	part.go    how connections end without a loss

@@ -43,7 +43,7 @@ type Stats struct {
 	Demand    float64            `metric:"demand" help:"Requests a second of all clients that the plan counts with; 0 is unknown."`
 	Overload  int64              `metric:"overloaded" help:"1 while all clients ask for more than all edges together can serve."`
 	Signed    uint64             `metric:"signatures_total" help:"Signatures made for queries: of names that nobody knew of ahead."`
-	Unsigned  uint64             `metric:"signatures_refused_total" help:"Signatures for queries that there was no budget for: what was signed ahead proved those answers."`
+	Unsigned  uint64             `metric:"signatures_refused_total" help:"Signatures for queries that there was no budget for: what was signed ahead answered, or proved those answers."`
 	Left      map[string]float64 `metric:"signatures_left_seconds" label:"zone" help:"Time until the first signature of a zone expires."`
 	LeftOut   int64              `metric:"records_left_out" help:"Records of the map that could not be served."`
 }

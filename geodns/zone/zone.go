@@ -26,7 +26,7 @@ type Node struct {
 
 	cut       *Cut     // the delegation that the name is part of
 	redirects bool     // has a DNAME record
-	shadow    bool     // a wildcard that no answer is made of
+	shadow    bool     // a wildcard that is found by its own name alone
 	denials   []denial // what says that the name has no more
 }
 
