@@ -36,11 +36,20 @@ data = "{{.Fixed}}"
 
 // Landfall runs the name server alone; it probes nobody, as the edges are
 // addresses without a server.
-func Landfall(ctx context.Context, s Site) (*Server, error) {
+func Landfall(ctx context.Context, s Site) (*Server, error) { return landfall(ctx, s) }
+
+// LandfallStateful is Landfall with a state directory, by which it can be
+// replaced.
+func LandfallStateful(ctx context.Context, s Site) (*Server, error) {
+	return landfall(ctx, s, "--state", s.state())
+}
+
+func landfall(ctx context.Context, s Site, more ...string) (*Server, error) {
 	dir, addr, err := s.write("landfall", file{"network.toml", landfallNetwork})
 	if err != nil {
 		return nil, err
 	}
-	return Run(ctx, "landfall", addr, s.Landfall, "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
-		"--geo", s.Database, "--listen", addr.String(), "--probe", "none")
+	argv := append([]string{s.Landfall, "dns", "serve", "--network", filepath.Join(dir, "network.toml"),
+		"--geo", s.Database, "--listen", addr.String(), "--probe", "none"}, more...)
+	return Run(ctx, "landfall", addr, argv...)
 }
