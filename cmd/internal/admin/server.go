@@ -108,6 +108,9 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintf(w, "ok %s %d\n", st.Node, st.Serial)
+	if st.DNS != nil && st.DNS.Refused != "" {
+		fmt.Fprintf(w, "network file refused: %s\n", st.DNS.Refused)
+	}
 }
 
 func (s *Server) answer(w http.ResponseWriter, v any) {

@@ -61,6 +61,10 @@ type NameServer struct {
 	Serial    landfall.Serial `json:"serial"`          // of the map that answers go by
 	Issued    time.Time       `json:"issued,omitzero"`
 	Listens   []string        `json:"listens"` // such as udp://192.0.2.1:53
+	// Refused is what is wrong with the files that zones come from, where what
+	// they said before is answered; empty if nothing is, or if the map comes
+	// from elsewhere.
+	Refused string `json:"file_refused,omitempty"`
 }
 
 // EdgeShare is the share of the answers that name any edge in which one comes

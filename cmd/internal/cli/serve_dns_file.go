@@ -37,13 +37,16 @@ type networkFile struct {
 	name    string
 	prepare func(*landfall.Map) error // last word before a map is served
 	log     *slog.Logger
+	state   string // directory where the last good map is kept; "" keeps none
+	spare   bool   // it may be served if the files have faults from the start
 
 	now    atomic.Pointer[landfall.Map] // in force
 	stamps map[string]stamp             // of the files that were read last, whatever became of them
 	busy   patience
 
-	refused bool   // the last reading
-	stuck   string // why there was none; empty if there was
+	wrong  atomic.Pointer[string] // why the last reading is not served; nil: it is
+	loaded atomic.Int64           // when what is served was read, in Unix seconds; 0: by another process
+	stuck  string                 // why there was no reading; empty if there was
 }
 
 // stamp is what tells one version of a file from another; zero if there is no
@@ -69,8 +72,13 @@ func (f *networkFile) open(ctx context.Context) (*landfall.Map, error) {
 		return nil, fmt.Errorf("network file %s: %w", title(f.name), err)
 	}
 	m, err := f.take(got)
-	if err == nil {
-		f.now.Store(m)
+	switch {
+	case err == nil:
+		f.serve(m)
+	case got.err != nil && f.spare:
+		if m, err = f.openLast(err); err == nil {
+			f.now.Store(m)
+		}
 	}
 	return m, err
 }
@@ -113,6 +121,7 @@ func (f *networkFile) take(got filesRead) (*landfall.Map, error) {
 	if before := f.now.Load(); before != nil {
 		m.Serial = max(m.Serial, before.Serial+1)
 	}
+	f.remember(m)
 	return m, f.prepare(m)
 }
 
@@ -160,7 +169,7 @@ func (f *networkFile) look(ctx context.Context, before map[string]stamp, apply f
 		f.stuck = ""
 		f.renew(got, apply)
 	case f.stuck != err.Error():
-		f.stuck, f.refused = err.Error(), true
+		f.stuck = err.Error()
 		f.refuse(err)
 	}
 	return now
@@ -171,26 +180,32 @@ func (f *networkFile) renew(got filesRead, apply func(*landfall.Map)) {
 	m, err := f.take(got)
 	if err != nil {
 		f.refuse(err)
-		f.refused = true
 		return
 	}
-	if f.refused {
+	if f.wrong.Swap(nil) != nil {
 		f.log.Warn("network file is whole again")
-		f.refused = false
 	}
-	changes := landfall.Diff(f.now.Load(), m)
+	before := f.now.Load()
+	changes := landfall.Diff(before, m)
 	if len(changes) == 0 {
+		f.loaded.Store(time.Now().Unix())
 		return
 	}
-	f.now.Store(m)
+	f.serve(m)
 	apply(m)
 	f.log.Info("network file read again", "serial", m.Serial, "changes", len(changes))
+	tellZones(f.log, before, m)
 }
 
 // refuse tells what is wrong with the files.
 func (f *networkFile) refuse(err error) {
 	const said = "network file refused: the old one stays"
 	bad, ok := err.(*config.Error)
+	why := err.Error()
+	if ok && len(bad.Problems) > 0 {
+		why = bad.Problems[0].Error()
+	}
+	f.wrong.Store(&why)
 	if !ok {
 		f.log.Error(said, "err", err)
 		return

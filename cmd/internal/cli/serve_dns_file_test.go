@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,6 +134,21 @@ func TestNetworkFileIsFollowed(t *testing.T) {
 		changes("no pipe, and no less than before", 0, func() {
 			write("zones/example.com.zone", "@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.9\nwww A 192.0.2.1\n$INCLUDE more\n")
 		})
+		if s := f.Stats(); s.Refused != 0 || s.Loaded == 0 || f.trouble() != "" {
+			t.Errorf("figures %+v and trouble %q of good files", s, f.trouble())
+		}
+		changes("a fault in the network", 0, func() { write("network.toml", followedNetwork+"nonsense") })
+		if s := f.Stats(); s.Refused != 1 || !strings.Contains(f.trouble(), "network.toml:") {
+			t.Errorf("figures %+v and trouble %q of files with a fault", s, f.trouble())
+		}
+		for _, want := range []string{
+			`level=INFO msg="zone changed" zone=example.com records=3 added=1 removed=0`,
+			`level=INFO msg="zone changed" zone=example.com records=2 added=0 removed=1`,
+		} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("no %q in the log:\n%s", want, &log)
+			}
+		}
 		changes("another network", 1, func() { write("network.toml", strings.ReplaceAll(followedNetwork, "50.11", "50.12")) })
 		for i, m := range append([]*landfall.Map{first}, applied...) {
 			if i > 0 && m.Serial <= first.Serial {
@@ -143,6 +159,104 @@ func TestNetworkFileIsFollowed(t *testing.T) {
 		stop()
 		<-done
 	})
+}
+
+// Zones come and go with a word.
+func TestZonesThatComeAndGoAreTold(t *testing.T) {
+	record := func(name, data string) landfall.Record { return landfall.Record{Name: name, Type: "A", Data: data} }
+	before := &landfall.Map{Domain: "edge.test", Zones: []landfall.Zone{
+		{Name: "example.org", Records: []landfall.Record{record("a.example.org", "192.0.2.1"), record("b.example.org", "192.0.2.1")}},
+	}}
+	after := &landfall.Map{Domain: "edge.test", Records: []landfall.Record{record("a.edge.test", "192.0.2.1")}, Zones: []landfall.Zone{
+		{Name: "example.net", Records: []landfall.Record{record("a.example.net", "192.0.2.1")}},
+	}}
+	var log lockedBuffer
+	tellZones(slog.New(slog.NewTextHandler(&log, nil)), before, after)
+	tellZones(slog.New(slog.NewTextHandler(&log, nil)), after, after)
+	var got []string
+	for line := range strings.Lines(log.String()) {
+		_, line, _ := strings.Cut(line, " ") // without its time
+		got = append(got, strings.TrimSpace(line))
+	}
+	want := []string{
+		`level=INFO msg="zone changed" zone=edge.test records=1 added=1 removed=0`,
+		`level=INFO msg="zone loaded" zone=example.net records=1`,
+		`level=WARN msg="zone no longer served" zone=example.org records=2`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// A start with faults serves what the files said when they were good, if that is
+// known and nobody else serves it.
+func TestStartWithFaultsServesTheLastGoodFiles(t *testing.T) {
+	dir := t.TempDir()
+	network := strings.ReplaceAll(followedNetwork, "zones/", "")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log lockedBuffer
+	open := func(name, state string, spare bool) (*networkFile, *landfall.Map, error) {
+		f := &networkFile{
+			env: &Env{Dir: dir}, name: name, log: slog.New(slog.NewTextHandler(&log, nil)), state: state, spare: spare,
+			prepare: func(*landfall.Map) error { return nil },
+		}
+		m, err := f.open(t.Context())
+		return f, m, err
+	}
+	state := t.TempDir()
+	write("network.toml", network)
+	write("other.toml", strings.ReplaceAll(network, "example.com.zone", "none.zone"))
+	write("example.com.zone", "www A 192.0.2.1\n")
+	_, good, err := open("network.toml", state, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("example.com.zone", "www A 192.0.2.1\nbad A 1.2.3\n")
+	f, last, err := open("network.toml", state, true)
+	if err != nil || len(landfall.Diff(good, last)) > 0 || last.Serial != good.Serial || f.now.Load() != last {
+		t.Fatalf("a start with a fault: %+v, %v; want %+v", last, err, good)
+	}
+	if f.Stats().Refused != 1 || !strings.Contains(f.trouble(), "example.com.zone:2:7") || !strings.Contains(log.String(), "serving what the network file said when it was good") {
+		t.Errorf("trouble %q, log:\n%s", f.trouble(), &log)
+	}
+	for _, tt := range []struct {
+		name, state string
+		spare       bool
+	}{{"network.toml", t.TempDir(), true}, {"network.toml", "", true}, {"network.toml", state, false}, {"other.toml", state, true}} {
+		if _, m, err := open(tt.name, tt.state, tt.spare); err == nil {
+			t.Errorf("%+v: a map %+v of nothing", tt, m)
+		}
+	}
+	write("example.com.zone", "www A 192.0.2.7\n")
+	if _, m, err := open("network.toml", state, true); err != nil || len(landfall.Diff(good, m)) == 0 {
+		t.Errorf("good files again: %+v, %v", m, err)
+	}
+	if err := os.WriteFile(filepath.Join(state, lastFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write("example.com.zone", "bad A 1.2.3\n")
+	if _, m, err := open("network.toml", state, true); err == nil {
+		t.Errorf("a damaged copy: %+v", m)
+	}
+}
+
+// A file that cannot be written is told before it is needed.
+func TestFilesThatCanBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{pipe: true, filepath.Join(dir, "new"): true, dir: false, filepath.Join(dir, "none/new"): false} {
+		if err := writable(name); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // What never ends takes up room, but holds nobody up; what ends late leaves it.

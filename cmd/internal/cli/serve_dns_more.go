@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"net"
+	"os"
 	"slices"
+	"syscall"
 
 	"landfall"
 	"landfall/cmd/internal/node"
@@ -25,6 +28,19 @@ func (s dnsServing) private(env *Env) (cert *node.Certificate, secrets *tsig.Rin
 		secrets, err = node.OpenSecrets(env.Path(s.tsig))
 	}
 	return cert, secrets, err
+}
+
+// writable makes sure that a file can be added to. A pipe that nobody reads yet
+// will do.
+func writable(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // nodeAt is the id of the first node of a map that has the address of one of

@@ -97,7 +97,15 @@ func writeNameServers(out io.Writer, o admin.Overview, now time.Time) error {
 	if none {
 		return nil
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, n := range o.Nodes {
+		if n.DNS != nil && n.DNS.Refused != "" {
+			fmt.Fprintf(out, "\n%s serves what its files said before, as they have faults now (landfall check): %s\n", n.Node, n.DNS.Refused)
+		}
+	}
+	return nil
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.3g%%", 100*share) }

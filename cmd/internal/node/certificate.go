@@ -83,6 +83,9 @@ func (c *Certificate) stamps() (out [2]stamp, err error) {
 			return out, fmt.Errorf("certificate: %w", err)
 		}
 		out[i] = stamp{info.Size(), info.ModTime()}
+		if file == c.key && info.Mode().Perm()&0o007 != 0 {
+			return out, fmt.Errorf("certificate: its key %s may be read by everybody here: chmod o= %s", file, file)
+		}
 	}
 	return out, nil
 }

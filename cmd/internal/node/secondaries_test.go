@@ -76,6 +76,12 @@ func TestCertificateIsReadAgainWhenItChanges(t *testing.T) {
 	if got := serial(); got != 2 {
 		t.Errorf("serial %d with a damaged key", got)
 	}
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenCertificate(cert, key, nil); err == nil || !strings.Contains(err.Error(), "chmod o=") {
+		t.Errorf("error %v of a key that everybody may read", err)
+	}
 	if err := os.Remove(cert); err != nil {
 		t.Fatal(err)
 	}
