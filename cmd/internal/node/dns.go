@@ -47,6 +47,9 @@ type DNSConfig struct {
 	// keeps; empty: the map brings keys, sealed to the node.
 	Keys    keyring.Dir
 	Sealing *certs.SealingPrivate // what they are sealed to
+	// Unsigned are zones that may be answered unsigned although they were
+	// answered signed before, as Keep remembers.
+	Unsigned []string
 	// Atlas says where clients are. Its owner runs it, or RunAlone does.
 	Atlas *Atlas
 	// Keep is a directory for what is learnt to outlive a restart; nil keeps

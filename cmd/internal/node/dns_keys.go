@@ -12,6 +12,7 @@ import (
 
 	"landfall"
 	"landfall/certs"
+	"landfall/cmd/internal/admin"
 	"landfall/cmd/internal/keyring"
 	"landfall/geodns/dnssec"
 	"landfall/geodns/dnssec/bundle"
@@ -29,14 +30,27 @@ type dnsKeys struct {
 	secret *certs.SealingPrivate
 	now    atomic.Pointer[landfall.Map]
 	lacked atomic.Pointer[[]string] // zones that have to be signed, and cannot
+	alone  promises                 // where no map says which zones have to be signed
 }
 
 // keep opens the keys that a configuration names.
 func (d *DNS) keep(cfg DNSConfig) (err error) {
 	d.keys.self, d.keys.secret = cfg.Self, cfg.Sealing
-	if cfg.Keys == "" {
+	if cfg.Sealing != nil && cfg.Keys == "" {
 		return nil
 	}
+	if err := d.keys.alone.open(cfg.Keep, cfg.Unsigned); err != nil {
+		return err
+	}
+	if cfg.Keys == "" {
+		d.signAlone(nil)
+		return nil
+	}
+	return d.look(cfg)
+}
+
+// look reads the directory that a name server alone has its keys in.
+func (d *DNS) look(cfg DNSConfig) (err error) {
 	own := func() (out []netip.AddrPort) {
 		for _, c := range cfg.UDP {
 			if a, ok := c.LocalAddr().(*net.UDPAddr); ok && !a.IP.IsUnspecified() {
@@ -47,12 +61,25 @@ func (d *DNS) keep(cfg DNSConfig) (err error) {
 	}
 	d.keys.keeper, err = keyring.NewKeeper(keyring.KeeperConfig{
 		Dir: cfg.Keys, Look: keyring.Looking(d.keys.now.Load, own), Log: cfg.Log,
-		Apply: func(all []bundle.Bundle) { d.sign(usable(all, time.Now())) },
+		Apply: d.signAlone,
 	})
 	if err != nil {
 		return err
 	}
-	return d.keys.keeper.Load()
+	err = d.keys.keeper.Load()
+	if errors.Is(err, keyring.ErrNoKeys) && len(d.keys.alone.zones) > 0 {
+		err = nil // zones that need none are answered
+	}
+	all := d.keys.keeper.Bundles()
+	for _, k := range usable(all, time.Now()) {
+		if name := k.Zone.String(); slices.Contains(cfg.Unsigned, name) {
+			err = errors.Join(err, fmt.Errorf("%s is to be unsigned, and there are keys of it in %s: landfall dns keys remove is the way", name, cfg.Keys))
+		}
+	}
+	if err == nil {
+		d.signAlone(all)
+	}
+	return err
 }
 
 // usable are the keys of the zones that are to be signed.
@@ -76,6 +103,7 @@ func (d *DNS) sign(keys []dnssec.Keys) {
 // for which there are no keys is not answered for.
 func (d *DNS) setKeys(m *landfall.Map) {
 	before := d.keys.now.Swap(m)
+	d.tellLacked()
 	if d.keys.keeper != nil || d.keys.secret == nil || before != nil && sameSigning(before.Signing, m.Signing) {
 		return
 	}
@@ -146,6 +174,14 @@ func sameSigning(a, b landfall.Signing) bool {
 	}) && slices.EqualFunc(a.Sealed, b.Sealed, func(a, b landfall.SealedKeys) bool {
 		return a.Node == b.Node && string(a.Secret) == string(b.Secret)
 	})
+}
+
+// Keys is how the keys are that a name server alone looks after.
+func (d *DNS) Keys() []admin.ZoneKeys {
+	if d.keys.keeper == nil {
+		return nil
+	}
+	return d.keys.keeper.Status(time.Now())
 }
 
 // tendKeys keeps the keys of a directory until ctx ends.
