@@ -21,6 +21,7 @@ var ErrNobody = errors.New("nobody serves there")
 type Legacy struct {
 	Parcel // the sockets are the caller's
 	link   link
+	stepUp func() // ends the time in which this process steps back for the other
 }
 
 // How long a process that ends may still hold what is its own.
@@ -51,6 +52,7 @@ func TakeOrEnter(ctx context.Context, dir string, enter func() error) (*Legacy, 
 }
 
 // Take asks the process that serves by a state directory for all that it has.
+// Until it is Ready this process has a low priority.
 func Take(ctx context.Context, dir string) (*Legacy, error) {
 	conn, err := admin.DialIn(ctx, dir, network, socketName)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
@@ -64,6 +66,7 @@ func Take(ctx context.Context, dir string) (*Legacy, error) {
 		conn.Close()
 		return nil, errors.Join(fmt.Errorf("handover: %w", err), l.Sockets.Close())
 	}
+	l.stepUp = stepBack()
 	return l, nil
 }
 
@@ -108,6 +111,7 @@ func (l *Legacy) Learn(into any) error {
 // Ready says that this process answers, and returns when it is the only one:
 // the predecessor has ceased, or it is gone.
 func (l *Legacy) Ready(ctx context.Context) error {
+	l.stepUp()
 	if err := l.link.say(message{Ready: true}, nil); err != nil {
 		return nil // it is gone
 	}
