@@ -40,7 +40,7 @@ func (k *keysFlags) in(env *Env, do func(keyring.Dir) error) error {
 // one is the zone that is meant.
 func (k *keysFlags) one(d keyring.Dir) (string, error) {
 	if k.zone != "" {
-		return zoneName(k.zone)
+		return zoneName("--zone", k.zone)
 	}
 	all, err := d.Zones()
 	switch {
@@ -54,11 +54,11 @@ func (k *keysFlags) one(d keyring.Dir) (string, error) {
 	return all[0], nil
 }
 
-// zoneName is a zone as files and maps name it.
-func zoneName(s string) (string, error) {
+// zoneName is a zone that a flag names as files and maps name it.
+func zoneName(flag, s string) (string, error) {
 	n, err := zone.ParseName(strings.ToLower(s))
 	if err != nil || len(n) == 1 || strings.ContainsAny(n.String(), `/\`) {
-		return "", Usagef("--zone %s: that is no name of a zone", s)
+		return "", Usagef("%s %s: that is no name of a zone", flag, s)
 	}
 	return n.String(), nil
 }
@@ -131,7 +131,7 @@ func (k *keysInit) run(env *Env) error {
 		}
 		name = m.Domain
 	}
-	name, err := zoneName(name)
+	name, err := zoneName("--zone", name)
 	if err != nil {
 		return err
 	}

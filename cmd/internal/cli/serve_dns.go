@@ -43,6 +43,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			f.Name(&s.cert, "cert", "`FILE` with the certificate for both, in PEM, with those that lead to its authority; it is read again when it changes")
 			f.Name(&s.key, "key", "`FILE` with its private key")
 			f.Name(&s.keys, "keys", "`DIR` with the keys that zones are signed with, see landfall dns keys, or a bundle of them; read again when they change")
+			f.Strings(&s.unsigned, "unsigned", "`ZONE` that was signed and has lost its keys, to answer unsigned from now on; once for each")
 			f.Name(&s.tsig, "tsig", "`FILE` with the keys of secondaries, as tsig-keygen writes it")
 			f.Name(&s.nsid, "nsid", "`NAME` to tell who asks which server answered (NSID, and id.server where the network file says identity); default: the node of the file with the address it answers at, if there is one")
 			f.Name(&s.admin, "admin", "`ADDR` to show metrics, status and health on, by HTTP, such as 127.0.0.1:9153; default: nowhere")
@@ -73,6 +74,8 @@ type dnsServing struct {
 	network, geo, asn, listen, probe, state, demand string
 
 	tls, https, cert, key, tsig, keys, nsid string
+
+	unsigned []string // zones
 
 	admin, queryLog, dnstap, cookies string
 	sample                           int
@@ -127,6 +130,9 @@ func (p *place) serve(ctx context.Context) (again bool, err error) {
 	cfg.UDP, cfg.TCP, cfg.TLS, cfg.HTTPS = socks.udp, socks.tcp, socks.tls, socks.https
 	cfg.Name = cmp.Or(p.nsid, nodeAt(m, socks.udp))
 	d, err := node.NewDNS(cfg)
+	if err == nil {
+		err = p.worse(d.Lacking(m))
+	}
 	if err == nil {
 		err = p.hold(socks)
 	}
@@ -183,6 +189,12 @@ func (p *place) config(file *networkFile) (cfg node.DNSConfig, err error) {
 	cfg = node.DNSConfig{
 		Version: "landfall " + version(), Probe: p.prober(file), Log: p.log, Cookies: node.CookieRoot(p.root),
 		Tap: tap.Config{Sample: p.sample, Socket: p.dnstap, Whole: p.whole, Stdout: p.env.Stdout},
+	}
+	for _, name := range p.unsigned {
+		if name, err = zoneName("--unsigned", name); err != nil {
+			return cfg, err
+		}
+		cfg.Unsigned = append(cfg.Unsigned, name)
 	}
 	if p.keys != "" {
 		cfg.Keys = keyring.Dir(p.env.Path(p.keys))

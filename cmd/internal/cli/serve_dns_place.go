@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,13 +34,15 @@ type place struct {
 	held   handover.Sockets // what was answered on, and will be again
 	legacy *handover.Legacy // of who serves still; nil: nobody does
 	root   []byte           // that cookies are derived from
+	dark   []string         // zones that who serves still does not answer either, for want of keys
 
 	started time.Time // of the process
 }
 
 // known is what a successor is told.
 type known struct {
-	Cookies []byte `json:"cookies"`
+	Cookies []byte   `json:"cookies"`
+	Dark    []string `json:"dark,omitempty"`
 }
 
 // lockSocket is what the lock on the state directory goes by: it passes from
@@ -73,6 +77,7 @@ func (p *place) inherit() error {
 	if len(k.Cookies) > 0 {
 		p.root = k.Cookies
 	}
+	p.dark = k.Dark
 	for _, s := range p.legacy.Sockets {
 		if s.Name == lockSocket {
 			p.lock = s.File
@@ -105,10 +110,21 @@ func (p *place) hold(socks *dnsSockets) error {
 	return before.Close()
 }
 
+// worse says why who serves still had better go on: it signs zones that have to
+// be signed, and that could not be answered here.
+func (p *place) worse(lacking []string) error {
+	for _, name := range lacking {
+		if p.legacy != nil && !slices.Contains(p.dark, name) {
+			return fmt.Errorf("%s is answered signed, and its keys are gone: put them back where --keys says (or have it unsigned first: landfall dns keys remove)", name)
+		}
+	}
+	return nil
+}
+
 // give is what a successor gets.
-func (p *place) give() (handover.Parcel, error) {
-	know, err := json.Marshal(known{Cookies: p.root})
-	sockets := append(handover.Sockets{{Name: lockSocket, File: p.lock}}, p.held...)
+func (k *dnsDesk) give() (handover.Parcel, error) {
+	know, err := json.Marshal(known{Cookies: k.root, Dark: k.d.Lacking(k.m())})
+	sockets := append(handover.Sockets{{Name: lockSocket, File: k.lock}}, k.held...)
 	return handover.Parcel{Sockets: sockets, Know: know}, err
 }
 
@@ -240,10 +256,14 @@ const alone = landfall.NodeID("dns")
 
 func (k *dnsDesk) status() admin.Status {
 	m := k.m()
-	return admin.Status{
+	s := admin.Status{
 		Node: alone, Region: "-", Roles: []landfall.Role{landfall.RoleDNS}, State: landfall.Active, Network: m.Network,
-		Version: version(), Serial: m.Serial, Started: k.started, Clock: time.Now(), DNS: k.d.Status(),
+		Version: version(), Serial: m.Serial, Started: k.started, Clock: time.Now(), DNS: k.d.Status(), Keys: k.d.Keys(),
 	}
+	for _, name := range k.d.Lacking(m) {
+		s.Waiting = append(s.Waiting, "keys of "+name)
+	}
+	return s
 }
 
 func (k *dnsDesk) overview() admin.Overview {
