@@ -29,8 +29,10 @@ nearest edges that are up, by the addresses that the file gives to its nodes.
 Edges are probed as [health] of the file says, or by a connection to the port
 that they end TLS on; --probe says otherwise. The network file, the files of its
 zones and databases are read again when they change: one with faults changes
-nothing, and the log says where they are. --state keeps what is known of edges and clients over a restart, and is
-where "landfall status" and "landfall dns replace" find the process.`,
+nothing, and the log says where they are. --state keeps what is known of edges
+and clients over a restart, and the last files that were good, for a start with
+some that are not; "landfall status" and "landfall dns replace" find the process
+there.`,
 		Flags: func(f *Flags) {
 			f.String(&s.network, "network", "network.toml", "`FILE` that describes the network")
 			f.Name(&s.geo, "geo", "`FILE` with a geographic database in MaxMind's format")
@@ -63,7 +65,7 @@ where "landfall status" and "landfall dns replace" find the process.`,
 			if s.sample < 1 {
 				return Usagef("--sample %d: want 1 or more: one of so many queries is told", s.sample)
 			}
-			s.log = env.log(verbose)
+			s.log = env.serviceLog(verbose)
 			return serveDNS(ctx, env, s)
 		},
 	}
@@ -111,7 +113,7 @@ func inFull(err error) error {
 // serve answers until ctx ends or a successor does. Where that is gone at the
 // last moment, it is to be called again.
 func (p *place) serve(ctx context.Context) (again bool, err error) {
-	file := &networkFile{env: p.env, name: p.network, prepare: p.prepare, log: p.log}
+	file := &networkFile{env: p.env, name: p.network, prepare: p.prepare, log: p.log, state: p.dir, spare: p.legacy == nil}
 	m, err := file.open(ctx)
 	if err != nil {
 		return false, err
@@ -145,7 +147,7 @@ func (p *place) serve(ctx context.Context) (again bool, err error) {
 
 // run runs a name server and what belongs to it.
 func (p *place) run(ctx context.Context, d *node.DNS, file *networkFile, socks *dnsSockets) (again bool, err error) {
-	desk := p.newDesk(d, file.now.Load)
+	desk := p.newDesk(d, file)
 	asking, close := context.WithCancel(ctx)
 	answering, cease := context.WithCancel(ctx)
 	var beside sync.WaitGroup
@@ -201,6 +203,9 @@ func (p *place) config(file *networkFile) (cfg node.DNSConfig, err error) {
 	}
 	if cfg.Tap.File = p.queryLog; p.queryLog != "" && p.queryLog != "-" {
 		cfg.Tap.File = p.env.Path(p.queryLog)
+		if err := writable(cfg.Tap.File); err != nil {
+			return cfg, fmt.Errorf("--query-log: %w", err)
+		}
 	}
 	if p.cookies != "" {
 		if cfg.Cookies, err = node.CookieFile(p.env.Path(p.cookies)); err != nil {

@@ -133,21 +133,25 @@ func (k *dnsDesk) give() (handover.Parcel, error) {
 type dnsDesk struct {
 	*place
 	d     *node.DNS
-	m     func() *landfall.Map
+	file  *networkFile
 	admin *admin.Server
 	old   *handover.Old                 // nil without a state directory
 	heir  atomic.Pointer[handover.Heir] // nil: nobody is ready
 }
 
-func (p *place) newDesk(d *node.DNS, m func() *landfall.Map) *dnsDesk {
-	k := &dnsDesk{place: p, d: d, m: m}
+func (p *place) newDesk(d *node.DNS, file *networkFile) *dnsDesk {
+	k := &dnsDesk{place: p, d: d, file: file}
 	k.admin = admin.New(admin.Config{
 		Self: alone, Status: k.status, Overview: func(context.Context) admin.Overview { return k.overview() },
 		Control: control.Replacing(k.start, p.log), Log: p.log,
 	})
 	d.Register(k.admin)
+	k.admin.Register("geodns", func() any { return file.Stats() })
 	return k
 }
+
+// m is the map in force.
+func (k *dnsDesk) m() *landfall.Map { return k.file.now.Load() }
 
 // run serves operators until ctx ends, and calls stop when a successor is ready.
 func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) error {
@@ -167,6 +171,7 @@ func (k *dnsDesk) run(ctx context.Context, socks *dnsSockets, stop func()) error
 		return err
 	}
 	k.tell(socks, k.m())
+	k.tellKeys()
 	if err := systemd.Ready("answering for " + strings.Join(zonesOf(k.m()), ", ")); err != nil {
 		k.log.Warn("service manager not told", "err", err)
 	}
@@ -260,6 +265,7 @@ func (k *dnsDesk) status() admin.Status {
 		Node: alone, Region: "-", Roles: []landfall.Role{landfall.RoleDNS}, State: landfall.Active, Network: m.Network,
 		Version: version(), Serial: m.Serial, Started: k.started, Clock: time.Now(), DNS: k.d.Status(), Keys: k.d.Keys(),
 	}
+	s.DNS.Refused = k.file.trouble()
 	for _, name := range k.d.Lacking(m) {
 		s.Waiting = append(s.Waiting, "keys of "+name)
 	}
