@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,10 +32,20 @@ func (k *keysFlags) declare(f *Flags) {
 // where that is the one.
 func (k *keysFlags) in(env *Env, do func(keyring.Dir) error) error {
 	if k.dir != "" {
-		return do(keyring.Dir(env.Path(k.dir)))
+		return do(keysIn(env.Path(k.dir)))
 	}
 	state := stateDir(env, "")
 	return server.AsOwner(state, func() error { return do(keyring.Dir(node.KeysIn(state))) })
+}
+
+// keysIn is a directory with keys, which may be that of a state directory that was
+// named.
+func keysIn(dir string) keyring.Dir {
+	keys := node.KeysIn(dir)
+	if info, err := os.Stat(keys); err == nil && info.IsDir() {
+		return keyring.Dir(keys)
+	}
+	return keyring.Dir(dir)
 }
 
 // one is the zone that is meant.
@@ -163,7 +174,7 @@ func (k *keysInit) run(env *Env) error {
 		out.line("Next: landfall dns keys sign --dir %s --zone %s --out FILE, carry FILE to the home server or", dir, name)
 		out.line("name servers, and run landfall dns keys install FILE there.")
 	}
-	out.line("For tests before that: delv -a %s +root=%s. %s. SOA", filepath.Join(dir, name+".anchor"), name, name)
+	out.line("For tests before that: delv @ADDR -a %s +root=%s. %s. SOA, with ADDR of a name server", filepath.Join(dir, name+".anchor"), name, name)
 	return out.err
 }
 

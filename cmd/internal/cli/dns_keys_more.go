@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"landfall/cmd/internal/keyring"
@@ -148,9 +149,9 @@ func (k *keysFlags) roll(env *Env, r roll.Role, dry bool) error {
 	return out.err
 }
 
-// steps tells what happens to a key and those before it.
+// steps tells what happens to a key and those before it, and to which.
 func (p *printer) steps(s roll.State, at time.Time, id roll.ID) {
-	p.line("  %s  publish  the new key", at.Format("2006-01-02 15:04:05 MST"))
+	p.line("  %s  publish  the new key (%s)", at.Format("2006-01-02 15:04:05 MST"), keyTitle(s, id))
 	words := map[string]string{
 		"sign": "the new key signs", "ask": "CDS asks the parent zone for its DS", "seen": "the parent zone has it", "remove": "an old key is removed",
 	}
@@ -158,9 +159,19 @@ func (p *printer) steps(s roll.State, at time.Time, id roll.ID) {
 	slices.SortStableFunc(steps, func(a, b roll.Step) int { return a.At.Compare(b.At) })
 	for _, step := range steps {
 		if what := words[step.What]; what != "" && step.Key <= id {
-			p.line("  %s  %-7s  %s", step.At.Format("2006-01-02 15:04:05 MST"), step.What, what)
+			p.line("  %s  %-7s  %s (%s)", step.At.Format("2006-01-02 15:04:05 MST"), step.What, what, keyTitle(s, step.Key))
 		}
 	}
+}
+
+// keyTitle is a key as people know it: by its role, and its tag once it has one.
+func keyTitle(s roll.State, id roll.ID) string {
+	k, _ := s.Key(id)
+	key, err := dnssec.ParseKey(k.Public)
+	if err != nil {
+		return "a new " + strings.ToUpper(string(k.Role))
+	}
+	return fmt.Sprintf("%s %d", strings.ToUpper(string(k.Role)), key.Tag)
 }
 
 func dnsKeysSawCommand() Command {

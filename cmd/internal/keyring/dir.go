@@ -66,7 +66,7 @@ func (d Dir) Zones() ([]string, error) {
 	var out []string
 	for _, e := range entries {
 		for _, end := range []string{stateEnd, bundleEnd, anchorEnd} {
-			if name, ok := strings.CutSuffix(e.Name(), end); ok && name != "" && !strings.HasPrefix(name, ".") {
+			if name, ok := strings.CutSuffix(e.Name(), end); ok && name != "" && !strings.HasPrefix(name, ".") && (end != stateEnd || d.isState(name)) {
 				out = append(out, name)
 			}
 		}
@@ -80,6 +80,16 @@ func (d Dir) file(zone, end string) string {
 		return string(d)
 	}
 	return filepath.Join(string(d), zone+end)
+}
+
+// isState reports whether a file is about keys, whole or damaged: programs keep
+// other things as JSON as well.
+func (d Dir) isState(name string) bool {
+	var about struct {
+		Zone *string `json:"zone"`
+	}
+	b, err := os.ReadFile(d.file(name, stateEnd))
+	return err != nil || json.Unmarshal(b, &about) != nil || about.Zone != nil
 }
 
 func (d Dir) has(zone, end string) bool {

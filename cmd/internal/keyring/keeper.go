@@ -55,6 +55,8 @@ type Keeper struct {
 	files  map[string]stamp     // that bundles were made of, by zone
 	looked map[string]time.Time // when name servers were looked at, by zone
 	said   map[string]string    // what the log has heard of a zone
+	office *os.File             // the lock of who looks after the directory; nil: another one does
+	waits  time.Time            // since when another one does
 
 	mu    sync.Mutex // guards what follows
 	zones map[string]*kept
@@ -109,7 +111,9 @@ func (k *Keeper) Load() error {
 func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(k.cfg.Watch)
 	defer tick.Stop()
+	defer k.resign()
 	for {
+		k.stand()
 		k.tend(ctx, true)
 		select {
 		case <-ctx.Done():
@@ -177,7 +181,8 @@ func (k *Keeper) advance(ctx context.Context, name string, look bool, z *kept) e
 	if err == nil {
 		err = k.cfg.Dir.rival(s, now)
 	}
-	if err != nil {
+	if err != nil || k.office == nil {
+		z.state = s
 		return err
 	}
 	var f roll.Facts
