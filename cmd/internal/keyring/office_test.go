@@ -24,6 +24,7 @@ func TestOneKeeperChangesKeys(t *testing.T) {
 		stopSecond := run(t, second)
 		for range 40 * 24 {
 			time.Sleep(hour)
+			synctest.Wait()
 		}
 		if n := strings.Count(log.String(), "another process looks after"); n != 1 || strings.Contains(log.String(), "move on") {
 			t.Errorf("the log of the second says %s", log.String())
@@ -34,6 +35,7 @@ func TestOneKeeperChangesKeys(t *testing.T) {
 		stop()
 		for range 40 * 24 {
 			time.Sleep(hour)
+			synctest.Wait()
 		}
 		stopSecond()
 		if !strings.Contains(log.String(), "move on") {

@@ -118,11 +118,13 @@ func TestOlderBundlesAreRefused(t *testing.T) {
 		stop := run(t, k)
 		defer stop()
 		time.Sleep(hour)
+		synctest.Wait()
 		if err := WriteBundle(home.file(apex, bundleEnd), first); err != nil { // by scp
 			t.Fatal(err)
 		}
 		for range 3 {
 			time.Sleep(hour)
+			synctest.Wait()
 			if len(s.have) != 1 || !same(s.have[0], next) {
 				t.Fatal("an older bundle is served")
 			}
@@ -138,6 +140,7 @@ func TestOlderBundlesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(hour)
+		synctest.Wait()
 		if n := notes(k); len(n) > 0 {
 			t.Errorf("a newer one is there, and operators hear %q", n)
 		}
@@ -156,6 +159,7 @@ func TestKeysAndAForeignBundleAreNotMixed(t *testing.T) {
 		k := keeper(t, home, s, nil)
 		stop := run(t, k)
 		time.Sleep(hour)
+		synctest.Wait()
 		own := laptop(t)
 		for _, end := range []string{stateEnd, anchorEnd} {
 			b, err := os.ReadFile(own.file(apex, end))
@@ -164,6 +168,7 @@ func TestKeysAndAForeignBundleAreNotMixed(t *testing.T) {
 			}
 		}
 		time.Sleep(hour)
+		synctest.Wait()
 		stop()
 		if len(s.have) != 1 || !same(s.have[0], foreign) || len(notes(k)) != 1 {
 			t.Errorf("what there was does not stay, or in silence: %q", notes(k))
