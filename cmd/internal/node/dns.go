@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -262,9 +263,16 @@ func (d *DNS) Run(ctx context.Context) error {
 // Serving is closed when queries are about to be read. Run may be called once.
 func (d *DNS) Serving() <-chan struct{} { return d.serving }
 
-// Status is how the name server fares.
+// Status is how the name server fares. Edges that are no longer in the map are
+// left out, though they have been named of late.
 func (d *DNS) Status() *admin.NameServer {
 	s := d.figures.status()
+	if m := d.learn.current(); m != nil {
+		s.Edges = slices.DeleteFunc(s.Edges, func(e admin.EdgeShare) bool {
+			_, known := m.Node(e.Edge)
+			return !known
+		})
+	}
 	s.Listens = d.listens()
 	return s
 }

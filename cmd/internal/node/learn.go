@@ -113,6 +113,13 @@ func (l *learner) save() {
 	}
 }
 
+// current is the last map; nil before the first.
+func (l *learner) current() *landfall.Map {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.m
+}
+
 func (l *learner) setMap(m *landfall.Map) {
 	l.mu.Lock()
 	l.m = m
