@@ -78,14 +78,7 @@ func startPrimary(t *testing.T, secondary netip.AddrPort) *primary {
 	if testing.Short() {
 		t.Skip("needs Debian packages")
 	}
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn, l := pair(t)
 	name, err := zone.ParseName(keyName)
 	if err != nil {
 		t.Fatal(err)
@@ -177,21 +170,28 @@ func start(t *testing.T, dir, name string, args ...string) {
 // free finds a port of loopback that nobody has, by UDP or TCP.
 func free(t *testing.T) netip.AddrPort {
 	t.Helper()
+	c, l := pair(t)
+	defer l.Close()
+	defer c.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// pair opens a port of loopback by UDP and TCP.
+func pair(t *testing.T) (*net.UDPConn, net.Listener) {
+	t.Helper()
 	for range 100 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := l.Addr().(*net.TCPAddr).AddrPort()
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-		l.Close()
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(l.Addr().(*net.TCPAddr).AddrPort()))
 		if err == nil {
-			c.Close()
-			return addr
+			return c, l
 		}
+		l.Close()
 	}
 	t.Fatal("no free port")
-	return netip.AddrPort{}
+	return nil, nil
 }
 
 // answer asks a server until it answers as wanted.
