@@ -95,7 +95,8 @@ func (r *runner) close() {
 // loop goes round the sockets until the time is over and nobody waits.
 func (r *runner) loop(ctx context.Context) error {
 	r.begun = time.Now()
-	for now, before, swept := time.Duration(0), time.Duration(0), time.Duration(0); ; now = time.Since(r.begun) {
+	var now, before, swept time.Duration
+	for ; ; now = time.Since(r.begun) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
