@@ -20,7 +20,7 @@ type initFlags struct {
 	roles                       string
 	addresses, services         []string
 	wireguard                   int
-	geo                         string
+	geo, front                  string
 	email, directory, rootsFile string
 	agreed                      bool
 }
@@ -48,6 +48,7 @@ dot is put under the domain.`,
 			fs.Strings(&f.addresses, "address", "public `ADDR` of this server; may be repeated; default: found out")
 			fs.Strings(&f.services, "service", "`HOST=UPSTREAM` to serve; may be repeated")
 			fs.Int(&f.wireguard, "wireguard-port", config.DefaultWireGuard, "UDP `PORT` of the mesh")
+			fs.String(&f.front, "front", "", "what carries streams in the mesh: `FRONT` is auto, tun or netstack")
 			fs.Name(&f.geo, "geo", "geographic database `FILE` in MaxMind's format")
 			fs.Bool(&f.agreed, "acme-agree", "get certificates from a public authority, and agree to its terms of service")
 			fs.String(&f.email, "acme-email", "", "`ADDRESS` that the authority may write to")
@@ -109,6 +110,8 @@ func (f initFlags) founding(env *Env, name string) (server.Founding, error) {
 	}
 	out.WireGuard, err = parsePort(f.wireguard)
 	errs = append(errs, usage("--wireguard-port", err))
+	out.Front, err = parseFront(f.front)
+	errs = append(errs, usage("--front", err))
 	out.Map.ACME, err = f.acme(env)
 	errs = append(errs, err)
 	return out, errors.Join(errs...)
@@ -154,6 +157,17 @@ func parsePort(n int) (uint16, error) {
 		return 0, fmt.Errorf("%d: a port is a number from 1 to 65535", n)
 	}
 	return uint16(n), nil
+}
+
+// parseFront reads what stands in node.toml as front.
+func parseFront(s string) (string, error) {
+	if s == "" || slices.Contains(config.Fronts(), s) {
+		return s, nil
+	}
+	if meant, ok := config.Nearest(s, config.Fronts()); ok {
+		return "", fmt.Errorf("there is no front %q; did you mean %q?", s, meant)
+	}
+	return "", fmt.Errorf("there is no front %q (want one of %s)", s, strings.Join(config.Fronts(), ", "))
 }
 
 // parseRoles reads "edge,dns".

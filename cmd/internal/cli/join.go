@@ -19,6 +19,7 @@ import (
 
 type joinFlags struct {
 	dir, tokenFile, geo string
+	front               string
 	addresses           []string
 	wireguard           int
 	noStart             bool
@@ -46,6 +47,7 @@ standard input, so that it is not in the list of processes.`,
 			fs.Name(&f.tokenFile, "token-file", "read the token from `FILE`")
 			fs.Strings(&f.addresses, "address", "public `ADDR` of this server; may be repeated; default: found out")
 			fs.Int(&f.wireguard, "wireguard-port", config.DefaultWireGuard, "UDP `PORT` of the mesh")
+			fs.String(&f.front, "front", "", "what carries streams in the mesh: `FRONT` is auto, tun or netstack")
 			fs.Name(&f.geo, "geo", "geographic database `FILE` in MaxMind's format")
 			fs.Bool(&f.noStart, "no-start", "leave the systemd unit alone")
 		},
@@ -82,6 +84,9 @@ func (f joinFlags) joining(env *Env, args []string) (server.Joining, error) {
 	}
 	if f.geo != "" {
 		j.Geo = env.Path(f.geo)
+	}
+	if j.Front, err = parseFront(f.front); err != nil {
+		return j, usage("--front", err)
 	}
 	j.WireGuard, err = parsePort(f.wireguard)
 	return j, usage("--wireguard-port", err)

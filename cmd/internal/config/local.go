@@ -24,7 +24,24 @@ type Local struct {
 	ASN   string
 	Fetch Fetch
 	DNS   LocalDNS
+	Mesh  LocalMesh
 }
+
+// LocalMesh is how one server stands in the mesh.
+type LocalMesh struct {
+	// Front is what carries streams: "tun", the kernel behind a device of its
+	// own; "netstack", a TCP in the program; "auto" or empty, whichever this
+	// server allows.
+	Front string
+	// Rate is how many bits a second may leave for the mesh; 0 is as many as
+	// the server has.
+	Rate int64
+	// NoRelay has the server send on nothing for others.
+	NoRelay bool
+}
+
+// Fronts are the words for LocalMesh.Front.
+func Fronts() []string { return []string{"auto", "tun", "netstack"} }
 
 // LocalDNS are the files that a name server keeps to itself.
 type LocalDNS struct {
@@ -100,6 +117,15 @@ func local(l *Local) []field {
 		{key: "asn", read: words(&l.ASN)},
 		{key: "fetch", read: section(fetch(&l.Fetch))},
 		{key: "dns", read: section(localDNS(&l.DNS))},
+		{key: "mesh", read: section(localMesh(&l.Mesh))},
+	}
+}
+
+func localMesh(m *LocalMesh) []field {
+	return []field{
+		{key: "front", read: oneOf(&m.Front, "front", Fronts()...)},
+		{key: "rate", read: rate(&m.Rate)},
+		{key: "relay", read: not(&m.NoRelay)},
 	}
 }
 
@@ -168,7 +194,24 @@ func (l Local) String() string {
 	l.Fetch.write(&b)
 	b.WriteString("\n# What a name server keeps to itself: the certificate for answers by TLS and\n# HTTPS, and the keys of secondaries, as tsig-keygen writes them.\n")
 	l.DNS.write(&b)
+	b.WriteString("\n# How this server stands in the mesh: what carries streams (\"tun\" gives the\n# whole server an address there, and takes CAP_NET_ADMIN; \"netstack\" takes\n# nothing; \"auto\" is the first where it can be), how much may leave for it, and\n# whether others may send to each other by way of this server.\n")
+	l.Mesh.write(&b)
 	return b.String()
+}
+
+func (m LocalMesh) write(b *strings.Builder) {
+	if m == (LocalMesh{}) {
+		b.WriteString("#[mesh]\n")
+	} else {
+		b.WriteString("[mesh]\n")
+	}
+	option(b, "front", m.Front, "auto")
+	option(b, "rate", rateText(m.Rate), "200 Mbit/s")
+	if m.NoRelay {
+		b.WriteString("relay = false\n")
+	} else {
+		b.WriteString("#relay = true\n")
+	}
 }
 
 func (f Fetch) write(b *strings.Builder) {

@@ -18,6 +18,9 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{Certificate: "/c", Key: "/k", TSIG: "/t"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{TSIG: "/t"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, DNS: LocalDNS{CookieSecrets: "/s", QueryLog: "/q", Dnstap: "/d", Sample: 100, WholeAddresses: true}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "tun"}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "netstack", Rate: 1_500_000_001, NoRelay: true}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Rate: 200_000_000}},
 	} {
 		got, problems := ParseLocal("node.toml", []byte(want.String()))
 		if len(problems) > 0 || got != want {
@@ -27,7 +30,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 }
 
 func TestLocalFaults(t *testing.T) {
-	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n[dns]\nkey = \"/k\"\n"))
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n[dns]\nkey = \"/k\"\n[mesh]\nfront = \"tunn\"\nrate = \"fast\"\n"))
 	var all strings.Builder
 	for _, p := range problems {
 		all.WriteString(p.Error() + "\n")
@@ -40,9 +43,23 @@ func TestLocalFaults(t *testing.T) {
 		"node.toml:5:7: geo and [fetch] both say where places come from",
 		"node.toml:6:1: fetch: there is no licence_key_file",
 		"node.toml:9:1: dns: certificate and key belong together",
+		`node.toml:12:9: mesh: unknown front "tunn"`,
+		`node.toml:13:8: mesh: rate "fast" is not a rate`,
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for in, want := range map[string]int64{
+		"200 Mbit/s": 200_000_000, "1.5 Gbit/s": 1_500_000_000, "64kbit/s": 64_000, "1000.000001 Mbit/s": 1_000_000_001,
+		"": -1, "200": -1, "0 Mbit/s": -1, "-1 Mbit/s": -1, "NaN Gbit/s": -1, "1e9 Gbit/s": -1, "1 MB/s": -1,
+	} {
+		got, ok := parseRate(in)
+		if ok != (want >= 0) || ok && got != want {
+			t.Errorf("%q: %d, %v; want %d", in, got, ok, want)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Founding struct {
 	Addresses []netip.Addr // that users reach it by; empty: found out
 	WireGuard uint16
 	Geo       string
+	Front     string // of the mesh; see config.LocalMesh
 
 	Log *slog.Logger
 }
@@ -105,7 +106,7 @@ func (f Founding) build(ctx context.Context, dir string, draft *landfall.Map) (*
 	if err != nil {
 		return nil, err
 	}
-	return m, writeLocal(dir, config.Local{Network: draft.Network, Node: n.ID, MapKey: key, WireGuard: f.WireGuard, Geo: f.Geo})
+	return m, writeLocal(dir, config.Local{Network: draft.Network, Node: n.ID, MapKey: key, WireGuard: f.WireGuard, Geo: f.Geo, Mesh: config.LocalMesh{Front: f.Front}})
 }
 
 // DelegationLines are what the parent zone has to say, so that resolvers find

@@ -22,6 +22,7 @@ type Joining struct {
 	Addresses []netip.Addr // that users are told; empty: as the control sees us
 	WireGuard uint16
 	Geo       string
+	Front     string // of the mesh; see config.LocalMesh
 	Version   string
 	Progress  func(string) // hears what is going on
 }
@@ -74,7 +75,7 @@ func (j Joining) join(ctx context.Context) (m *landfall.Map, self landfall.Node,
 		j.Progress(fmt.Sprintf("this server is node %s of the network %s already", l.Node, l.Network))
 		return got.Map, got.Self, nil
 	}
-	return got.Map, got.Self, writeLocal(j.Dir, config.Local{Network: got.Map.Network, Node: got.Self.ID, MapKey: j.Token.Key, WireGuard: j.WireGuard, Geo: j.Geo})
+	return got.Map, got.Self, writeLocal(j.Dir, config.Local{Network: got.Map.Network, Node: got.Self.ID, MapKey: j.Token.Key, WireGuard: j.WireGuard, Geo: j.Geo, Mesh: config.LocalMesh{Front: j.Front}})
 }
 
 // ask proves the token to the control.
