@@ -1,33 +1,26 @@
 // Package path decides which way datagrams to a peer take.
 //
-// Which probes were sent and which were answered goes in, each with its time;
-// out comes, for every peer, the endpoint in use, its round-trip time and
-// loss, whether it is alive, and which probes to send next. A Table holds
+// Which probes were sent and which were answered goes in, what the data plane
+// saw and what other nodes report, each with its time; out comes, for every
+// peer, the Route in use, whether the peer is alive, and which probes to send
+// next. The package is pure: it asks no clock, opens no socket and sends
+// nothing itself.
 //
-//	peer -> candidates (endpoints that may lead to it) -> the chosen one
+// The methods of a Table:
 //
-// and changes its choice reluctantly. The package is pure: it asks no clock,
-// opens no socket and sends nothing itself.
-//
-// A candidate's life:
-//
-//	       pong                     late probe
-//	new ---------> alive  <------------------------> suspect
-//	 |               ^            pong                  |
-//	 |               | pong                             | DeadAfter late probes in a row
-//	 |               |                                  v
-//	 +------------> dead <------------------------------+
-//	  DeadAfter late probes in a row
-//
-// An alive or dead candidate is probed every Interval, a new or suspect one
-// every Hurry. A probe is late after the round-trip time and four times its
-// variation, 250 ms at least, one second where no round trip was measured
-// yet. So between two nodes 140 ms apart a path that is cut is dead 0.9 s
-// after the first probe that got no answer (2 × 0.25 s for the first and the
-// last of four to be late, 2 × 0.2 s between them), 0.9 s to 1.9 s after the
-// cut; one that never answered is given up after 1.6 s.
-// What was sent before the first answer does not count as lost.
-//
-// A peer is alive while its chosen candidate is, and as long as it speaks:
-// probes may be late behind data, which is itself a sign of life.
+//	SetPeer(id, endpoints []netip.AddrPort, now) []Event
+//	RemovePeer(id)
+//	Heard(id, way Way, doubt bool, now)             a fresh ping came
+//	Answered(id, Answer, now) (fresh bool, []Event) a pong came
+//	Reported(from, []Report, now)                   what it said beside
+//	Reports(to, n int, now) []Report                what to say in a pong
+//	Traffic(id, []Traffic, now)                     before Tick, for those in Due
+//	Active(id, now)                                 data on an idle pair
+//	Ask(id, now)                                    probe the primary soon
+//	TooBig(id, way Way, size int, now)              the socket refused the size
+//	Due(now) []landfall.NodeID                      whose Traffic Tick wants
+//	Tick(now) ([]Probe, []Event)
+//	Next() time.Time
+//	Status(id) (Status, bool)
+//	Ways(id) []WayStatus
 package path
