@@ -1,4 +1,4 @@
-package wg
+package netstack
 
 import (
 	"os"
@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.zx2c4.com/wireguard/tun"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -17,14 +16,17 @@ import (
 // the stack has to wait too.
 const maxQueued = 1 << 20
 
-// nic joins the stack to WireGuard. Packets that the stack sends wait in a
+// batch is how many packets are read at once.
+const batch = 64
+
+// nic joins the stack to package wg. Packets that the stack sends wait in a
 // queue that is bounded and drops nothing. Senders block while it is full,
 // with a TCP endpoint's lock held, so whoever empties it must never take a
 // lock of the stack. WireGuard's reader does not.
 type nic struct {
 	mtu      uint32
 	dispatch atomic.Pointer[stack.NetworkDispatcher]
-	events   chan tun.Event // nothing to tell; closed at the end
+	taken    [batch]*stack.PacketBuffer // of the one reader
 
 	mu       sync.Mutex
 	notEmpty sync.Cond
@@ -37,7 +39,7 @@ type nic struct {
 }
 
 func newNIC(mtu int) *nic {
-	n := &nic{mtu: uint32(mtu), events: make(chan tun.Event)}
+	n := &nic{mtu: uint32(mtu)}
 	n.notEmpty.L, n.notFull.L = &n.mu, &n.mu
 	return n
 }
@@ -103,7 +105,6 @@ func (n *nic) close() {
 	n.queue = nil
 	n.notEmpty.Broadcast()
 	n.notFull.Broadcast()
-	close(n.events)
 }
 
 // deliver hands one packet from a peer to the stack.
@@ -138,7 +139,7 @@ func (n *nic) IsAttached() bool                        { return n.dispatch.Load(
 func (n *nic) GSOMaxSize() uint32               { return 1<<16 - 1 }
 func (n *nic) SupportedGSO() stack.SupportedGSO { return stack.GVisorGSOSupported }
 
-// Capabilities tells the stack that WireGuard has authenticated what arrives:
+// Capabilities tells the stack that package wg has authenticated what arrives:
 // checksums need no second look.
 func (n *nic) Capabilities() stack.LinkEndpointCapabilities {
 	return stack.CapabilityRXChecksumOffload
@@ -152,37 +153,16 @@ func (n *nic) Attach(d stack.NetworkDispatcher) {
 	n.dispatch.Store(&d)
 }
 
-// tunnel is the nic as WireGuard sees it. It implements tun.Device.
-type tunnel struct {
-	*nic
-	taken [batch]*stack.PacketBuffer // of the one reader
-}
-
-// Read implements tun.Device.
-func (t *tunnel) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	k, err := t.take(t.taken[:min(len(bufs), batch)])
-	for i, p := range t.taken[:k] {
+// read is front.Packets' Read.
+func (n *nic) read(bufs [][]byte, sizes []int, offset int) (int, error) {
+	k, err := n.take(n.taken[:min(len(bufs), batch)])
+	for i, p := range n.taken[:k] {
 		sizes[i] = 0
 		for _, s := range p.AsSlices() {
 			sizes[i] += copy(bufs[i][offset+sizes[i]:], s)
 		}
 		p.DecRef()
-		t.taken[i] = nil
+		n.taken[i] = nil
 	}
 	return k, err
 }
-
-// Write implements tun.Device. It is called by one goroutine for each peer.
-func (t *tunnel) Write(bufs [][]byte, offset int) (int, error) {
-	for _, b := range bufs {
-		t.deliver(b[offset:])
-	}
-	return len(bufs), nil
-}
-
-func (t *tunnel) Close() error             { t.close(); return nil }
-func (t *tunnel) MTU() (int, error)        { return int(t.mtu), nil }
-func (t *tunnel) Name() (string, error)    { return "landfall", nil }
-func (t *tunnel) File() *os.File           { return nil }
-func (t *tunnel) Events() <-chan tun.Event { return t.events }
-func (t *tunnel) BatchSize() int           { return batch }

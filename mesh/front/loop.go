@@ -1,25 +1,26 @@
-package wg
+package front
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// loop runs tasks on a few goroutines, each task on one at a time. Streams
-// and listeners are tasks: the stack's notifications, which come with its
-// locks held, only wake them.
-type loop struct {
+// Loop runs tasks on a few goroutines, each task on one at a time. Flows and
+// listeners are tasks: the notifications of what carries them, which come
+// with its locks held, only wake them.
+type Loop struct {
 	workers sync.WaitGroup
 
 	mu     sync.Mutex
 	some   sync.Cond
-	queue  []*task
+	queue  []*Task // queue[head:] waits
+	head   int
 	closed bool
 }
 
-// task is work that is woken again and again. Embed it and set run.
-type task struct {
-	loop  *loop
+// Task is work that is woken again and again. Embed it and Init it.
+type Task struct {
+	loop  *Loop
 	run   func(scratch []byte) (again bool)
 	state atomic.Int32
 }
@@ -36,11 +37,12 @@ const (
 	woken
 )
 
-// scratchSize is the largest piece that a stream hands to its sink.
+// scratchSize is the largest piece that a flow hands to its sink.
 const scratchSize = 64 << 10
 
-func newLoop(workers int) *loop {
-	l := &loop{}
+// NewLoop starts the workers. Its owner must Close it.
+func NewLoop(workers int) *Loop {
+	l := &Loop{}
 	l.some.L = &l.mu
 	for range workers {
 		l.workers.Go(l.work)
@@ -48,9 +50,14 @@ func newLoop(workers int) *loop {
 	return l
 }
 
-// wake makes the task run soon. It never blocks, and may be called with any
+// Init says where the task runs and what it does there: run is called once
+// for one or more wakes, and once more when it says again. The scratch is
+// its for as long as it runs.
+func (t *Task) Init(l *Loop, run func(scratch []byte) (again bool)) { t.loop, t.run = l, run }
+
+// Wake makes the task run soon. It never blocks, and may be called with any
 // lock held but the loop's own.
-func (t *task) wake() {
+func (t *Task) Wake() {
 	for {
 		switch s := t.state.Load(); {
 		case s == queued || s == woken:
@@ -64,29 +71,34 @@ func (t *task) wake() {
 	}
 }
 
-func (l *loop) push(t *task) {
+func (l *Loop) push(t *Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.head > len(l.queue)/2 {
+		n := copy(l.queue, l.queue[l.head:])
+		clear(l.queue[n:])
+		l.queue, l.head = l.queue[:n], 0
+	}
 	l.queue = append(l.queue, t)
 	l.some.Signal()
 }
 
-func (l *loop) pop() *task {
+func (l *Loop) pop() *Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.queue) == 0 {
+	for l.head == len(l.queue) {
 		if l.closed {
 			return nil
 		}
 		l.some.Wait()
 	}
-	t := l.queue[0]
-	l.queue[0] = nil
-	l.queue = l.queue[1:]
+	t := l.queue[l.head]
+	l.queue[l.head] = nil
+	l.head++
 	return t
 }
 
-func (l *loop) work() {
+func (l *Loop) work() {
 	scratch := make([]byte, scratchSize)
 	for t := l.pop(); t != nil; t = l.pop() {
 		t.state.Store(running)
@@ -98,8 +110,8 @@ func (l *loop) work() {
 	}
 }
 
-// close runs what is queued and ends the workers.
-func (l *loop) close() {
+// Close runs what is queued and ends the workers.
+func (l *Loop) Close() {
 	l.mu.Lock()
 	l.closed = true
 	l.some.Broadcast()

@@ -1,12 +1,6 @@
-package wg
+package netstack
 
-import (
-	"maps"
-	"slices"
-	"time"
-
-	"gvisor.dev/gvisor/pkg/tcpip"
-)
+import "time"
 
 // recount is how often the budget looks at what streams hold. What arrives
 // meanwhile is beyond it.
@@ -20,86 +14,73 @@ type buffers struct{ receive, send int64 }
 // spent buffers no longer grow, those that have grown are cut as far as that
 // loses nothing, and new streams begin with small ones. All is undone once
 // half of the budget is free.
-func (d *Device) keepBudget() {
+func (f *Front) keepBudget() {
 	tick := time.NewTicker(recount)
 	defer tick.Stop()
 	for {
 		select {
-		case <-d.closing:
+		case <-f.Closing():
 			return
 		case <-tick.C:
 		}
-		streams := d.everyStream()
 		var held int64
-		for _, s := range streams {
-			held += s.held()
+		flows := f.All()
+		for _, s := range flows {
+			held += s.Endpoint().(*endpoint).held()
 		}
-		was := d.spent.Load()
-		spent := held > d.budget || was && held > d.budget/2
-		d.spent.Store(spent)
+		was := f.spent.Load()
+		spent := held > f.budget || was && held > f.budget/2
+		f.spent.Store(spent)
 		if spent != was {
-			d.log.Warn("mesh buffers", "held", held, "budget", d.budget, "spent", spent)
+			f.log.Warn("mesh buffers", "held", held, "budget", f.budget, "spent", spent)
 		}
-		for _, s := range streams {
-			if spent {
-				s.squeeze()
+		for _, s := range flows {
+			if e := s.Endpoint().(*endpoint); spent {
+				e.squeeze()
 			} else {
-				s.release()
+				e.release()
 			}
 		}
 	}
-}
-
-func (d *Device) everyStream() []*Stream {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Collect(maps.Keys(d.streams))
 }
 
 // held is what the stream's buffers hold: what is unread, the room to read
 // that was promised to the peer beyond what all begin with, and what is
 // unsent, if that is all that there is room for. Of less the stack does not
 // tell.
-func (s *Stream) held() int64 {
-	o := s.ep.SocketOptions()
-	held := s.unread() + max(0, o.GetReceiveBufferSize()-startBuffer)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.wantsRoom {
+func (e *endpoint) held() int64 {
+	o := e.SocketOptions()
+	held := e.unread() + max(0, o.GetReceiveBufferSize()-startBuffer)
+	if e.full.Load() {
 		held += o.GetSendBufferSize()
 	}
 	return held
 }
 
-func (s *Stream) unread() int64 {
-	n, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	return int64(n)
-}
-
 // squeeze cuts the room to send, and a grown one to read unless data is there:
 // then what the peer was promised room for would be dropped. The endpoint is
 // not told, or it would never again tune them itself.
-func (s *Stream) squeeze() {
-	o := s.ep.SocketOptions()
+func (e *endpoint) squeeze() {
+	o := e.SocketOptions()
 	now := buffers{o.GetReceiveBufferSize(), o.GetSendBufferSize()}
-	if now.receive > startBuffer && s.unread() == 0 {
-		s.before.receive = max(now.receive, s.before.receive)
+	if now.receive > startBuffer && e.unread() == 0 {
+		e.before.receive = max(now.receive, e.before.receive)
 		o.SetReceiveBufferSize(startBuffer, false)
 	}
 	if now.send > minBuffer {
-		s.before.send = max(now.send, s.before.send)
+		e.before.send = max(now.send, e.before.send)
 		o.SetSendBufferSize(minBuffer, false)
 	}
 }
 
 // release gives back what squeeze took.
-func (s *Stream) release() {
-	o := s.ep.SocketOptions()
-	if s.before.receive > o.GetReceiveBufferSize() {
-		o.SetReceiveBufferSize(s.before.receive, false)
+func (e *endpoint) release() {
+	o := e.SocketOptions()
+	if e.before.receive > o.GetReceiveBufferSize() {
+		o.SetReceiveBufferSize(e.before.receive, false)
 	}
-	if s.before.send > o.GetSendBufferSize() {
-		o.SetSendBufferSize(s.before.send, false)
+	if e.before.send > o.GetSendBufferSize() {
+		o.SetSendBufferSize(e.before.send, false)
 	}
-	s.before = buffers{}
+	e.before = buffers{}
 }

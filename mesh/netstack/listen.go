@@ -1,4 +1,4 @@
-package wg
+package netstack
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"landfall/mesh/front"
 )
 
 // backlog is how many connections wait to be accepted.
@@ -16,53 +18,61 @@ const backlog = 1024
 
 // listener accepts on one port.
 type listener struct {
-	task
-	device *Device
+	front.Task
+	front  *Front
 	ep     tcpip.Endpoint
 	wq     waiter.Queue
 	entry  waiter.Entry
-	accept func(*Stream)
+	accept func(front.Stream)
 }
 
-// Listen calls accept for every stream that peers open to the port, until
-// Unlisten. It must return soon, and call Start once.
-func (d *Device) Listen(port uint16, accept func(*Stream)) error {
-	if !d.enter() {
+// Listen implements front.Streams.
+func (f *Front) Listen(port uint16, accept func(front.Stream)) error {
+	if !f.Enter() {
 		return net.ErrClosed
 	}
-	defer d.busy.Done()
-	l := &listener{device: d, accept: accept}
-	l.task.loop, l.task.run = d.loop, l.step
-	ep, e := d.stack.NewEndpoint(tcp.ProtocolNumber, header.IPv6ProtocolNumber, &l.wq)
+	defer f.Leave()
+	l := &listener{front: f, accept: accept}
+	l.Init(f.Loop(), l.step)
+	ep, e := f.stack.NewEndpoint(tcp.ProtocolNumber, header.IPv6ProtocolNumber, &l.wq)
 	if e != nil {
 		return goError(e)
 	}
 	l.ep = ep
-	if e := ep.Bind(fullAddress(netip.AddrPortFrom(d.addr, port))); e != nil {
+	if e := ep.Bind(fullAddress(netip.AddrPortFrom(f.addr, port))); e != nil {
 		ep.Close()
 		return fmt.Errorf("mesh port %d: bind: %w", port, goError(e))
 	}
-	l.entry = waiter.NewFunctionEntry(waiter.ReadableEvents, func(waiter.EventMask) { l.wake() })
+	l.entry = waiter.NewFunctionEntry(waiter.ReadableEvents, func(waiter.EventMask) { l.Wake() })
 	l.wq.EventRegister(&l.entry)
 	if e := ep.Listen(backlog); e != nil {
 		ep.Close()
 		return fmt.Errorf("mesh port %d: listen: %w", port, goError(e))
 	}
-	d.mu.Lock()
-	d.listeners[port] = l
-	d.mu.Unlock()
+	f.mu.Lock()
+	f.listeners[port] = l
+	f.mu.Unlock()
 	return nil
 }
 
-// Unlisten refuses further streams to the port. Those accepted go on.
-func (d *Device) Unlisten(port uint16) {
-	d.mu.Lock()
-	l := d.listeners[port]
-	delete(d.listeners, port)
-	d.mu.Unlock()
+// Unlisten implements front.Streams.
+func (f *Front) Unlisten(port uint16) {
+	f.mu.Lock()
+	l := f.listeners[port]
+	delete(f.listeners, port)
+	f.mu.Unlock()
 	if l != nil {
 		l.close()
 	}
+}
+
+func (f *Front) closeListeners() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.listeners {
+		l.close()
+	}
+	clear(f.listeners)
 }
 
 func (l *listener) close() {
@@ -75,7 +85,7 @@ func (l *listener) step([]byte) (again bool) {
 	if e != nil {
 		return false // nobody waits, or we are closed
 	}
-	if s, err := l.device.newStream(ep, wq); err == nil {
+	if s, err := l.front.add(ep, wq); err == nil {
 		l.accept(s)
 	}
 	return true

@@ -1,4 +1,4 @@
-package wg
+package netstack
 
 import (
 	"bytes"
@@ -28,8 +28,7 @@ func put(n *nic, size int, fill byte) bool {
 
 func TestQueueBlocksInsteadOfDropping(t *testing.T) {
 	n := newNIC(DefaultMTU)
-	tun := &tunnel{nic: n}
-	const count, size = 5000, 1400 // several times what the queue holds
+		const count, size = 5000, 1400 // several times what the queue holds
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for i := range count {
@@ -44,7 +43,7 @@ func TestQueueBlocksInsteadOfDropping(t *testing.T) {
 	}
 	const offset = 16
 	for got := 0; got < count; {
-		k, err := tun.Read(bufs, sizes, offset)
+		k, err := n.read(bufs, sizes, offset)
 		if err != nil || k == 0 {
 			t.Fatal(k, err)
 		}
@@ -70,8 +69,7 @@ func TestQueueBlocksInsteadOfDropping(t *testing.T) {
 
 func TestCloseWakesBothSides(t *testing.T) {
 	n := newNIC(DefaultMTU)
-	tun := &tunnel{nic: n}
-	var both sync.WaitGroup
+		var both sync.WaitGroup
 	both.Go(func() {
 		for put(n, maxQueued/2, 0) {
 			continue
@@ -79,16 +77,13 @@ func TestCloseWakesBothSides(t *testing.T) {
 	})
 	idle := newNIC(DefaultMTU)
 	both.Go(func() {
-		if _, err := (&tunnel{nic: idle}).Read(make([][]byte, 1), make([]int, 1), 0); err != os.ErrClosed {
+		if _, err := idle.read(make([][]byte, 1), make([]int, 1), 0); err != os.ErrClosed {
 			t.Errorf("read: %v", err)
 		}
 	})
 	for range 2 { // closing twice is closing
-		tun.Close()
+		n.close()
 		idle.close()
 	}
 	both.Wait()
-	if _, open := <-tun.Events(); open {
-		t.Error("an event after the end")
-	}
 }
