@@ -1,0 +1,174 @@
+package fragment
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Timeout is how long the parts of a datagram are waited for, from the first
+// of them on.
+const Timeout = time.Second
+
+// Places for datagrams that are not whole yet, each of MaxSize bytes. A place
+// is allocated when it is first needed, and then kept.
+const (
+	placesKnown   = 128
+	placesStrange = 32
+	share         = 4 // no source has more than one in share of the places
+)
+
+// Why Add refuses a part, beside ErrMalformed.
+var (
+	ErrDuplicate    = errors.New("fragment heard before")
+	ErrInconsistent = errors.New("fragment contradicts another of its datagram")
+)
+
+// Stats counts what happened to parts, since the Reassembler was made.
+type Stats struct {
+	Parts        uint64 `metric:"fragments_total" help:"Fragments received."`
+	Whole        uint64 `metric:"fragments_reassembled_total" help:"Datagrams put together from fragments."`
+	Malformed    uint64 `metric:"fragments_malformed_total" help:"Fragments dropped because nobody makes such."`
+	Duplicates   uint64 `metric:"fragments_duplicate_total" help:"Fragments dropped because they were heard before."`
+	Inconsistent uint64 `metric:"fragments_inconsistent_total" help:"Fragments dropped because they contradict others."`
+	Expired      uint64 `metric:"fragments_expired_total" help:"Datagrams given up because fragments were missing for too long."`
+	Evicted      uint64 `metric:"fragments_evicted_total" help:"Datagrams given up to make room for others."`
+}
+
+// Reassembler puts datagrams together. The zero Reassembler is ready. It is
+// not safe for concurrent use.
+type Reassembler struct {
+	known, strange []place
+	stats          Stats
+}
+
+// place holds a datagram that is not whole yet.
+type place struct {
+	busy  bool
+	from  netip.AddrPort
+	id    uint32
+	total uint16
+	count uint8
+	heard uint8 // bit i: part i is here
+	since time.Time
+	data  *[MaxSize]byte
+}
+
+// Add takes a part that came from an address. Known says that the address is
+// one of a peer's: strangers have fewer places, of their own. The datagram is
+// nil until the part was its last; it stays as it is until the next Add.
+func (r *Reassembler) Add(from netip.AddrPort, known bool, b []byte, now time.Time) (datagram []byte, err error) {
+	r.stats.Parts++
+	p, err := parse(b)
+	if err != nil {
+		r.stats.Malformed++
+		return nil, err
+	}
+	room, limit := &r.strange, placesStrange
+	if known {
+		room, limit = &r.known, placesKnown
+	}
+	d := r.find(*room, from, p.id, now)
+	if d == nil {
+		d = r.take(room, limit, from, now)
+		d.id, d.total, d.count = p.id, uint16(p.total), uint8(p.count)
+	}
+	switch bit := uint8(1) << p.index; {
+	case int(d.total) != p.total || int(d.count) != p.count:
+		r.stats.Inconsistent++
+		return nil, ErrInconsistent
+	case d.heard&bit != 0:
+		r.stats.Duplicates++
+		return nil, ErrDuplicate
+	default:
+		d.heard |= bit
+	}
+	copy(d.data[p.at():], p.body)
+	if int(d.heard) != 1<<p.count-1 {
+		return nil, nil
+	}
+	d.busy = false
+	r.stats.Whole++
+	return d.data[:d.total], nil
+}
+
+// Stats are the counters so far.
+func (r *Reassembler) Stats() Stats { return r.stats }
+
+// find is the place of a datagram that has been begun.
+func (r *Reassembler) find(room []place, from netip.AddrPort, id uint32, now time.Time) *place {
+	for i := range room {
+		d := &room[i]
+		if !d.busy {
+			continue
+		}
+		if now.Sub(d.since) > Timeout {
+			d.busy = false
+			r.stats.Expired++
+			continue
+		}
+		if d.id == id && d.from == from {
+			return d
+		}
+	}
+	return nil
+}
+
+// take makes a place for a datagram from a source: a free one, a new one, or,
+// if there is none or the source has its share, the oldest of the source that
+// has most.
+func (r *Reassembler) take(room *[]place, limit int, from netip.AddrPort, now time.Time) *place {
+	free, mine := -1, 0
+	for i := range *room {
+		switch d := &(*room)[i]; {
+		case !d.busy:
+			free = i
+		case d.from == from:
+			mine++
+		}
+	}
+	switch {
+	case mine >= limit/share:
+		free = oldest(*room, from)
+		r.stats.Evicted++
+	case free >= 0:
+	case len(*room) < limit:
+		*room = append(*room, place{data: new([MaxSize]byte)})
+		free = len(*room) - 1
+	default:
+		free = oldest(*room, greediest(*room))
+		r.stats.Evicted++
+	}
+	d := &(*room)[free]
+	*d = place{busy: true, from: from, since: now, data: d.data}
+	return d
+}
+
+// oldest is the place of a source that was taken first.
+func oldest(room []place, from netip.AddrPort) int {
+	best := -1
+	for i := range room {
+		if d := &room[i]; d.busy && d.from == from && (best < 0 || d.since.Before(room[best].since)) {
+			best = i
+		}
+	}
+	return best
+}
+
+// greediest is the source that has most of a room without a free place. Of
+// those that have the same number it is the one that has the oldest.
+func greediest(room []place) netip.AddrPort {
+	counts := make(map[netip.AddrPort]int, len(room))
+	for i := range room {
+		counts[room[i].from]++
+	}
+	best := &room[0]
+	for i := range room {
+		d := &room[i]
+		more := counts[d.from] - counts[best.from]
+		if more > 0 || more == 0 && d.since.Before(best.since) {
+			best = d
+		}
+	}
+	return best.from
+}
