@@ -2,23 +2,27 @@ package probe
 
 import (
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"landfall"
 )
 
-// Layout of a probe; all have the same size, so none amplifies another.
+// Sizes of probes, in bytes.
 const (
-	Size = 44
+	MinSize    = headSize + macSize // of one without reports and padding
+	ReportSize = 7                  // of each report
+	MaxReports = 64                 // in one probe: it fits every path then
+)
 
-	magic   = 'L'
-	version = 1
-	macAt   = 28
-	macSize = Size - macAt
+const (
+	magic    = 'L'
+	version  = 2
+	headSize = 48
+	macSize  = 16
 )
 
 // Kind says what a probe asks.
@@ -27,7 +31,7 @@ type Kind uint8
 // The kinds.
 const (
 	Ping Kind = 1 // answer me
-	Pong Kind = 2 // the answer, with the stamp of the ping
+	Pong Kind = 2 // the answer, with the stamp and the way of the ping
 )
 
 // ID names a direction between two nodes to those who know its key; it tells
@@ -40,15 +44,49 @@ type Message struct {
 	// Initiate asks the peer to start a WireGuard handshake: we have no
 	// session with it, and it is not our turn to start one.
 	Initiate bool
+	// Doubt says that the sender doubts whether this way still works.
+	Doubt bool
 	// Stamp is a ping's number: nanoseconds since 1970 by the sender's clock,
-	// never the same twice and never falling while it lives.
+	// never the same twice and never falling while it lives. A pong has that
+	// of its ping.
 	Stamp int64
 	// Pass is, in a pong, what its sender wants to see in pings; in a ping,
 	// what was in the receiver's last pong, or 0. See Window.
 	Pass uint64
+	// Way is the asker's own number for the way that the ping takes. A pong
+	// has that of its ping.
+	Way uint32
+	// Sent is, in a ping, how many datagrams of data its sender has sent on
+	// the way so far. It wraps around.
+	Sent uint32
+	// Heard is, in a pong, how many datagrams of data its sender has received
+	// and authenticated that came by the way of the ping. It wraps around.
+	Heard uint32
+	// Largest is, in a pong, the UDP payload of the largest datagram received
+	// on that way since the last pong for it; 0 if there was none.
+	Largest uint16
+	// Size is, in a ping, what the whole probe is padded to, to learn whether
+	// a datagram of this size arrives. Smaller than the probe is anyway, such
+	// as 0, it pads nothing.
+	Size uint16
+	// Serial is that of the map which the sender goes by; 0 if unknown.
+	Serial landfall.Serial
+	// Reports tell how the sender's own ways to other nodes are. See
+	// MaxReports.
+	Reports []Report
 }
 
-// Keys seal probes to one peer and open probes from it.
+// Len is the size of m's wire form.
+func (m *Message) Len() int {
+	n := MinSize + ReportSize*min(len(m.Reports), MaxReports)
+	if m.Kind == Ping {
+		n = max(n, int(m.Size))
+	}
+	return n
+}
+
+// Keys seal probes to one peer and open probes from it. They may be used by
+// many at once.
 type Keys struct {
 	From ID // of what we receive
 
@@ -70,7 +108,7 @@ func NewKeys(secret [32]byte, self, peer landfall.PublicKey) (Keys, error) {
 
 // derive makes the id and key of one direction (RFC 5869).
 func derive(secret [32]byte, from, to landfall.PublicKey) (id ID, key [32]byte, err error) {
-	info := "landfall probe v1\x00" + string(from[:]) + string(to[:])
+	info := "landfall probe v2\x00" + string(from[:]) + string(to[:])
 	b, err := hkdf.Key(sha256.New, secret[:], nil, info, len(id)+len(key))
 	if err != nil {
 		return id, key, fmt.Errorf("derive probe key: %w", err)
@@ -80,58 +118,45 @@ func derive(secret [32]byte, from, to landfall.PublicKey) (id ID, key [32]byte, 
 	return id, key, nil
 }
 
-// Seal is the wire form of m.
-func (k *Keys) Seal(m Message) [Size]byte {
-	var b [Size]byte
-	b[0], b[1], b[2] = magic, version, byte(m.Kind)
-	if m.Initiate {
-		b[3] = 1
-	}
-	copy(b[4:], k.to[:])
-	binary.BigEndian.PutUint64(b[12:], uint64(m.Stamp))
-	binary.BigEndian.PutUint64(b[20:], m.Pass)
-	mac := sum(&k.seal, b[:macAt])
-	copy(b[macAt:], mac[:])
-	return b
-}
-
 // Why Peek and Open refuse a datagram.
 var (
 	ErrNotProbe = errors.New("not a probe")
+	ErrVersion  = errors.New("probe of another version")
 	ErrForged   = errors.New("forged probe")
 )
 
+// Is reports whether b may be a probe: nothing is known yet but its first
+// byte.
+func Is(b []byte) bool { return len(b) > 0 && b[0] == magic }
+
 // Peek tells which keys open b, without any proof yet that it is genuine.
 func Peek(b []byte) (ID, error) {
-	if len(b) != Size || b[0] != magic || b[1] != version {
+	switch {
+	case len(b) < 2 || b[0] != magic:
+		return ID{}, ErrNotProbe
+	case b[1] != version:
+		return ID{}, ErrVersion
+	case len(b) < MinSize:
 		return ID{}, ErrNotProbe
 	}
-	return ID(b[4:12]), nil
+	return ID(b[4:]), nil
 }
 
-// Open reads and authenticates what the peer sealed for us.
-func (k *Keys) Open(b []byte) (Message, error) {
-	id, err := Peek(b)
-	if err != nil {
-		return Message{}, err
-	}
-	mac := sum(&k.open, b[:macAt])
-	if id != k.From || !hmac.Equal(mac[:], b[macAt:]) {
-		return Message{}, ErrForged
-	}
-	m := Message{
-		Kind: Kind(b[2]), Initiate: b[3]&1 != 0,
-		Stamp: int64(binary.BigEndian.Uint64(b[12:])), Pass: binary.BigEndian.Uint64(b[20:]),
-	}
-	if m.Kind != Ping && m.Kind != Pong || m.Stamp <= 0 {
-		return Message{}, ErrNotProbe
-	}
-	return m, nil
+// Report is how one way of the sender's is: to another node, the best that
+// does not lead through a third.
+type Report struct {
+	Node uint32        // ShortOf the other node
+	RTT  time.Duration // in steps of 0.1 ms up to 6.5535 s; 0 if there is no way
+	Loss uint8         // in 255ths
 }
 
-func sum(key *[32]byte, b []byte) (mac [macSize]byte) {
-	h := hmac.New(sha256.New, key[:])
-	h.Write(b)
-	copy(mac[:], h.Sum(nil))
-	return mac
+// rttStep is the precision of a reported round-trip time.
+const rttStep = 100 * time.Microsecond
+
+// ShortOf is the number that reports name a node by. Two nodes of a network of
+// 200 share one with a chance of 1 in 200,000: so a report is a hint where to
+// probe, and no more.
+func ShortOf(network string, key landfall.PublicKey) uint32 {
+	sum := sha256.Sum256([]byte("landfall probe node v2\x00" + network + "\x00" + string(key[:])))
+	return binary.BigEndian.Uint32(sum[:])
 }

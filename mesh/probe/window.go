@@ -1,5 +1,11 @@
 package probe
 
+// windowSize is how many stamps a Window remembers. A peer that doubts a way
+// sends some 70 pings a second over all its ways, and a search for path MTUs a
+// handful at once: this is more than a second of them, which is more than one
+// way is slower than another.
+const windowSize = 128
+
 // Window tells which pings of one peer to believe: those that show the pass
 // it was made with, each once. It remembers the highest stamps: pings may
 // overtake each other on different paths, but what is older than all it
@@ -9,7 +15,7 @@ package probe
 // It is not safe for concurrent use.
 type Window struct {
 	pass  uint64
-	heard [32]int64
+	heard [windowSize]int64
 }
 
 // NewWindow makes a window that has heard nothing. The pass is a random
