@@ -123,11 +123,16 @@ func (n Node) clone() Node {
 	return n
 }
 
+// MeshPrefix is what the addresses of all nodes in all meshes begin with.
+func MeshPrefix() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 0x6c, 0x61, 0x6e, 0x64, 0x66}), 48)
+}
+
 // MeshAddr is the address of a node inside the mesh of a network: a unique
 // local address (RFC 4193) whose last 80 bits are a hash of both names, so
 // that nobody has to hand addresses out.
 func MeshAddr(network string, id NodeID) netip.Addr {
-	a := [16]byte{0xfd, 0x6c, 0x61, 0x6e, 0x64, 0x66}
+	a := MeshPrefix().Addr().As16()
 	sum := sha256.Sum256([]byte(network + "\x00" + string(id)))
 	copy(a[6:], sum[:])
 	return netip.AddrFrom16(a)
