@@ -28,7 +28,7 @@ func put(n *nic, size int, fill byte) bool {
 
 func TestQueueBlocksInsteadOfDropping(t *testing.T) {
 	n := newNIC(DefaultMTU)
-		const count, size = 5000, 1400 // several times what the queue holds
+	const count, size = 5000, 1400 // several times what the queue holds
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for i := range count {
@@ -69,7 +69,7 @@ func TestQueueBlocksInsteadOfDropping(t *testing.T) {
 
 func TestCloseWakesBothSides(t *testing.T) {
 	n := newNIC(DefaultMTU)
-		var both sync.WaitGroup
+	var both sync.WaitGroup
 	both.Go(func() {
 		for put(n, maxQueued/2, 0) {
 			continue

@@ -1,0 +1,83 @@
+package fronttest
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"landfall/mesh/front"
+)
+
+// headroom is the room before packets, as package wg leaves it.
+const headroom = 16
+
+// packetRoom is how large buffers are: fronts may join packets in them.
+const packetRoom = 1<<16 - 1
+
+// Side is a front and its address.
+type Side struct {
+	Front front.Front
+	Addr  netip.Addr
+}
+
+// Link carries the packets of two fronts to each other.
+type Link struct {
+	// Tap is shown every packet; it must return soon and not keep it. Set it
+	// with Watch.
+	tap atomic.Pointer[func(p []byte)]
+	cut atomic.Bool
+}
+
+// Join joins two fronts, until the test ends; it closes them.
+func Join(t testing.TB, a, b Side) *Link {
+	t.Helper()
+	l := &Link{}
+	var carriers sync.WaitGroup
+	carriers.Go(func() { l.carry(t, a.Front, b.Front) })
+	carriers.Go(func() { l.carry(t, b.Front, a.Front) })
+	t.Cleanup(func() {
+		for _, s := range []Side{a, b} {
+			if err := s.Front.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}
+		carriers.Wait()
+	})
+	return l
+}
+
+// Watch shows tap every packet from now on. It must return soon, and not keep
+// what it is shown.
+func (l *Link) Watch(tap func(p []byte)) { l.tap.Store(&tap) }
+
+// Cut loses all packets, or no longer does.
+func (l *Link) Cut(yes bool) { l.cut.Store(yes) }
+
+// carry returns when the front it reads is closed.
+func (l *Link) carry(t testing.TB, from, to front.Packets) {
+	bufs, sizes := make([][]byte, from.BatchSize()), make([]int, from.BatchSize())
+	for i := range bufs {
+		bufs[i] = make([]byte, packetRoom)
+	}
+	packets := make([][]byte, 0, len(bufs))
+	for {
+		n, err := from.Read(bufs, sizes, headroom)
+		if err != nil {
+			return
+		}
+		packets = packets[:0]
+		for i := range n {
+			packets = append(packets, bufs[i][:headroom+sizes[i]])
+			if tap := l.tap.Load(); tap != nil {
+				(*tap)(bufs[i][headroom : headroom+sizes[i]])
+			}
+		}
+		if l.cut.Load() {
+			continue
+		}
+		if k, err := to.Write(packets, headroom); err == nil && k != n {
+			t.Errorf("%d packets of %d were written", k, n)
+		}
+	}
+}
