@@ -39,7 +39,7 @@ type reader struct {
 	ask   int // messages asked for
 	got   int
 	errno syscall.Errno
-	try   func(fd uintptr) bool
+	wait  func() error // receives, once there is something
 
 	scope uint32 // the last interface, while one batch is looked at
 	zone  string
@@ -55,7 +55,8 @@ type joined struct {
 
 func newReader(s *socket) *reader {
 	r := &reader{socket: s}
-	r.try = r.receive
+	try := r.receive
+	r.wait = func() error { return r.raw.Read(try) }
 	for i := range r.messages {
 		h := &r.messages[i].Msghdr
 		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
@@ -138,7 +139,7 @@ func (r *reader) into(bufs [][]byte) {
 func (r *reader) await() error {
 	for {
 		r.errno = 0
-		if err := r.raw.Read(r.try); err != nil {
+		if err := r.wait(); err != nil {
 			return closedOr("receive", err)
 		}
 		switch {

@@ -193,10 +193,7 @@ func (w *writer) send(fd uintptr) bool {
 
 // count counts what one call has sent, and tells how many datagrams it is.
 func (w *writer) count() (sent int) {
-	if w.again {
-		w.refused.Add(1)
-	}
-	w.again, w.lost = false, 0
+	w.passed()
 	w.socket.messages.Add(uint64(w.n))
 	for range w.n {
 		k := int(w.messages[w.next].Iovlen)
@@ -212,9 +209,10 @@ func (w *writer) count() (sent int) {
 
 // fault decides what becomes of the first of bufs, of which the next message
 // could not be sent, and tells how many are done with. A run is tried in
-// pieces if splitting may be the fault. Everything else is tried once more:
-// the error may be about a datagram sent earlier. After two messages in a row
-// that failed twice, the address is to blame, and the rest is left out.
+// pieces if splitting may be the fault. Everything that is not about a size is
+// tried once more: the error may be about a datagram sent earlier. After two
+// messages in a row that failed twice, the address is to blame, and the rest is
+// left out.
 func (w *writer) fault(bufs [][]byte, err error) int {
 	errno, _ := err.(syscall.Errno)
 	n := int(w.messages[w.next].Iovlen)
@@ -225,16 +223,26 @@ func (w *writer) fault(bufs [][]byte, err error) int {
 	case n > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
 		w.split, w.suspect = false, errno
 		return 0
+	case errno == unix.EMSGSIZE:
+		w.passed()
 	case !w.again:
 		w.again = true
 		return 0
-	}
-	w.again = false
-	if errno != unix.EMSGSIZE {
+	default:
+		w.again = false
 		if w.lost++; w.lost == 2 {
 			n = len(bufs)
 		}
 	}
 	w.add(&w.counters, err, n)
 	return n
+}
+
+// passed notes that the way is open after all: what failed before was about
+// a datagram sent earlier.
+func (w *writer) passed() {
+	if w.again {
+		w.refused.Add(1)
+	}
+	w.again, w.lost = false, 0
 }
