@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,9 +16,10 @@ const inboxSize = 8192
 
 // Packets joins packet conns in memory.
 type Packets struct {
-	delay time.Duration // one way, for every datagram
+	delay time.Duration // one way, for every datagram, unless shape says otherwise
 
 	mu    sync.Mutex
+	shape Shape
 	conns map[netip.AddrPort]*packetConn
 	cut   map[netip.AddrPort]bool
 	tap   func(from, to netip.AddrPort, b []byte)
@@ -41,6 +43,18 @@ func (p *Packets) Conn(at netip.AddrPort) (net.PacketConn, error) {
 	return c, nil
 }
 
+// Shape says what becomes of a datagram of so many bytes: how long it takes,
+// and whether it arrives at all. It must not call the Packets.
+type Shape func(from, to netip.AddrPort, size int) (delay time.Duration, arrives bool)
+
+// Shape puts another network under the conns; nil is the one that they began
+// with.
+func (p *Packets) Shape(s Shape) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shape = s
+}
+
 // Cut drops all datagrams to and from an address, until it is mended.
 func (p *Packets) Cut(at netip.AddrPort, yes bool) {
 	p.mu.Lock()
@@ -58,13 +72,13 @@ func (p *Packets) Tap(f func(from, to netip.AddrPort, b []byte)) {
 // Inject sends a datagram as if from an address, which need not exist.
 func (p *Packets) Inject(from, to netip.AddrPort, b []byte) {
 	p.mu.Lock()
-	c := p.conns[to]
-	if p.cut[from] || p.cut[to] {
-		c = nil
+	c, delay, arrives := p.conns[to], p.delay, !p.cut[from] && !p.cut[to]
+	if p.shape != nil && arrives {
+		delay, arrives = p.shape(from, to, len(b))
 	}
 	p.mu.Unlock()
-	if c != nil {
-		c.put(letter{from: from, body: bytes.Clone(b), due: time.Now().Add(p.delay)})
+	if c != nil && arrives {
+		c.put(letter{from: from, body: bytes.Clone(b), due: time.Now().Add(delay)})
 	}
 }
 
@@ -88,10 +102,15 @@ type packetConn struct {
 func (c *packetConn) put(l letter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed && len(c.inbox) < inboxSize {
-		c.inbox = append(c.inbox, l)
-		c.news.Broadcast()
+	if c.closed || len(c.inbox) >= inboxSize {
+		return
 	}
+	i := len(c.inbox) // behind all that is due by then
+	for i > 0 && c.inbox[i-1].due.After(l.due) {
+		i--
+	}
+	c.inbox = slices.Insert(c.inbox, i, l)
+	c.news.Broadcast()
 }
 
 // ReadFrom implements net.PacketConn.

@@ -21,6 +21,7 @@ type Status struct {
 	Started time.Time         `json:"started"`           // of the process
 	Waiting []string          `json:"waiting,omitempty"` // what it still waits for; empty: it serves
 	Paths   []Path            `json:"paths,omitempty"`   // to its peers
+	Mesh    *Mesh             `json:"mesh,omitempty"`    // nil: it does not run
 	Up      []landfall.NodeID `json:"up,omitempty"`      // edges its name server may name
 	Down    []landfall.NodeID `json:"down,omitempty"`    // edges its name server sees down
 	Error   string            `json:"error,omitempty"`   // why nothing else is known of it
@@ -82,10 +83,42 @@ func (c Certificate) Days(now time.Time) int {
 // Path is how one node reaches another.
 type Path struct {
 	Peer     landfall.NodeID `json:"peer"`
-	Endpoint string          `json:"endpoint"`
+	Endpoint string          `json:"endpoint"`      // where datagrams go, or the node that relays them
+	Via      landfall.NodeID `json:"via,omitempty"` // the node that relays; empty: none does
+	Why      string          `json:"why,omitempty"` // why this way was taken, if it was not always
 	RTT      Milliseconds    `json:"rtt_ms"`
-	Loss     float64         `json:"loss"` // 0 to 1
+	Jitter   Milliseconds    `json:"jitter_ms"`
+	Loss     float64         `json:"loss"`             // 0 to 1
+	MTU      int             `json:"mtu,omitzero"`     // the largest UDP payload that passes
+	Backup   string          `json:"backup,omitempty"` // the way that is taken if this one fails
+	Doubt    bool            `json:"doubt,omitzero"`   // an answer is late: what is urgent goes both ways
+	Switches uint64          `json:"switches"`         // to another way
 	Alive    bool            `json:"alive"`
+	Ways     []Way           `json:"ways,omitempty"` // all that are known
+}
+
+// Way is one way to a peer.
+type Way struct {
+	Way    string       `json:"way"`   // an address, or "via" and a node
+	State  string       `json:"state"` // new, alive, suspect, dead, or mute: it answers probes and carries nothing
+	RTT    Milliseconds `json:"rtt_ms"`
+	Jitter Milliseconds `json:"jitter_ms"`
+	Loss   float64      `json:"loss"`
+	MTU    int          `json:"mtu,omitzero"`
+	// Until is when a mute way is tried again.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Mesh is how a node stands in the mesh.
+type Mesh struct {
+	Addr  string `json:"addr"`                // its address there
+	Front string `json:"front"`               // what streams are made of: tun or netstack
+	Why   string `json:"front_why,omitempty"` // why it is not the kernel's
+	// Relayed counts the bytes sent on for other nodes, Doubled the datagrams
+	// sent both ways, and Resent those sent again, since the node started.
+	Relayed uint64 `json:"relayed_bytes"`
+	Doubled uint64 `json:"doubled"`
+	Resent  uint64 `json:"resent"`
 }
 
 // Milliseconds is a duration whose JSON is a number of milliseconds.

@@ -74,6 +74,32 @@ func TestJudgeMesh(t *testing.T) {
 	}
 }
 
+func TestJudgeWays(t *testing.T) {
+	m := testMap()
+	relayed := admin.Path{
+		Peer: "nyc1", Endpoint: "via lon1", Via: "lon1", Why: "80ms instead of 120ms", RTT: admin.Milliseconds(80 * time.Millisecond), Alive: true,
+		Ways: []admin.Way{{Way: "192.0.2.2:51820", State: "alive"}, {Way: "via lon1", State: "alive"}},
+	}
+	alone, mute, lossy := relayed, relayed, relayed
+	alone.Ways = []admin.Way{{Way: "192.0.2.2:51820", State: "dead"}, {Way: "via lon1", State: "alive"}}
+	mute.Ways = []admin.Way{{Way: "192.0.2.2:51820", State: "mute"}, {Way: "192.0.2.3:51820", State: "alive"}}
+	lossy.Loss = 0.1
+	for when, tt := range map[string]struct {
+		path admin.Path
+		want []string
+	}{
+		"faster by a relay":   {relayed, []string{"ok nyc1 is 80ms away by way of lon1: 80ms instead of 120ms"}},
+		"by a relay alone":    {alone, []string{"ok nyc1 is 80ms away", "warn nyc1 is reached by way of lon1 alone: no direct way is alive | on nyc1: ufw allow 51820/udp"}},
+		"mute":                {mute, []string{"ok nyc1 is 80ms away", "warn nyc1 answers probes by 192.0.2.2:51820, but nothing else | mtr --udp 192.0.2.2"}},
+		"a relay that is bad": {lossy, []string{"warn the path to nyc1 loses 10 % | mtr 192.0.2.2"}},
+	} {
+		o := admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{tt.path}}, {Node: "nyc1"}}}
+		expect(t, when, judgeMesh(m, "fra1", o), tt.want...)
+	}
+	o := admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{relayed}, Mesh: &admin.Mesh{Front: "netstack", Why: "no CAP_NET_ADMIN"}}, {Node: "nyc1"}}}
+	expect(t, "a front of second choice", judgeMesh(m, "fra1", o), "ok nyc1 is 80ms away", "ok streams of the mesh are made in the program, not by the kernel: no CAP_NET_ADMIN")
+}
+
 func TestJudgeReports(t *testing.T) {
 	m := testMap()
 	m.Nodes[2].State = landfall.Active

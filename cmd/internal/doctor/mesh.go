@@ -24,12 +24,14 @@ func (p *patient) mesh(_ context.Context, n *notes) {
 func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Finding {
 	n := notes{check: "mesh"}
 	paths := map[landfall.NodeID]admin.Path{}
+	var front *admin.Mesh
 	errs := map[landfall.NodeID]string{}
 	for _, s := range o.Nodes {
 		errs[s.Node] = s.Error
 		if s.Node != self {
 			continue
 		}
+		front = s.Mesh
 		for _, path := range s.Paths {
 			paths[path.Peer] = path
 		}
@@ -45,12 +47,43 @@ func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Findin
 		case errs[peer.ID] != "":
 			n.fail(fmt.Sprintf("on %s: systemctl status landfall", peer.ID), "%s is reached over the mesh, but does not tell its status: %v", peer.ID, said(errs[peer.ID]))
 		case path.Loss >= lossWarn:
-			n.warn("mtr "+host(path.Endpoint), "the path to %s loses %.0f %% of what is sent (%s, %v)", peer.ID, 100*path.Loss, path.Endpoint, time.Duration(path.RTT).Round(time.Millisecond/10))
+			n.warn("mtr "+host(direct(path)), "the path to %s loses %.0f %% of what is sent (%s, %v)", peer.ID, 100*path.Loss, path.Endpoint, time.Duration(path.RTT).Round(time.Millisecond/10))
+		case path.Via != "":
+			n.ok("%s is %v away by way of %s: %s", peer.ID, time.Duration(path.RTT).Round(time.Millisecond/10), path.Via, path.Why)
 		default:
 			n.ok("%s is %v away by %s", peer.ID, time.Duration(path.RTT).Round(time.Millisecond/10), path.Endpoint)
 		}
+		judgeWays(&n, m, self, peer, path)
+	}
+	if front != nil && front.Why != "" {
+		n.ok("streams of the mesh are made in the program, not by the kernel: %s", front.Why)
 	}
 	return n.list
+}
+
+// judgeWays judges the ways to a peer beside the one in use.
+func judgeWays(n *notes, m *landfall.Map, self landfall.NodeID, peer landfall.Node, path admin.Path) {
+	anyDirect := false
+	for _, w := range path.Ways {
+		if w.State == "mute" {
+			n.warn("mtr --udp "+host(w.Way), "%s answers probes by %s, but nothing else that is sent there arrives: something on the way lets small packets through alone, or a few", peer.ID, w.Way)
+		}
+		anyDirect = anyDirect || !strings.HasPrefix(w.Way, "via ") && (w.State == "alive" || w.State == "suspect")
+	}
+	if path.Alive && path.Via != "" && !anyDirect {
+		n.warn(openWireGuard(m, self, peer), "%s is reached by way of %s alone: no direct way is alive", peer.ID, path.Via)
+	}
+}
+
+// direct is an address of the peer's, if one is known, and else the way there
+// is.
+func direct(p admin.Path) string {
+	for _, w := range p.Ways {
+		if p.Via != "" && !strings.HasPrefix(w.Way, "via ") {
+			return w.Way
+		}
+	}
+	return p.Endpoint
 }
 
 // openWireGuard is what a firewall has to let through for a path.
