@@ -23,9 +23,7 @@ type Side struct {
 
 // Link carries the packets of two fronts to each other.
 type Link struct {
-	// Tap is shown every packet; it must return soon and not keep it. Set it
-	// with Watch.
-	tap atomic.Pointer[func(p []byte)]
+	tap atomic.Pointer[func(p []byte) (pass bool)]
 	cut atomic.Bool
 }
 
@@ -47,9 +45,9 @@ func Join(t testing.TB, a, b Side) *Link {
 	return l
 }
 
-// Watch shows tap every packet from now on. It must return soon, and not keep
-// what it is shown.
-func (l *Link) Watch(tap func(p []byte)) { l.tap.Store(&tap) }
+// Watch shows tap every packet from now on, and loses those that it does not
+// let pass. It must return soon, and not keep what it is shown.
+func (l *Link) Watch(tap func(p []byte) (pass bool)) { l.tap.Store(&tap) }
 
 // Cut loses all packets, or no longer does.
 func (l *Link) Cut(yes bool) { l.cut.Store(yes) }
@@ -67,17 +65,15 @@ func (l *Link) carry(t testing.TB, from, to front.Packets) {
 			return
 		}
 		packets = packets[:0]
+		tap := l.tap.Load()
 		for i := range n {
-			packets = append(packets, bufs[i][:headroom+sizes[i]])
-			if tap := l.tap.Load(); tap != nil {
-				(*tap)(bufs[i][headroom : headroom+sizes[i]])
+			p := bufs[i][:headroom+sizes[i]]
+			if !l.cut.Load() && (tap == nil || (*tap)(p[headroom:])) {
+				packets = append(packets, p)
 			}
 		}
-		if l.cut.Load() {
-			continue
-		}
-		if k, err := to.Write(packets, headroom); err == nil && k != n {
-			t.Errorf("%d packets of %d were written", k, n)
+		if k, err := to.Write(packets, headroom); err == nil && k != len(packets) {
+			t.Errorf("%d packets of %d were written", k, len(packets))
 		}
 	}
 }

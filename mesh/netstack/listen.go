@@ -39,6 +39,7 @@ func (f *Front) Listen(port uint16, accept func(front.Stream)) error {
 		return goError(e)
 	}
 	l.ep = ep
+	ep.SocketOptions().SetReuseAddress(true) // else streams that go on keep the port
 	if e := ep.Bind(fullAddress(netip.AddrPortFrom(f.addr, port))); e != nil {
 		ep.Close()
 		return fmt.Errorf("mesh port %d: bind: %w", port, goError(e))
