@@ -69,9 +69,9 @@ type Traffic struct {
 	Unanswered time.Time
 	// Gap is the usual time between two receipts on this way; 0 is unknown.
 	Gap time.Duration
-	// LargestHeard is the largest UDP payload that came on it since it was
-	// last asked.
-	LargestHeard int
+	// LargestSent and LargestHeard are the largest UDP payloads that went and
+	// came on it since it was last asked.
+	LargestSent, LargestHeard int
 }
 
 // Report is one node's view of its own direct way to another.

@@ -1,0 +1,89 @@
+package path
+
+import "time"
+
+// The numbers of what a way carries.
+const (
+	muteAfter = 8           // datagrams, none of which the peer has heard
+	muteTime  = time.Second // over at least this time
+	muteFor   = time.Minute // first time; doubles
+	muteMost  = 10 * time.Minute
+
+	countEvery = 32               // datagrams make a measurement of loss
+	countLife  = 10 * time.Second // and it is believed this long
+)
+
+// carry compares what we sent on a way with what the peer says it has heard
+// there: a measure of loss, and of ways that answer probes but carry nothing.
+type carry struct {
+	sent, heard uint32 // at the last account
+	known       bool   // there was an account
+	stale       bool   // duplicates went about since then: what was heard proves nothing
+	moved       bool   // the peer has heard data, once
+	sum, got    uint32 // since the last measurement
+	loss        float64
+	measured    instant // 0: never
+	silent      uint32  // datagrams sent since what was heard last moved
+	silentSince instant
+	strikes     uint8
+	until       instant // mute until then
+}
+
+// account takes the two counters: ours when the ping was sent, the peer's
+// when it arrived. trust is false where copies went another way, too: the
+// slower copy of a datagram is not counted as heard. It reports whether the
+// way is found mute now.
+func (c *carry) account(sent, heard uint32, trust bool, now instant) bool {
+	out, in := sent-c.sent, heard-c.heard
+	// Counters that went back are those of a peer that restarted, or of an
+	// address that changed.
+	fits := c.known && int32(out) >= 0 && int32(in) >= 0 && in <= out+out/4+1024
+	doubtful := c.stale || !trust
+	c.sent, c.heard, c.known, c.stale = sent, heard, true, !trust
+	if !fits {
+		c.sum, c.got, c.silent, c.silentSince = 0, 0, 0, now
+		return false
+	}
+	if in > 0 {
+		c.moved, c.silent = true, 0
+		if now > c.until.add(muteMost) {
+			c.strikes = 0
+		}
+	} else if !doubtful {
+		c.silent += out
+	}
+	if !doubtful {
+		c.measure(out, in, now)
+	}
+	if c.silent == 0 {
+		c.silentSince = now
+	}
+	return c.silent >= muteAfter && now.since(c.silentSince) >= muteTime
+}
+
+// measure smooths the loss, the more the more datagrams it is known from.
+func (c *carry) measure(out, in uint32, now instant) {
+	c.sum, c.got = c.sum+out, c.got+min(in, out)
+	if c.sum < countEvery {
+		return
+	}
+	share := 1 - float64(c.got)/float64(c.sum)
+	weight := min(float64(c.sum)/256, 0.5)
+	if !c.measured.within(countLife, now) {
+		weight = 1
+	}
+	c.loss += (share - c.loss) * weight
+	c.measured, c.sum, c.got = now, 0, 0
+}
+
+// mute takes the way out of use for a while, longer each time.
+func (c *carry) mute(now instant) {
+	c.until = now.add(min(muteFor<<c.strikes, muteMost))
+	c.strikes = min(c.strikes+1, 4)
+	c.forget()
+}
+
+// forget begins the account anew.
+func (c *carry) forget() {
+	*c = carry{strikes: c.strikes, until: c.until, loss: c.loss, measured: c.measured}
+}

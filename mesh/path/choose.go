@@ -1,0 +1,245 @@
+package path
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reluctance of the choice.
+const (
+	freeFor     = 5 * time.Second        // a peer or its ways are new: any better way is taken
+	freeAgain   = 3 * time.Second        // likewise for a pair that has been idle for long
+	leastGain   = 500 * time.Microsecond // what is not better by this is not better
+	patience    = 10 * time.Second       // a slightly better way must stay so for as long
+	holdDown    = 30 * time.Second       // between two switches for quality
+	confirmRest = 10 * time.Second       // between two closer looks at a challenger
+
+	distrust     = 5 * time.Second // doubled for each death of late
+	distrustMost = 5 * time.Minute
+	pardon       = 5 * time.Minute // one death is forgotten after it
+)
+
+// choose brings the route up to date.
+func (p *peer) choose(now instant) {
+	best, why, quality := p.pick(now)
+	if best != p.primary {
+		p.change(best, why, quality, now)
+	}
+	p.backup = p.second(now)
+	p.resolve(now)
+}
+
+func (p *peer) change(best *candidate, why string, quality bool, now instant) {
+	p.previous, p.primary, p.switched, p.why = p.primary, best, now, why
+	if quality {
+		p.improved = now
+	}
+	for _, c := range p.ways {
+		c.better = 0
+	}
+	if best != nil {
+		best.next = min(best.next, now.add(p.pace(best, now)))
+	}
+}
+
+// pick is the way to use now, and why if it is another.
+func (p *peer) pick(now instant) (best *candidate, why string, quality bool) {
+	cur := p.primary
+	if cur != nil && !p.has(cur) {
+		cur = nil
+	}
+	best = p.cheapest(now, nil)
+	switch {
+	case best == nil:
+		return p.least(cur, now)
+	case cur == nil || cur.life == New && cur.delay.n == 0:
+		return best, "it answers", false
+	case !cur.usable(now):
+		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now)), false
+	case p.arrived(now):
+		return p.moved, "the peer speaks from there now", false
+	}
+	if ch := p.challenger(now); ch != nil {
+		if why := p.beats(ch, cur, now); why != "" {
+			return ch, why, true
+		}
+	}
+	return cur, "", false
+}
+
+// least is the way to use when none is known to work: one that at least
+// answers, the one in use, or the map's first.
+func (p *peer) least(cur *candidate, now instant) (best *candidate, why string, quality bool) {
+	if cur != nil && cur.answers() {
+		return cur, "", false
+	}
+	for _, c := range p.ways {
+		if c.answers() {
+			return c, "nothing else answers", false
+		}
+	}
+	if cur != nil {
+		return cur, "", false
+	}
+	for _, c := range p.ways { // a learned address must have answered
+		if !c.learned && !c.way.Relayed() {
+			return c, "the map names it", false
+		}
+	}
+	return nil, "no way is known", false
+}
+
+// cheapest is the way of least cost among those that are usable and not but;
+// what owes an answer comes last, then what died lately.
+func (p *peer) cheapest(now instant, but *candidate) *candidate {
+	var best *candidate
+	for _, c := range p.ways {
+		if c == but || !c.usable(now) {
+			continue
+		}
+		if best == nil || c.worse(now) < best.worse(now) ||
+			c.worse(now) == best.worse(now) && c.cost(now) < best.cost(now) {
+			best = c
+		}
+	}
+	return best
+}
+
+// worse ranks usable ways by reasons stronger than cost.
+func (c *candidate) worse(now instant) (rank int) {
+	if c.misses > 0 {
+		rank += 2
+	}
+	if !c.trusted(now) {
+		rank++
+	}
+	return rank
+}
+
+// trusted reports whether the way has worked for long enough since it last
+// died.
+func (c *candidate) trusted(now instant) bool {
+	return c.deaths == 0 || now.since(c.revived) >= min(distrust<<c.deaths, distrustMost)
+}
+
+// challenger is the best way that may replace a primary which works.
+func (p *peer) challenger(now instant) *candidate {
+	var best *candidate
+	for _, c := range p.ways {
+		if c != p.primary && c.usable(now) && c.worse(now) == 0 && c.delay.n >= 3 &&
+			(best == nil || c.cost(now) < best.cost(now)) {
+			best = c
+		}
+	}
+	for _, c := range p.ways {
+		if c != best {
+			c.better = 0
+		}
+	}
+	return best
+}
+
+// beats says why the challenger replaces the primary; "" if it does not.
+func (p *peer) beats(ch, cur *candidate, now instant) string {
+	held := p.improved.within(holdDown, now)
+	a, b := ch.cost(now), cur.cost(now)
+	gain := b - a
+	slight := b/50 + leastGain
+	if now < p.free && gain > slight && cur.delay.n >= 3 {
+		return verdict(ch, cur, now)
+	}
+	if p.clearly(ch, cur, now) && !(held && ch == p.previous) {
+		return verdict(ch, cur, now)
+	}
+	if gain <= slight+(ch.delay.swing+cur.delay.swing)/4 {
+		ch.better = 0
+		return ""
+	}
+	if ch.better == 0 {
+		ch.better = now
+	}
+	if held || now.since(ch.better) < patience {
+		return ""
+	}
+	return verdict(ch, cur, now)
+}
+
+// clearly reports whether the challenger's last three answers were all better
+// by a fifth than the primary's. If the last one was, more are asked for.
+func (p *peer) clearly(ch, cur *candidate, now instant) bool {
+	_, most, ok := ch.costs(now)
+	least, _, ok2 := cur.costs(now)
+	if ok && ok2 && most < least-least/5-leastGain {
+		return true
+	}
+	if ch.delay.last[0] < cur.delay.last[0]*4/5 && !p.confirmed.within(confirmRest, now) {
+		p.confirmed = now
+		for _, c := range []*candidate{ch, cur} {
+			c.settling, c.next = max(c.settling, 3), now
+		}
+	}
+	return false
+}
+
+// verdict is why a way is better, for people.
+func verdict(ch, cur *candidate, now instant) string {
+	if a, b := ch.delay.smooth, cur.delay.smooth; a < b {
+		return fmt.Sprintf("%v instead of %v", short(a), short(b))
+	}
+	return fmt.Sprintf("loses %.1f %% instead of %.1f %%", 100*ch.loss(now), 100*cur.loss(now))
+}
+
+// second is the way to fall back on. It is kept while it is not much worse
+// than the best.
+func (p *peer) second(now instant) *candidate {
+	best, cur := p.cheapest(now, p.primary), p.backup
+	if best == nil || cur == nil || cur == p.primary || !p.has(cur) || !cur.usable(now) || cur.worse(now) > best.worse(now) {
+		return best
+	}
+	if cost := best.cost(now); cur.cost(now) > cost+cost/4+leastGain {
+		return best
+	}
+	return cur
+}
+
+// arrived reports whether the peer has answered from where it moved to, and
+// not from where it was.
+func (p *peer) arrived(now instant) bool {
+	m := p.moved
+	return m != nil && m != p.primary && p.has(m) && m.usable(now) &&
+		m.proved >= p.movedAt && p.primary.proved < p.movedAt
+}
+
+// judge finds the ways that have died.
+func (p *peer) judge(now instant) {
+	for _, c := range p.ways {
+		if c.misses < DeadAfter || c.life == Gone {
+			continue
+		}
+		silent := now.since(c.missing) >= alone && !c.lastHeard.within(alone, now)
+		if c.life == New || silent || p.sound(c, now) {
+			c.die(now)
+		}
+	}
+}
+
+// sound reports whether another way has worked while c did not.
+func (p *peer) sound(c *candidate, now instant) bool {
+	for _, o := range p.ways {
+		if o != c && o.usable(now) && o.misses == 0 && o.proved >= c.missing {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *candidate) die(now instant) {
+	if c.answers() {
+		if now.since(c.died) > pardon {
+			c.deaths /= 2
+		}
+		c.deaths = min(c.deaths+1, 7)
+	}
+	c.life, c.died, c.volley, c.settling, c.tries = Gone, now, 0, 0, 0
+	c.carry.forget()
+}

@@ -1,0 +1,147 @@
+package path
+
+import (
+	"fmt"
+	"time"
+)
+
+// The numbers of doubt.
+const (
+	quiet       = 40 * time.Millisecond  // the least silence that means something
+	echo        = 250 * time.Millisecond // how long the peer's doubt is ours
+	waitMost    = time.Second            // patience does not wait for longer than this
+	patienceFor = 10 * time.Second       // one level of patience is lost after it
+	lookMost    = 250 * time.Millisecond // between two looks at the traffic of an active pair
+	lookLeast   = 10 * time.Millisecond
+	trialFor    = 2 * time.Second // a new primary is watched for as long
+)
+
+// doubt is whether the primary still works.
+type doubt struct {
+	since    instant // 0: there is none
+	why      string
+	own      bool    // for a reason of ours, not only the peer's
+	guess    bool    // from silence, which may mean nothing
+	peer     instant // when the peer last said it doubts
+	cleared  instant // when the last doubt ended
+	patience uint8   // doublings of the wait, after doubts for nothing
+	eased    instant // when patience last changed
+}
+
+// hot reports whether to probe as fast as may be.
+func (p *peer) hot(now instant) bool {
+	return p.doubt.since != 0 && now.since(p.doubt.since) < hotFor && p.active(now)
+}
+
+// begin begins a doubt of the route in use, or strengthens one.
+func (p *peer) begin(why string, own bool, now instant) {
+	d := &p.doubt
+	if !p.active(now) {
+		return
+	}
+	if d.since != 0 {
+		d.own = d.own || own
+		return
+	}
+	d.since, d.why, d.own, d.guess = now, why, own, false
+	p.ignite(now)
+}
+
+// ignite has the ways in use asked at once.
+func (p *peer) ignite(now instant) {
+	for _, c := range []*candidate{p.primary, p.backup} {
+		if c != nil && c.life != Gone {
+			c.volley, c.next = volley, now
+		}
+	}
+}
+
+// resolve ends a doubt if the primary has answered what was asked since.
+func (p *peer) resolve(now instant) {
+	d, c := &p.doubt, p.primary
+	if d.since == 0 {
+		return
+	}
+	answered := c != nil && c.usable(now) && c.proved >= d.since && c.misses == 0
+	carries := answered && (c.carry.silent < muteAfter || now.since(d.since) > hotFor)
+	hopeless := c == nil || c.life == Gone
+	if p.active(now) && !hopeless && (!carries || d.peer.within(echo, now)) {
+		return
+	}
+	if d.guess && answered {
+		d.patience, d.eased = min(d.patience+1, 4), now
+	}
+	d.since, d.own, d.cleared = 0, false, now
+}
+
+// watch looks at the traffic of an active pair: has the peer been silent for
+// longer than it should? It also says when to look again.
+func (p *peer) watch(now instant) {
+	d, c := &p.doubt, p.primary
+	if d.patience > 0 && now.since(d.eased) > patienceFor {
+		d.patience, d.eased = d.patience-1, now
+	}
+	wait := c.delay.late(spare)
+	wait = max(wait, min(wait<<d.patience, waitMost))
+	heard, gap := p.hears()
+	still := max(quiet, 4*gap) << min(d.patience, 2)
+	if c.unanswered == 0 {
+		p.look = now.add(min(max(min(wait, still)/2, lookLeast), lookMost))
+		return
+	}
+	deadline := max(c.unanswered, c.answered).add(wait)
+	hush := heard.add(still)
+	busy := gap > 0 && heard > d.cleared && now.since(c.lastSent) < still && time.Duration(c.lastSent-c.unanswered) >= still/2
+	switch {
+	case busy && now >= hush:
+		p.begin(fmt.Sprintf("silent for %v, usually for %v", short(now.since(heard)), short(gap)), true, now)
+		d.guess = true
+	case now >= deadline:
+		p.begin(fmt.Sprintf("no answer to data for %v", short(now.since(c.unanswered))), true, now)
+		d.guess = true
+	}
+	p.look = deadline
+	if gap > 0 && hush > now {
+		p.look = min(p.look, hush)
+	}
+	p.look = min(max(p.look, now.add(lookLeast)), now.add(lookMost))
+	if busy || gap > 0 && heard > d.cleared {
+		p.look = min(p.look, now.add(max(still/2, lookLeast)))
+	}
+}
+
+// hears is when data last came from the peer, and how often it usually does.
+func (p *peer) hears() (last instant, gap time.Duration) {
+	for _, c := range p.ways {
+		if c.lastHeard > last {
+			last, gap = c.lastHeard, c.gap
+		}
+	}
+	return last, gap
+}
+
+// trial reports whether the primary has yet to show that it carries data.
+func (p *peer) trial(now instant) bool {
+	return p.active(now) && p.primary != nil && !p.primary.carry.moved && p.primary.usable(now) &&
+		now.since(max(p.switched, p.roused)) < trialFor
+}
+
+// doubled reports whether interactive datagrams go both ways.
+func (p *peer) doubled(now instant) bool {
+	return p.backup != nil && (p.doubt.since != 0 || p.trial(now) && p.leads())
+}
+
+// leads reports whether what goes by the primary arrives before its copy by
+// the backup, so that the peer counts it for the primary.
+func (p *peer) leads() bool {
+	const tie = 2 * time.Millisecond
+	return p.backup == nil || p.backup.delay.n == 0 || p.primary.delay.smooth+tie < p.backup.delay.smooth
+}
+
+// short rounds a duration for people.
+func short(d time.Duration) time.Duration {
+	if d >= 10*time.Second {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
+}

@@ -1,0 +1,89 @@
+package path
+
+import "time"
+
+// The numbers of probing.
+const (
+	Interval = time.Second            // between probes on a way in use, while the pair is active
+	Hurry    = 200 * time.Millisecond // on a way that is new, or that owes an answer
+	Hot      = 50 * time.Millisecond  // on the ways in use, in doubt
+
+	relayedInterval = 5 * Interval / 4 // two hops cost twice the bytes
+	otherInterval   = 5 * time.Second  // on a way not in use, while the pair is active
+	idleInterval    = 20 * time.Second // on the primary, while the pair is idle
+	idleDirect      = 2 * time.Minute  // on all other direct ways, one after the other
+	idleRelayed     = 5 * time.Minute  // likewise on relayed ones
+
+	volley      = 3                    // hot probes that begin a doubt
+	volleySpace = 5 * time.Millisecond // between them
+
+	activeFor = 10 * time.Second // after the last data
+	hotFor    = 2 * time.Second  // no doubt is hot for longer
+	settled   = 5                // answers that settle a new way
+
+	// The most reports in one pong.
+	activeReports = 32
+	idleReports   = 4
+)
+
+// pace is the time until the next probe of c, if nothing happens.
+func (p *peer) pace(c *candidate, now instant) time.Duration {
+	used := c == p.primary || c == p.backup
+	switch {
+	case c.life == Gone:
+		return p.deadPace(c, now)
+	case used && p.hot(now) && c.volley > 0:
+		return volleySpace
+	case used && p.hot(now):
+		return Hot
+	case c.life != Living, c.settling > 0, c == p.primary && p.trial(now):
+		return Hurry
+	case !p.active(now):
+		return p.idlePace(c)
+	case !used:
+		return otherInterval
+	case c.way.Relayed():
+		return relayedInterval
+	}
+	return Interval
+}
+
+// idlePace keeps the whole pair within its bytes, however many ways it has.
+func (p *peer) idlePace(c *candidate) time.Duration {
+	if c == p.primary {
+		return idleInterval
+	}
+	direct, relayed := p.others()
+	each := time.Duration(direct) * idleDirect
+	if c.way.Relayed() {
+		each = time.Duration(relayed) * idleRelayed
+	}
+	if direct > 0 && relayed > 0 {
+		each *= 2
+	}
+	return each
+}
+
+// others counts the ways beside the primary.
+func (p *peer) others() (direct, relayed int) {
+	for _, c := range p.ways {
+		switch {
+		case c == p.primary:
+		case c.way.Relayed():
+			relayed++
+		default:
+			direct++
+		}
+	}
+	return direct, relayed
+}
+
+// deadPace asks a dead way less and less often: a peer that comes back calls
+// by itself.
+func (p *peer) deadPace(c *candidate, now instant) time.Duration {
+	most := otherInterval
+	if !p.active(now) {
+		most = p.idlePace(c)
+	}
+	return min(Interval<<min(c.tries, 8), most)
+}

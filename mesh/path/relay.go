@@ -1,0 +1,171 @@
+package path
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"landfall"
+)
+
+// The numbers of relaying.
+const (
+	tried      = 2                     // relays proposed for one peer at a time
+	maxRelayed = 4                     // relayed ways known for one peer
+	reportLife = 2 * time.Minute       // a report is believed as long
+	reconsider = time.Second           // between two looks for relays, the pair active
+	newReports = 50 * time.Millisecond // and after news, while they matter
+	unwanted   = time.Minute           // a relayed way that is not among the best goes after it
+)
+
+// view is one entry of what a peer says about its ways to others. There is one
+// for every two nodes: it is as small as can be.
+type view struct {
+	rtt  uint16 // in steps of viewStep; 0: no way
+	loss uint8  // of 255
+	age  uint8  // when it came, in steps of ageStep; it wraps around, so see expire
+}
+
+const (
+	viewStep = 100 * time.Microsecond
+	ageStep  = 2 * time.Second
+)
+
+func age(now instant) uint8 { return uint8(time.Duration(now) / ageStep) }
+
+// fresh reports whether the entry says something, still.
+func (v view) fresh(now instant) bool {
+	return v.rtt != 0 && age(now)-v.age <= uint8(reportLife/ageStep)
+}
+
+func (v view) price() time.Duration {
+	return price(time.Duration(v.rtt)*viewStep, 0, float64(v.loss)/255)
+}
+
+// report takes an entry. It reports whether it is news.
+func (p *peer) report(slot int, r Report, now instant) bool {
+	if slot >= len(p.views) {
+		if r.RTT <= 0 {
+			return false
+		}
+		p.views = append(p.views, make([]view, slot+1-len(p.views))...)
+	}
+	old, v := &p.views[slot], view{loss: uint8(min(max(r.Loss, 0), 1) * 255), age: age(now)}
+	if r.RTT > 0 {
+		v.rtt = uint16(min(max(r.RTT/viewStep, 1), math.MaxUint16))
+	}
+	news := (old.rtt == 0) != (v.rtt == 0)
+	*old = v
+	return news
+}
+
+// expire clears what is too old, before its age wraps around.
+func (p *peer) expire(now instant) {
+	for i := range p.views {
+		if !p.views[i].fresh(now) {
+			p.views[i] = view{}
+		}
+	}
+}
+
+// direct is the best direct way that works; nil if there is none.
+func (p *peer) direct(now instant) *candidate {
+	var best *candidate
+	for _, c := range p.ways {
+		if !c.way.Relayed() && c.usable(now) && c.misses < DeadAfter && (best == nil || c.cost(now) < best.cost(now)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// offer is a relay with what the way through it should cost.
+type offer struct {
+	by  *peer
+	sum time.Duration
+}
+
+// offers are the best few relays to p, by the sum of both halves. The second
+// half is as p says, or else as the relay does.
+func (t *Table) offers(p *peer, now instant) []offer {
+	var best []offer
+	for _, by := range t.peers {
+		if by == p {
+			continue
+		}
+		half := by.towards(p, now)
+		if half == 0 || p.refuses(by.id, now) {
+			continue
+		}
+		c := by.direct(now)
+		if c == nil {
+			continue
+		}
+		o := offer{by, c.cost(now) + half}
+		i, _ := slices.BinarySearchFunc(best, o, func(a, b offer) int { return int(a.sum - b.sum) })
+		if i < tried {
+			best = slices.Insert(best, i, o)
+			best = best[:min(len(best), tried)]
+		}
+	}
+	return best
+}
+
+// towards is the cost of the half from the relay to p; 0 is unknown.
+func (by *peer) towards(p *peer, now instant) time.Duration {
+	if by.slot < len(p.views) && p.views[by.slot].fresh(now) {
+		return p.views[by.slot].price()
+	}
+	if p.slot < len(by.views) && by.views[p.slot].fresh(now) {
+		return by.views[p.slot].price()
+	}
+	return 0
+}
+
+// refuses reports whether the way through a node has been tried in vain.
+func (p *peer) refuses(by landfall.NodeID, now instant) bool {
+	c := p.at(Way{Via: by})
+	return c != nil && (c.life == Gone || c.mute(now))
+}
+
+// propose looks for relays that could win, or be the second way where there is
+// no other. Their own probes then decide.
+func (t *Table) propose(p *peer, now instant) {
+	p.expire(now)
+	limit := time.Duration(math.MaxInt64)
+	if p.works(now) >= 2 {
+		limit = p.cheapest(now, nil).cost(now) * 98 / 100
+	}
+	for _, o := range t.offers(p, now) {
+		if c := p.at(Way{Via: o.by.id}); c != nil {
+			c.wanted = now
+		} else if _, relayed := p.count(); o.sum < limit && relayed < maxRelayed {
+			p.add(Way{Via: o.by.id}, now).wanted = now
+		}
+	}
+	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return p.useless(c, now) })
+}
+
+// useless reports whether a relayed way may be forgotten. One that was mute is
+// remembered for longer, for it would be found again.
+func (p *peer) useless(c *candidate, now instant) bool {
+	switch {
+	case !c.way.Relayed(), c == p.primary, c == p.backup:
+		return false
+	case c.carry.strikes > 0:
+		return now > c.carry.until.add(muteMost)
+	case c.life == Gone:
+		return now.since(c.died) > unwanted
+	}
+	return now.since(max(c.wanted, c.lastHeard)) > unwanted
+}
+
+// severed gives up the ways through a node that has become unreachable.
+func (t *Table) severed(by landfall.NodeID, now instant) {
+	for _, p := range t.peers {
+		if c := p.at(Way{Via: by}); c != nil && c.life != Gone {
+			c.die(now)
+			t.soon(p, now)
+		}
+	}
+}
