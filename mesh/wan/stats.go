@@ -10,6 +10,8 @@ import (
 // measurement over this network is worth no more than these figures.
 type Stats struct {
 	Packets map[string]uint64 `metric:"packets_total" label:"fate" help:"Datagrams offered, by what became of them."`
+	Doubled uint64            `metric:"packets_duplicated_total" help:"Datagrams that arrived twice."`
+	Marked  uint64            `metric:"packets_marked_total" help:"Datagrams marked for congestion (ECN)."`
 	Bytes   uint64            `metric:"packet_bytes_total" help:"Bytes of datagrams sent on."`
 	Streams uint64            `metric:"streams_total" help:"Streams opened."`
 	LateP50 float64           `metric:"late_p50_seconds" help:"Median time by which something was handed on too late."`
@@ -24,7 +26,12 @@ type counters struct {
 	lost     atomic.Uint64
 	full     atomic.Uint64
 	cut      atomic.Uint64
+	tooBig   atomic.Uint64
+	filtered atomic.Uint64
+	strayed  atomic.Uint64
 	failed   atomic.Uint64
+	doubled  atomic.Uint64
+	marked   atomic.Uint64
 	bytes    atomic.Uint64
 	streams  atomic.Uint64
 	late     lateness
@@ -39,6 +46,19 @@ func (c *counters) drop(f fate) {
 		c.full.Add(1)
 	case cut:
 		c.cut.Add(1)
+	case tooBig:
+		c.tooBig.Add(1)
+	}
+}
+
+// note counts what a link decided.
+func (c *counters) note(v verdict) {
+	c.drop(v.fate)
+	if v.copies > 1 {
+		c.doubled.Add(1)
+	}
+	if v.marked {
+		c.marked.Add(1)
 	}
 }
 
@@ -52,8 +72,13 @@ func (n *Network) Stats() Stats {
 			"lost":     c.lost.Load(),
 			"full":     c.full.Load(),
 			"cut":      c.cut.Load(),
+			"too_big":  c.tooBig.Load(),
+			"filtered": c.filtered.Load(),
+			"strayed":  c.strayed.Load(),
 			"failed":   c.failed.Load(),
 		},
+		Doubled: c.doubled.Load(),
+		Marked:  c.marked.Load(),
 		Bytes:   c.bytes.Load(),
 		Streams: c.streams.Load(),
 		LateP50: c.late.quantile(0.50).Seconds(),
