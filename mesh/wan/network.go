@@ -168,9 +168,7 @@ func (n *Network) path(from, to Site) *path {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p = n.paths[w]; p == nil {
-		h := fnv.New64a()
-		fmt.Fprintf(h, "%s\x00%s", from, to)
-		p = &path{wire: wire{seed: mix(n.seed) ^ h.Sum64()}, changed: make(chan struct{})}
+		p = &path{wire: wire{seed: mix(n.seed) ^ hash64(string(from), string(to))}, changed: make(chan struct{})}
 		n.paths[w] = p
 	}
 	return p
@@ -209,4 +207,10 @@ func (n *Network) Close() error {
 
 func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+func hash64(a, b string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s", a, b)
+	return h.Sum64()
 }

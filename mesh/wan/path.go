@@ -16,6 +16,7 @@ type path struct {
 	wire    wire
 	up      time.Time     // when the link came back last
 	waiting int           // packets held back on it
+	fates   fates         // what became of packets so far
 	changed chan struct{} // closed and replaced at each change that no schedule told of
 }
 
@@ -63,19 +64,40 @@ func (p *path) look(at time.Time) {
 	}
 }
 
-// offer decides about a packet of so many bytes under a TOS byte; straight
-// says that it may be sent at once without overtaking another. Of a packet
-// that is not sent straight, passed must be told once for each copy.
+// judge decides about a packet of so many bytes under a TOS byte that was
+// sent a moment ago.
+func (p *path) judge(size int, tos uint8, sent, now time.Time) (v verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(now)
+	p.wire, v = p.link.packet(p.wire, size, tos, sent)
+	p.fates[v.fate]++
+	return v
+}
+
+// offer decides about a packet that is sent now; straight says that it may be
+// handed on at once without overtaking another. Of a packet that is not,
+// passed must be told once for each copy.
 func (p *path) offer(size int, tos uint8, now time.Time) (v verdict, straight bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.advance(now)
 	p.wire, v = p.link.packet(p.wire, size, tos, now)
+	p.fates[v.fate]++
 	if v.fate == arrives && p.waiting == 0 && !v.at.After(now) {
 		return v, true
 	}
 	p.waiting += v.copies
 	return v, false
+}
+
+// refuses reports whether a sender is told that a packet is too big.
+func (p *path) refuses(size int, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(now)
+	l := p.link
+	return !l.Down && l.ICMP && l.MTU > 0 && size > l.MTU
 }
 
 // packet is offer for those who neither mark nor duplicate.
