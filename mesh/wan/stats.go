@@ -1,9 +1,6 @@
 package wan
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // Stats are a network's counters, and how late it was itself: the time
 // between the moment something was due and the moment it was handed on. A
@@ -65,6 +62,7 @@ func (c *counters) note(v verdict) {
 // Stats returns the figures so far.
 func (n *Network) Stats() Stats {
 	c := &n.stats
+	late := c.late.counts()
 	return Stats{
 		Packets: map[string]uint64{
 			"delayed":  c.sent.Load(),
@@ -81,45 +79,8 @@ func (n *Network) Stats() Stats {
 		Marked:  c.marked.Load(),
 		Bytes:   c.bytes.Load(),
 		Streams: c.streams.Load(),
-		LateP50: c.late.quantile(0.50).Seconds(),
-		LateP99: c.late.quantile(0.99).Seconds(),
-		LateMax: time.Duration(c.late.longest.Load()).Seconds(),
+		LateP50: late.quantile(0.50).Seconds(),
+		LateP99: late.quantile(0.99).Seconds(),
+		LateMax: c.late.longest().Seconds(),
 	}
-}
-
-// lateness is a histogram in steps of lateStep; its last step has no end.
-type lateness struct {
-	steps   [256]atomic.Uint64
-	longest atomic.Int64
-}
-
-const lateStep = 50 * time.Microsecond
-
-func (l *lateness) add(d time.Duration) {
-	d = max(d, 0)
-	l.steps[min(int(d/lateStep), len(l.steps)-1)].Add(1)
-	for {
-		was := l.longest.Load()
-		if int64(d) <= was || l.longest.CompareAndSwap(was, int64(d)) {
-			return
-		}
-	}
-}
-
-// quantile is the upper end of the step that holds it, but never more than
-// the longest.
-func (l *lateness) quantile(q float64) time.Duration {
-	var total uint64
-	for i := range l.steps {
-		total += l.steps[i].Load()
-	}
-	longest := time.Duration(l.longest.Load())
-	var sum uint64
-	for i := range l.steps[:len(l.steps)-1] {
-		sum += l.steps[i].Load()
-		if total > 0 && float64(sum) >= q*float64(total) {
-			return min(longest, time.Duration(i+1)*lateStep)
-		}
-	}
-	return longest
 }
