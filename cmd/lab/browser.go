@@ -37,7 +37,7 @@ type reply struct {
 // StartBrowser starts Chromium (Debian: chromium) on the host. It trusts what
 // the host trusts, asks the host's resolver, and keeps nothing of earlier runs.
 func (h *Host) StartBrowser(ctx context.Context) (*Browser, error) {
-	profile, err := os.MkdirTemp(filepath.Join(h.dir, "tmp"), "profile-")
+	profile, err := os.MkdirTemp(filepath.Join(h.Dir(), "tmp"), "profile-")
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (h *Host) StartBrowser(ctx context.Context) (*Browser, error) {
 		return nil, err
 	}
 	b := &Browser{Process: p, to: to, waiting: map[int]chan reply{}}
-	h.work.Go(func() { b.listen(from) })
+	h.Go(func() { b.listen(from) })
 	if err := b.attach(ctx); err != nil {
 		p.Kill()
 		return nil, err

@@ -23,7 +23,7 @@ func (l *Lab) Database() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("geographic database: %w", err)
 	}
-	for _, h := range l.hosts {
+	for _, h := range l.config.Hosts {
 		place := l.config.Places[h.Place]
 		record := mmdbtype.Map{
 			"location": mmdbtype.Map{"latitude": mmdbtype.Float64(place.Lat), "longitude": mmdbtype.Float64(place.Lon)},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -30,7 +31,7 @@ type Registry struct {
 // records in master file form, without SOA, and without NS and address of the
 // server itself, which are added. The root delegates to all of them.
 func (h *Host) StartRegistry(ctx context.Context, zones map[string]string) (*Registry, error) {
-	r := &Registry{host: h, dir: filepath.Join(h.dir, "knot"), zones: maps.Clone(zones)}
+	r := &Registry{host: h, dir: filepath.Join(h.Dir(), "knot"), zones: maps.Clone(zones)}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -45,11 +46,14 @@ func (h *Host) StartRegistry(ctx context.Context, zones map[string]string) (*Reg
 	return r, p.Until(ctx, "zones", func(ctx context.Context) error { return r.served(ctx) })
 }
 
+// patience is how long records may take to be served.
+const patience = 20 * time.Second
+
 // Set replaces a zone's records, or adds a zone, and returns when the server
 // answers by them. Resolvers keep what they know for the records' TTL: five
 // seconds where the records say nothing.
 func (r *Registry) Set(ctx context.Context, zone, records string) error {
-	ctx, cancel := context.WithTimeout(ctx, grace) // bad records are never served
+	ctx, cancel := context.WithTimeout(ctx, patience) // bad records are never served
 	defer cancel()
 	r.mu.Lock()
 	r.zones[zone] = records

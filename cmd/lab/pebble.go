@@ -61,7 +61,7 @@ func (h *Host) StartAuthority(ctx context.Context, pebble string, root netip.Add
 	if _, err := h.StartResolver(ctx, root, "cache-max-ttl: 0", "cache-max-negative-ttl: 0", "discard-timeout: 8000", "incoming-num-tcp: 100"); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(h.dir, "pebble")
+	dir := filepath.Join(h.Dir(), "pebble")
 	tls, err := selfSigned(dir, h.Addresses[0])
 	if err != nil {
 		return nil, err

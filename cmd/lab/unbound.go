@@ -16,7 +16,7 @@ import (
 // cache obeys TTLs, and no answer is validated. More lines may go to the
 // section "server" of its configuration.
 func (h *Host) StartResolver(ctx context.Context, root netip.Addr, more ...string) (*Process, error) {
-	dir := filepath.Join(h.dir, "unbound")
+	dir := filepath.Join(h.Dir(), "unbound")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}

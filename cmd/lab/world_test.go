@@ -142,10 +142,7 @@ func TestBrowserLoadsAPage(t *testing.T) {
 }
 
 func TestDatabaseKnowsTheHosts(t *testing.T) {
-	l := &Lab{config: config("dir"), hosts: map[string]*Host{}}
-	for _, s := range l.config.Hosts {
-		l.hosts[s.Name] = &Host{Server: s}
-	}
+	l := &Lab{config: config("dir")}
 	b, err := l.Database()
 	if err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func (c *Conn) Close() error {
 		c.reading.move(time.Time{})
 		c.writing.move(time.Time{})
 		c.inner.SetReadDeadline(time.Unix(1, 0)) // wakes collect
-		l, _ := c.out.path.state()
+		l, _, _ := c.out.path.state(time.Now())
 		c.lingering.Reset(linger + l.Delay + l.Jitter)
 		c.out.finish(net.ErrClosed)
 	})

@@ -64,23 +64,32 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 // of the path, over cuts too.
 func travel(ctx context.Context, p *path, sent time.Time) (time.Time, error) {
 	for {
-		_, changed := p.state()
+		_, changed, change := p.state(time.Now())
 		at, ok := p.chunk(0, sent)
 		if !ok {
-			select {
-			case <-changed:
-				continue
-			case <-ctx.Done():
-				return at, ctx.Err()
+			if err := until(ctx, change, changed); err != nil {
+				return at, err
 			}
+			continue
 		}
+		return at, until(ctx, at, nil)
+	}
+}
+
+// until waits for a time, unless it is zero, or for a channel to close.
+func until(ctx context.Context, at time.Time, c <-chan struct{}) error {
+	var passed <-chan time.Time
+	if !at.IsZero() {
 		timer := time.NewTimer(time.Until(at))
 		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return at, nil
-		case <-ctx.Done():
-			return at, ctx.Err()
-		}
+		passed = timer.C
+	}
+	select {
+	case <-passed:
+		return nil
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -130,7 +130,7 @@ func (l *line) next(s stops) (chunk, error) {
 		if err := s.err(); err != nil {
 			return chunk{}, err
 		}
-		_, changed := l.path.state()
+		_, changed, change := l.path.state(time.Now())
 		c, due, ok := l.take(time.Now())
 		if ok {
 			if waited {
@@ -139,7 +139,10 @@ func (l *line) next(s stops) (chunk, error) {
 			return c, nil
 		}
 		timer.Stop()
-		if waited = !due.IsZero(); waited {
+		if waited = !due.IsZero(); !waited {
+			due = change // which may end the stall
+		}
+		if !due.IsZero() {
 			timer.Reset(time.Until(due))
 		}
 		select {

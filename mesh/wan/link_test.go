@@ -13,10 +13,9 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func offer(l Link, seed uint64, size int, at ...time.Duration) (arrived []time.Duration, fates []fate) {
 	w := wire{seed: seed}
 	for _, d := range at {
-		var when time.Time
-		var f fate
-		w, when, f = l.packet(w, size, epoch.Add(d))
-		arrived, fates = append(arrived, when.Sub(epoch)), append(fates, f)
+		var v verdict
+		w, v = l.packet(w, size, 0, epoch.Add(d))
+		arrived, fates = append(arrived, v.at.Sub(epoch)), append(fates, v.fate)
 	}
 	return arrived, fates
 }
@@ -132,12 +131,12 @@ func TestLinkObeysArithmetic(t *testing.T) {
 		for range 500 {
 			now = now.Add(time.Duration(r.Int64N(int64(2 * time.Millisecond))))
 			size := 1 + r.IntN(1500)
-			var at time.Time
-			var f fate
-			w, at, f = l.packet(w, size, now)
-			if f != arrives {
+			var v verdict
+			w, v = l.packet(w, size, 0, now)
+			if v.fate != arrives {
 				continue
 			}
+			at := v.at
 			if begin.IsZero() {
 				begin = now
 			}

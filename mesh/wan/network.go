@@ -55,25 +55,44 @@ func (n *Network) Connect(a, b Site, l Link) error {
 }
 
 // SetLink sets one direction of a link, also while it is in use. What is on
-// its way already arrives as it would have.
+// its way already arrives as it would have; what Schedule has in force on the
+// link stays in force.
 func (n *Network) SetLink(from, to Site, l Link) error {
 	if err := l.Check(); err != nil {
 		return fmt.Errorf("link %s -> %s: %w", from, to, err)
 	}
-	n.path(from, to).change(func(Link) Link { return l })
+	n.path(from, to).set(func(Link) Link { return l })
 	return nil
 }
 
 // Cut takes the link between two sites down, in both directions.
 func (n *Network) Cut(a, b Site) { n.setDown(a, b, true) }
 
-// Heal brings the link back after Cut.
+// Heal brings the link back after Cut. It does not end a cut of Schedule.
 func (n *Network) Heal(a, b Site) { n.setDown(a, b, false) }
 
 func (n *Network) setDown(a, b Site, down bool) {
 	set := func(l Link) Link { l.Down = down; return l }
-	n.path(a, b).change(set)
-	n.path(b, a).change(set)
+	n.path(a, b).set(set)
+	n.path(b, a).set(set)
+}
+
+// Schedule has links change by themselves, at times counted from start. It
+// adds to what was scheduled before and refuses all or nothing.
+func (n *Network) Schedule(start time.Time, events ...Event) error {
+	for _, e := range events {
+		if err := e.Check(); err != nil {
+			return fmt.Errorf("event at %v, %s - %s: %w", e.At, e.From, e.To, err)
+		}
+	}
+	for _, e := range events {
+		s := e.spell(start)
+		n.path(e.From, e.To).plan(s)
+		if !e.OneWay {
+			n.path(e.To, e.From).plan(s)
+		}
+	}
+	return nil
 }
 
 // SetSite says where an address is; port 0 stands for all its ports.
@@ -149,9 +168,7 @@ func (n *Network) path(from, to Site) *path {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p = n.paths[w]; p == nil {
-		h := fnv.New64a()
-		fmt.Fprintf(h, "%s\x00%s", from, to)
-		p = &path{wire: wire{seed: mix(n.seed) ^ h.Sum64()}, changed: make(chan struct{})}
+		p = &path{wire: wire{seed: mix(n.seed) ^ hash64(string(from), string(to))}, changed: make(chan struct{})}
 		n.paths[w] = p
 	}
 	return p
@@ -188,74 +205,12 @@ func (n *Network) Close() error {
 	return nil
 }
 
-// path is one direction between two sites in use: the link as it is now, and
-// its memory.
-type path struct {
-	mu      sync.Mutex
-	link    Link
-	wire    wire
-	up      time.Time     // when the link came back last
-	waiting int           // packets held back on it
-	changed chan struct{} // closed and replaced at each change
-}
-
-func (p *path) change(f func(Link) Link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was := p.link.Down
-	p.link = f(p.link)
-	if was && !p.link.Down {
-		p.up = time.Now()
-	}
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// packet decides about a packet; straight says that it may be sent at once
-// without overtaking another.
-func (p *path) packet(size int, now time.Time) (at time.Time, f fate, straight bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.wire, at, f = p.link.packet(p.wire, size, now)
-	if f != arrives {
-		return at, f, false
-	}
-	if p.waiting == 0 && !at.After(now) {
-		return at, f, true
-	}
-	p.waiting++
-	return at, f, false
-}
-
-// passed is told when a packet that had to wait is gone.
-func (p *path) passed() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.waiting--
-}
-
-// chunk decides about bytes of a stream offered at now, or when the link last
-// came back if that was later; ok is false while the link is down.
-func (p *path) chunk(size int, now time.Time) (at time.Time, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.link.Down {
-		return time.Time{}, false
-	}
-	if now.Before(p.up) {
-		now = p.up
-	}
-	p.wire, at = p.link.chunk(p.wire, size, now)
-	return at, true
-}
-
-// state is the link as it is, and a channel that closes when it changes.
-func (p *path) state() (Link, <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.link, p.changed
-}
-
 func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+func hash64(a, b string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s", a, b)
+	return h.Sum64()
 }

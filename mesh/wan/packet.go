@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxHeld bounds the bytes that one PacketConn holds back; what comes on top
@@ -72,7 +74,8 @@ func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) 
 }
 
 // WriteTo implements net.PacketConn. It never waits, and an error of a packet
-// that is sent later is only counted, as it would be on the way.
+// that is sent later is only counted, as it would be on the way. A packet
+// beyond the MTU of a link with ICMP is EMSGSIZE.
 func (c *PacketConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	return c.write(b, addrPort(to), to)
 }
@@ -148,14 +151,17 @@ func (c *PacketConn) write(b []byte, to netip.AddrPort, addr net.Addr) (int, err
 		return c.straight(b, to, addr)
 	}
 	p := c.wan.path(c.site, site)
-	at, fate, straight := p.packet(len(b), now)
-	switch {
-	case straight:
-		return c.straight(b, to, addr)
-	case fate == arrives:
-		c.hold(b, to, at, p)
-	default:
-		c.wan.stats.drop(fate)
+	v, straight := p.offer(len(b)+overhead(to.Addr()), 0, now)
+	c.wan.stats.note(v)
+	if v.told {
+		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: addr, Err: os.NewSyscallError("write", unix.EMSGSIZE)}
+	}
+	for range v.copies {
+		if !straight {
+			c.hold(b, to, v.at, p)
+		} else if n, err := c.straight(b, to, addr); err != nil {
+			return n, err
+		}
 	}
 	return len(b), nil
 }
@@ -279,4 +285,13 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return u.AddrPort()
 	}
 	return netip.AddrPort{}
+}
+
+// overhead is what a datagram's headers take of a link: those of UDP and of
+// IPv4 or IPv6 without options.
+func overhead(to netip.Addr) int {
+	if to.Unmap().Is4() {
+		return 20 + 8
+	}
+	return 40 + 8
 }

@@ -133,10 +133,9 @@ func TestFrontFollowsTheCore(t *testing.T) {
 		want := map[uint16]time.Time{}
 		for i := range uint16(1000) {
 			size := 100 + int(i)*7%1200
-			var at time.Time
-			var f fate
-			if w, at, f = l.packet(w, size, time.Now()); f == arrives {
-				want[i] = at
+			var v verdict
+			if w, v = l.packet(w, size+28, 0, time.Now()); v.fate == arrives {
+				want[i] = v.at
 			}
 			a.WriteTo(binary.BigEndian.AppendUint16(make([]byte, 0, size), i)[:size], b.LocalAddr())
 			time.Sleep(time.Millisecond)

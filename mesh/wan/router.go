@@ -1,21 +1,14 @@
 package wan
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"os"
 	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
-
-const (
-	maxBurst  = 64      // packets read before those that are due are sent
-	maxPacket = 1 << 16 // bytes; what IP allows
 )
 
 // Router is the front for whole machines. All their packets come out of one
@@ -29,25 +22,39 @@ const (
 //	                          '---> Router -- tun --'
 //
 // One thread does all of it, so that packets of one link keep their order and
-// nothing waits for a scheduler but that thread.
+// nothing waits for a scheduler but that thread. It allocates nothing for a
+// packet, as long as those under way fit into what it began with.
 type Router struct {
-	wan  *Network
+	name string
 	dev  *os.File
 	wake int // an eventfd that ends the loop
 
-	ended chan struct{}
-	err   error // why the loop ended, if not by Close; set before ended closes
-	once  sync.Once
+	ended    chan struct{}
+	err      error // why the loop ended, if not by Close; set before ended closes
+	once     sync.Once
+	priority string // what the thread was granted; set before Router returns
 
-	queue  packets // belongs to the loop, as do the next two
-	held   int     // bytes in queue
-	number uint64
+	loop
 }
 
 // Router starts one on a device such as OpenTUN makes: each read and each
-// write is one IP packet. Closing the router closes the device.
+// write is one IP packet. Closing the router closes the device. It shares the
+// process with others, and takes turns with them.
 func (n *Network) Router(dev *os.File) (*Router, error) {
-	raw, err := dev.SyscallConn()
+	return n.router(dev, loop{call: shared, room: 256})
+}
+
+// ExactRouter is Router for a process that does nothing else: its thread
+// keeps the processor for itself while it waits, never enters Go's scheduler
+// by its own will, and runs before all others if the kernel allows it. The
+// process should run without garbage collection and with GOMAXPROCS of two at
+// least.
+func (n *Network) ExactRouter(dev *os.File) (*Router, error) {
+	return n.router(dev, loop{call: raw, room: 16 << 10, first: true})
+}
+
+func (n *Network) router(dev *os.File, l loop) (*Router, error) {
+	conn, err := dev.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("router on %s: %w", dev.Name(), err)
 	}
@@ -55,23 +62,41 @@ func (n *Network) Router(dev *os.File) (*Router, error) {
 	if err != nil {
 		return nil, fmt.Errorf("router on %s: eventfd: %w", dev.Name(), err)
 	}
-	r := &Router{wan: n, dev: dev, wake: wake, ended: make(chan struct{})}
+	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		unix.Close(wake)
+		return nil, fmt.Errorf("router on %s: timer: %w", dev.Name(), err)
+	}
+	r := &Router{name: dev.Name(), dev: dev, wake: wake, ended: make(chan struct{}), loop: l}
+	r.timer = timer
+	r.furnish(n)
 	if err := n.adopt(r); err != nil {
 		unix.Close(wake)
+		unix.Close(timer)
 		return nil, err
 	}
+	granted := make(chan string)
 	go func() {
 		defer close(r.ended)
 		runtime.LockOSThread() // and never unlock: the thread ends with its priority
-		// Busy neighbours make packets late; without the right to more, the
-		// thread takes turns like any other.
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20)
-		if err := raw.Control(func(fd uintptr) { r.err = r.run(int(fd)) }); err != nil {
+		granted <- promote(l.first)
+		if err := conn.Control(func(fd uintptr) { r.err = r.run(int(fd), wake) }); err != nil {
 			r.err = err
 		}
+		if r.err != nil {
+			r.err = fmt.Errorf("router on %s: %w", r.name, r.err)
+		}
 	}()
+	r.priority = <-granted
 	return r, nil
 }
+
+// Priority says what the kernel granted the router's thread: "fifo", "nice"
+// or "normal". The further down, the later packets are while others work.
+func (r *Router) Priority() string { return r.priority }
+
+// Ended is closed when the router has ended, by Close or by itself.
+func (r *Router) Ended() <-chan struct{} { return r.ended }
 
 // Close drops what is under way and returns when the device is closed. The
 // error says why the router ended earlier, if it did.
@@ -80,10 +105,11 @@ func (r *Router) Close() error {
 		unix.Write(r.wake, binary.NativeEndian.AppendUint64(nil, 1)) // an eventfd with room takes it
 		<-r.ended
 		for _, k := range r.queue {
-			k.path.passed()
+			k.path.gone()
 		}
 		r.queue = nil
 		unix.Close(r.wake)
+		unix.Close(r.timer)
 		r.dev.Close()
 		r.wan.release(r)
 	})
@@ -92,147 +118,76 @@ func (r *Router) Close() error {
 
 func (r *Router) abort() { r.Close() }
 
-// run takes packets in and sends each when it is due, until woken to end.
-func (r *Router) run(fd int) error {
-	buf := make([]byte, maxPacket)
-	polls := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(r.wake), Events: unix.POLLIN}}
-	for {
-		if err := r.wait(polls); err != nil {
-			return fmt.Errorf("router on %s: wait: %w", r.dev.Name(), err)
+// promote gives the calling thread, which must be locked, what the kernel
+// grants it, and says what that was: before all that is ordinary if first,
+// else the best place among it.
+func promote(first bool) string {
+	// Timers may be late by this many nanoseconds, 50,000 if nothing is said.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	const resetOnFork = 0x1 // SCHED_FLAG_RESET_ON_FORK
+	if first {
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: fifoRouter, Flags: resetOnFork}
+		if unix.SchedSetAttr(0, &attr, 0) == nil {
+			return "fifo"
 		}
-		if polls[1].Revents != 0 {
-			return nil
+	}
+	if unix.Setpriority(unix.PRIO_PROCESS, 0, -20) == nil {
+		return "nice"
+	}
+	return "normal"
+}
+
+// The real-time priorities of a process that is a router and nothing else.
+// What Go's runtime does in other threads, the router's thread may wait for:
+// were they ordinary, it would wait for all ordinary work of the machine.
+const (
+	fifoRouter  = 20
+	fifoRuntime = 10
+)
+
+// PromoteProcess gives the threads that the process has, and those that they
+// start, precedence over ordinary ones, for a process that is a router and
+// nothing else. It reports whether the kernel allowed it.
+func PromoteProcess() bool {
+	done := map[string]bool{}
+	for more := true; more; {
+		more = false
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return false
 		}
-		if polls[0].Revents != 0 {
-			if err := r.read(fd, buf); err != nil {
-				return fmt.Errorf("router on %s: read: %w", r.dev.Name(), err)
+		for _, t := range tasks {
+			if done[t.Name()] {
+				continue
+			}
+			done[t.Name()], more = true, true
+			var tid int
+			if _, err := fmt.Sscan(t.Name(), &tid); err != nil {
+				return false
+			}
+			attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: fifoRuntime}
+			if err := unix.SchedSetAttr(tid, &attr, 0); err != nil && err != unix.ESRCH {
+				return false
 			}
 		}
-		r.flush(fd)
 	}
-}
-
-// wait returns when there is something to read, to send, or to end. The
-// kernel allows itself a thousandth of the time in lateness.
-func (r *Router) wait(polls []unix.PollFd) error {
-	var timeout *unix.Timespec
-	if len(r.queue) > 0 {
-		timeout = new(unix.NsecToTimespec(max(0, int64(time.Until(r.queue[0].at)))))
-	}
-	_, err := unix.Ppoll(polls, timeout, nil)
-	if err == unix.EINTR {
-		polls[0].Revents, polls[1].Revents = 0, 0
-		return nil
-	}
-	return err
-}
-
-// read takes in what has come, up to a burst.
-func (r *Router) read(fd int, buf []byte) error {
-	for range maxBurst {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case err == unix.EAGAIN, err == unix.EINTR:
-			return nil
-		case err != nil:
-			return err
-		case n == 0:
-			return os.ErrClosed
-		}
-		r.take(fd, buf[:n], time.Now())
-	}
-	return nil
-}
-
-// take sends a packet on, holds it back or drops it, as the link decides.
-func (r *Router) take(fd int, b []byte, now time.Time) {
-	p, ok := r.path(b)
-	if !ok {
-		r.straight(fd, b)
-		return
-	}
-	at, fate, straight := p.packet(len(b), now)
-	switch {
-	case straight:
-		r.straight(fd, b)
-	case fate == arrives:
-		r.hold(b, at, p)
-	default:
-		r.wan.stats.drop(fate)
-	}
-}
-
-// path is the link that a packet travels, if both its ends are known.
-func (r *Router) path(b []byte) (*path, bool) {
-	src, dst, ok := ends(b)
-	if !ok {
-		return nil, false
-	}
-	from, known := r.wan.site(netip.AddrPortFrom(src, 0))
-	to, ok := r.wan.site(netip.AddrPortFrom(dst, 0))
-	if !known || !ok {
-		return nil, false
-	}
-	return r.wan.path(from, to), true
-}
-
-func (r *Router) straight(fd int, b []byte) {
-	if r.write(fd, b) {
-		r.wan.stats.straight.Add(1)
-	}
-}
-
-// hold keeps a copy of a packet until it is due.
-func (r *Router) hold(b []byte, at time.Time, p *path) {
-	if r.held+len(b) > maxHeld {
-		p.passed()
-		r.wan.stats.full.Add(1)
-		return
-	}
-	k := packetPool.Get().(*packet)
-	k.b = append(k.b[:0], b...)
-	k.at, k.number, k.path = at, r.number, p
-	r.number++
-	r.held += len(b)
-	heap.Push(&r.queue, k)
-}
-
-// flush sends what is due.
-func (r *Router) flush(fd int) {
-	for len(r.queue) > 0 {
-		now := time.Now()
-		if r.queue[0].at.After(now) {
-			return
-		}
-		k := heap.Pop(&r.queue).(*packet)
-		r.held -= len(k.b)
-		r.wan.stats.late.add(now.Sub(k.at))
-		if r.write(fd, k.b) {
-			r.wan.stats.sent.Add(1)
-		}
-		k.path.passed()
-		k.path = nil
-		packetPool.Put(k)
-	}
-}
-
-// write hands a packet back to the kernel, which may refuse it.
-func (r *Router) write(fd int, b []byte) bool {
-	if _, err := unix.Write(fd, b); err != nil {
-		r.wan.stats.failed.Add(1)
-		return false
-	}
-	r.wan.stats.bytes.Add(uint64(len(b)))
 	return true
 }
 
-// ends are the addresses of an IP packet (RFC 791, 3.1; RFC 8200, 3).
-func ends(b []byte) (src, dst netip.Addr, ok bool) {
-	switch {
-	case len(b) >= 20 && b[0]>>4 == 4:
-		return netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), true
-	case len(b) >= 40 && b[0]>>4 == 6:
-		return netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), true
-	}
-	return netip.Addr{}, netip.Addr{}, false
+// clock turns times of Go into those of CLOCK_MONOTONIC, which Go's own
+// monotonic times are counted by.
+type clock struct {
+	base time.Time
+	mono int64 // nanoseconds, at base
 }
+
+func newClock() clock {
+	var ts unix.Timespec
+	before := time.Now()
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return clock{base: before} // a kernel without this clock runs no Go
+	}
+	return clock{base: before.Add(time.Since(before) / 2), mono: ts.Nano()}
+}
+
+func (c clock) of(t time.Time) int64 { return c.mono + int64(t.Sub(c.base)) }

@@ -1,15 +1,14 @@
 package wan
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // Stats are a network's counters, and how late it was itself: the time
 // between the moment something was due and the moment it was handed on. A
 // measurement over this network is worth no more than these figures.
 type Stats struct {
 	Packets map[string]uint64 `metric:"packets_total" label:"fate" help:"Datagrams offered, by what became of them."`
+	Doubled uint64            `metric:"packets_duplicated_total" help:"Datagrams that arrived twice."`
+	Marked  uint64            `metric:"packets_marked_total" help:"Datagrams marked for congestion (ECN)."`
 	Bytes   uint64            `metric:"packet_bytes_total" help:"Bytes of datagrams sent on."`
 	Streams uint64            `metric:"streams_total" help:"Streams opened."`
 	LateP50 float64           `metric:"late_p50_seconds" help:"Median time by which something was handed on too late."`
@@ -24,7 +23,12 @@ type counters struct {
 	lost     atomic.Uint64
 	full     atomic.Uint64
 	cut      atomic.Uint64
+	tooBig   atomic.Uint64
+	filtered atomic.Uint64
+	strayed  atomic.Uint64
 	failed   atomic.Uint64
+	doubled  atomic.Uint64
+	marked   atomic.Uint64
 	bytes    atomic.Uint64
 	streams  atomic.Uint64
 	late     lateness
@@ -39,12 +43,26 @@ func (c *counters) drop(f fate) {
 		c.full.Add(1)
 	case cut:
 		c.cut.Add(1)
+	case tooBig:
+		c.tooBig.Add(1)
+	}
+}
+
+// note counts what a link decided.
+func (c *counters) note(v verdict) {
+	c.drop(v.fate)
+	if v.copies > 1 {
+		c.doubled.Add(1)
+	}
+	if v.marked {
+		c.marked.Add(1)
 	}
 }
 
 // Stats returns the figures so far.
 func (n *Network) Stats() Stats {
 	c := &n.stats
+	late := c.late.counts()
 	return Stats{
 		Packets: map[string]uint64{
 			"delayed":  c.sent.Load(),
@@ -52,49 +70,17 @@ func (n *Network) Stats() Stats {
 			"lost":     c.lost.Load(),
 			"full":     c.full.Load(),
 			"cut":      c.cut.Load(),
+			"too_big":  c.tooBig.Load(),
+			"filtered": c.filtered.Load(),
+			"strayed":  c.strayed.Load(),
 			"failed":   c.failed.Load(),
 		},
+		Doubled: c.doubled.Load(),
+		Marked:  c.marked.Load(),
 		Bytes:   c.bytes.Load(),
 		Streams: c.streams.Load(),
-		LateP50: c.late.quantile(0.50).Seconds(),
-		LateP99: c.late.quantile(0.99).Seconds(),
-		LateMax: time.Duration(c.late.longest.Load()).Seconds(),
+		LateP50: late.quantile(0.50).Seconds(),
+		LateP99: late.quantile(0.99).Seconds(),
+		LateMax: c.late.longest().Seconds(),
 	}
-}
-
-// lateness is a histogram in steps of lateStep; its last step has no end.
-type lateness struct {
-	steps   [256]atomic.Uint64
-	longest atomic.Int64
-}
-
-const lateStep = 50 * time.Microsecond
-
-func (l *lateness) add(d time.Duration) {
-	d = max(d, 0)
-	l.steps[min(int(d/lateStep), len(l.steps)-1)].Add(1)
-	for {
-		was := l.longest.Load()
-		if int64(d) <= was || l.longest.CompareAndSwap(was, int64(d)) {
-			return
-		}
-	}
-}
-
-// quantile is the upper end of the step that holds it, but never more than
-// the longest.
-func (l *lateness) quantile(q float64) time.Duration {
-	var total uint64
-	for i := range l.steps {
-		total += l.steps[i].Load()
-	}
-	longest := time.Duration(l.longest.Load())
-	var sum uint64
-	for i := range l.steps[:len(l.steps)-1] {
-		sum += l.steps[i].Load()
-		if total > 0 && float64(sum) >= q*float64(total) {
-			return min(longest, time.Duration(i+1)*lateStep)
-		}
-	}
-	return longest
 }

@@ -1,4 +1,4 @@
-package lab
+package netlab
 
 import (
 	"context"
@@ -66,6 +66,13 @@ func (h *Host) furnish() error {
 		return nil
 	})
 }
+
+// Dir is the host's directory, outside; what is in it is the lab's business.
+func (h *Host) Dir() string { return h.dir }
+
+// Go runs f until it ends; the lab's Close waits for it, after it has killed
+// what runs on the host.
+func (h *Host) Go(f func()) { h.work.Go(f) }
 
 // Home is the host's own folder for everything; programs start there.
 func (h *Host) Home() string { return filepath.Join(h.dir, "home") }
