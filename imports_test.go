@@ -30,7 +30,8 @@ var doors = map[string][]string{
 	"github.com/oschwald/maxminddb-golang/v2": {"geodns/locate"},
 	"github.com/maxmind/mmdbwriter":           {"cmd/internal/coarse", "cmd/lab"},
 	"golang.zx2c4.com/wireguard":              {"mesh/wg"},
-	"gvisor.dev/gvisor":                       {"mesh/wg"},
+	"golang.zx2c4.com/wireguard/tun":          {"mesh/wg", "mesh/tun"},
+	"gvisor.dev/gvisor":                       {"mesh/netstack"},
 	"github.com/gorilla/websocket":            {"origin/socket"},
 	"modernc.org/sqlite":                      {"origin/store/sqlite"},
 	"github.com/pelletier/go-toml/v2":         {"cmd/internal/config"},
@@ -50,7 +51,7 @@ var doors = map[string][]string{
 }
 
 // pure packages take values and return values.
-var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "geodns/dnssec/roll", "edge/route", "mesh/peers", "mesh/path", "mesh/probe"}
+var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "geodns/dnssec/roll", "edge/route", "mesh/peers", "mesh/path", "mesh/probe", "mesh/pmtu", "mesh/fragment", "mesh/relay", "mesh/class"}
 
 // impure is what a pure package has no use for.
 var impure = []string{"net", "net/http", "os", "io/fs", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "context", "sync", "sync/atomic", "syscall"}
