@@ -29,7 +29,7 @@
 // the node it was meant for, where WireGuard and package probe know it for a
 // repetition.
 //
-// The MAC is HMAC-SHA-256 cut to 128 bits (RFC 2104, 5): about 1.0 µs for 1400
+// The MAC is HMAC-SHA-256 cut to 128 bits (RFC 2104, 5): about 1.1 µs for 1400
 // bytes on a processor with SHA instructions and 2.9 µs without, and nothing
 // is allocated. Measured beside it on the same machine: keyed BLAKE2s 4.0 µs;
 // AES-CBC-MAC, which cannot run in parallel, 1.5 µs; GMAC 0.24 µs and Poly1305
