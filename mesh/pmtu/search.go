@@ -28,6 +28,7 @@ const (
 	mostMTU  = 1500 // no more is looked for
 
 	unknownLate = time.Second           // when a probe is late if no round trip is known
+	rttMost     = 3 * time.Second       // a longer one is not waited for
 	patience    = 30 * time.Millisecond // what it has beyond the round trip and a quarter of it
 	retry       = 2 * time.Second       // first pause in the error state; it doubles
 	retryMost   = time.Minute           // the longest
@@ -140,7 +141,7 @@ func (s *Search) Answered(size int, sent, now time.Time) {
 	}
 	// Rising at once and falling slowly, so that no answer comes late.
 	took := now.Sub(sent)
-	s.rtt = max(took, s.rtt-(s.rtt-took)/8)
+	s.rtt = min(max(took, s.rtt-(s.rtt-took)/8), rttMost)
 	s.arrived(size, now)
 }
 
