@@ -1,7 +1,6 @@
 package wg
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/hex"
 	"errors"
@@ -9,122 +8,103 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"golang.zx2c4.com/wireguard/device"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"landfall"
+	"landfall/mesh/fragment"
+	"landfall/mesh/front"
+	"landfall/mesh/path"
+	"landfall/mesh/relay"
+	"landfall/mesh/udp"
 )
 
-// Defaults of Config.
+// Sizes of packets inside.
 const (
-	DefaultMTU     = 1420             // what leaves room for WireGuard on IPv6 over 1500
-	DefaultTimeout = 10 * time.Second // see Config.Timeout
-	DefaultBudget  = 128 << 20        // see Config.Budget
+	DefaultMTU = 1420 // what leaves room for WireGuard on IPv6 over 1500
+	minMTU     = 1280 // RFC 8200, 5
+	maxMTU     = maxDatagram - overhead - relay.Overhead
+
+	// overhead is how many bytes a data datagram has beyond its packet,
+	// padding aside.
+	overhead = 32
 )
 
 // keepalive is how often the initiator of a pair says something, in seconds.
 // It also keeps the session's keys fresh (they last 120 s).
 const keepalive = 20
 
-// farewell is how long resets have to leave before the device closes under
-// them, so that peers need not find out by themselves.
-const farewell = 20 * time.Millisecond
-
 // Config says who the node is and what it stands on.
 type Config struct {
+	Self landfall.NodeID
 	Key  landfall.PrivateKey
-	Addr netip.Addr // inside the mesh, IPv6
-	// Conn carries all datagrams. The device closes it.
-	Conn net.PacketConn
+	// Conns carry all datagrams: one for each family of addresses, or one for
+	// both. The device closes them.
+	Conns []udp.Conn
+	// Front is where packets come from and go to. The device closes it.
+	Front front.Packets
 	// MTU is the size of packets inside; 0 means DefaultMTU, and 1280 is the
 	// least (RFC 8200, 5).
 	MTU int
-	// Timeout is about how long a peer may acknowledge nothing before a
-	// stream to it ends; twice that where nothing is under way. A slow reader
-	// acknowledges. 0 means DefaultTimeout; less than a second is too short
-	// for oceans.
-	Timeout time.Duration
-	// Budget is about how many bytes the buffers of all streams may hold.
-	// Each may come to hold 8 MiB that wait to be read and 4 MiB that wait to
-	// be acknowledged; once the budget is spent, none grows beyond the 512
-	// KiB each way that it began with, and new ones begin with 64 KiB. 0
-	// means DefaultBudget.
-	Budget int64
-	// Other is handed datagrams that are not WireGuard's. It must return soon,
-	// not keep b, and not call AddPeer, RemovePeer, Initiate, Sessions or
-	// Close, which may wait for the datagrams' reader.
-	Other func(b []byte, from netip.AddrPort)
+	// Rate bounds what the node sends, in bits per second with all headers,
+	// for uplinks that are narrower than their card: then what waits, waits
+	// here, in order of class. 0 is no bound.
+	Rate int64
+	// Other is handed probes, the way each came, and, for a relayed one, which
+	// node the relay says it is from ("" for a direct one). It must return
+	// soon, not keep b, and of the device call only Use, SendTo and Traffic:
+	// the others may wait for the datagrams' reader.
+	Other func(b []byte, from path.Way, peer landfall.NodeID)
 	// Wanted is told that WireGuard needs a handshake that is the peer's to
 	// start. It must return soon, and calls as little of the device as Other.
-	Wanted func(peer landfall.PublicKey)
-	Log    *slog.Logger
+	Wanted func(peer landfall.NodeID)
+	// Active is told of the first data to or from a peer after the pair was
+	// idle for ten seconds. It must return soon, and calls as little of the
+	// device as Other.
+	Active func(peer landfall.NodeID)
+	Log    *slog.Logger // nil means silence
 }
 
 // Peer is somebody to keep a session with.
 type Peer struct {
+	Node     landfall.NodeID
 	Key      landfall.PublicKey
 	Addr     netip.Addr // inside the mesh
 	Initiate bool       // handshakes are ours to start
-}
-
-// Session is what WireGuard knows about a peer.
-type Session struct {
-	Handshake time.Time // last one that both confirmed; zero if none
-	RxBytes   uint64    // of what was authenticated
-	TxBytes   uint64
+	Name     relay.Name // its short name in relayed frames
+	Relay    relay.Keys // what we seal frames to it with, and open frames from it
+	Forward  bool       // we forward datagrams that it sends to other peers
 }
 
 // Device is a node's end of the mesh. It is made by Start.
 type Device struct {
-	addr    netip.Addr
-	timeout time.Duration
-	budget  int64
-	spent   atomic.Bool // the budget is
-	log     *slog.Logger
-	bind    *bind
-	nic     *nic
-	stack   *stack.Stack
-	loop    *loop
-	wg      *device.Device
-	closing chan struct{}
-	busy    sync.WaitGroup // calls that Close waits for
+	cfg   Config
+	log   *slog.Logger
+	count counters
+	peers *directory
+	bind  *bind
+	out   *egress
+	in    *ingress
+	wg    *device.Device
 
-	configuring sync.Mutex // held while peers change; taken before mu
-
-	mu        sync.Mutex
-	closed    bool
-	streams   map[*Stream]struct{}
-	listeners map[uint16]*listener
+	configuring sync.Mutex // held while peers change
+	once        sync.Once
 }
 
-// Start brings a device up. Its owner must Close it.
+// Start brings a device up. Its owner must Close it. When Start fails it has
+// closed the conns and the front.
 func Start(cfg Config) (*Device, error) {
-	mtu, timeout := cmp.Or(cfg.MTU, DefaultMTU), cmp.Or(cfg.Timeout, DefaultTimeout)
-	if mtu < 1280 || !cfg.Addr.Is6() {
-		return nil, fmt.Errorf("mesh device: MTU %d and address %v: want at least 1280 and IPv6", mtu, cfg.Addr)
+	cfg.MTU = cmp.Or(cfg.MTU, DefaultMTU)
+	if err := cfg.check(); err != nil {
+		return nil, errors.Join(err, cfg.close())
 	}
-	n := newNIC(mtu)
-	s, err := newStack(n, cfg.Addr, timeout)
-	if err != nil {
-		return nil, fmt.Errorf("mesh device: %w", err)
-	}
-	d := &Device{
-		addr: cfg.Addr, timeout: timeout, budget: cmp.Or(cfg.Budget, DefaultBudget), nic: n, stack: s,
-		log:       cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
-		bind:      newBind(cfg.Conn, cfg.Other, cfg.Wanted),
-		loop:      newLoop(max(2, runtime.GOMAXPROCS(0))),
-		closing:   make(chan struct{}),
-		streams:   map[*Stream]struct{}{},
-		listeners: map[uint16]*listener{},
-	}
-	d.wg = device.NewDevice(&tunnel{nic: n}, d.bind, logger(d.log))
+	d := &Device{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), peers: newDirectory()}
+	d.bind = newBind(cfg, d.peers, &d.count)
+	d.in = newIngress(cfg, d.peers, &d.count, &d.bind.twins)
+	d.out = newEgress(cfg, d.peers, &d.count, d.in, d.bind.fail)
+	d.bind.passed = d.out.window.passed
+	d.wg = device.NewDevice(newTunnel(d.out, d.in), d.bind, logger(d.log))
 	// Else WireGuard would make whatever a datagram came from the way back.
 	d.wg.DisableSomeRoamingForBrokenMobileSemantics()
 	key := cfg.Key.Bytes()
@@ -132,8 +112,32 @@ func Start(cfg Config) (*Device, error) {
 		d.Close()
 		return nil, fmt.Errorf("mesh device: %w", err)
 	}
-	d.busy.Go(d.keepBudget)
 	return d, nil
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.MTU < minMTU || c.MTU > maxMTU:
+		return fmt.Errorf("mesh device: MTU %d: want %d to %d", c.MTU, minMTU, maxMTU)
+	case len(c.Conns) == 0 || c.Front == nil:
+		return errors.New("mesh device: a socket and a front are needed")
+	case c.Other == nil || c.Wanted == nil || c.Active == nil:
+		return errors.New("mesh device: somebody has to be told of probes, handshakes and data")
+	case c.Rate < 0:
+		return fmt.Errorf("mesh device: rate of %d bit/s: want 0 or more", c.Rate)
+	}
+	return nil
+}
+
+func (c *Config) close() error {
+	var errs []error
+	for _, conn := range c.Conns {
+		errs = append(errs, conn.Close())
+	}
+	if c.Front != nil {
+		errs = append(errs, c.Front.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // logger gives WireGuard's errors to ours. They are about single datagrams:
@@ -145,48 +149,62 @@ func logger(l *slog.Logger) *device.Logger {
 	}
 }
 
-// AddPeer makes a peer known. Its session starts at once if it is ours to
-// start and at says where the peer is.
-func (d *Device) AddPeer(p Peer, at netip.AddrPort) error {
+// AddPeer makes a peer known. It has no route until Use gives it one.
+func (d *Device) AddPeer(p Peer) error {
 	d.configuring.Lock()
 	defer d.configuring.Unlock()
-	d.bind.add(p.Key, p.Initiate)
-	if at.IsValid() {
-		d.bind.use(p.Key, at)
+	if _, err := d.peers.add(p); err != nil {
+		return err
 	}
 	key := hex.EncodeToString(p.Key[:])
-	conf := fmt.Sprintf("public_key=%s\nendpoint=%s\nreplace_allowed_ips=true\nallowed_ip=%v\n", key, key, netip.PrefixFrom(p.Addr, 128))
+	conf := fmt.Sprintf("public_key=%s\nendpoint=%s\nreplace_allowed_ips=true\nallowed_ip=%v\n",
+		key, key, netip.PrefixFrom(p.Addr, p.Addr.BitLen()))
 	if p.Initiate {
 		conf += fmt.Sprintf("persistent_keepalive_interval=%d\n", keepalive)
 	}
 	if err := d.wg.IpcSet(conf); err != nil {
-		d.bind.remove(p.Key)
-		return fmt.Errorf("add peer %v: %w", p.Key, err)
+		d.peers.remove(p.Node)
+		return fmt.Errorf("add peer %s: %w", p.Node, err)
 	}
 	return nil
 }
 
-// RemovePeer forgets a peer and ends its streams for the reason given.
-func (d *Device) RemovePeer(p Peer, why error) {
+// RemovePeer forgets a peer. What the front has with it is the front's to end.
+func (d *Device) RemovePeer(id landfall.NodeID) {
 	d.configuring.Lock()
 	defer d.configuring.Unlock()
+	p := d.peers.remove(id)
+	if p == nil {
+		return
+	}
 	d.wg.RemovePeer(device.NoisePublicKey(p.Key))
-	d.bind.remove(p.Key)
-	for _, s := range d.streamsTo(p.Addr) {
-		s.Abort(why)
+	d.out.forget(p)
+	p.memory.free()
+	for _, other := range d.peers.all() {
+		other.relayed.forget(p)
 	}
 }
 
-// Use says where a peer's datagrams go from now on.
-func (d *Device) Use(peer landfall.PublicKey, at netip.AddrPort) { d.bind.use(peer, at) }
+// Use says how a peer's datagrams go from now on. When it says that they are
+// in doubt, and the route before did not, what was lately sent to the peer is
+// sent again on the backup way.
+func (d *Device) Use(id landfall.NodeID, r path.Route) { d.bind.use(id, r) }
 
-// SendTo sends one datagram that is not WireGuard's, ahead of data that waits.
-func (d *Device) SendTo(b []byte, to netip.AddrPort) error { return d.bind.sock.urgent(b, to) }
+// SendTo sends a probe to a peer on a way of its, ahead of data that waits.
+// It is never sent in fragments. The error is udp.ErrTooBig where the first
+// hop carries no probe of that size.
+func (d *Device) SendTo(b []byte, id landfall.NodeID, w path.Way) error {
+	return d.bind.probe(b, id, w)
+}
 
 // Initiate starts a handshake now, whatever was tried before and however
 // good the session looks from here.
-func (d *Device) Initiate(peer landfall.PublicKey) {
-	p := d.wg.LookupPeer(device.NoisePublicKey(peer))
+func (d *Device) Initiate(id landfall.NodeID) {
+	known := d.peers.node(id)
+	if known == nil {
+		return
+	}
+	p := d.wg.LookupPeer(device.NoisePublicKey(known.Key))
 	if p == nil {
 		return
 	}
@@ -196,118 +214,53 @@ func (d *Device) Initiate(peer landfall.PublicKey) {
 	_ = p.SendHandshakeInitiation(false)
 }
 
-// Sessions tells about all peers.
-func (d *Device) Sessions() map[landfall.PublicKey]Session {
-	text, err := d.wg.IpcGet()
-	if err != nil {
-		return nil // it writes to a string: it cannot fail
+// Traffic tells what was seen on each way to and from a peer; nil if it is
+// not known. It resets each LargestHeard.
+func (d *Device) Traffic(id landfall.NodeID) []path.Traffic {
+	p := d.peers.node(id)
+	if p == nil {
+		return nil
 	}
-	return parseSessions(text)
+	return p.traffic.tell()
 }
 
-// parseSessions reads WireGuard's configuration protocol.
-func parseSessions(text string) map[landfall.PublicKey]Session {
-	out := map[landfall.PublicKey]Session{}
-	var key landfall.PublicKey
-	var s Session
-	var sec, nsec int64
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), "=")
-		number, _ := strconv.ParseInt(value, 10, 64)
-		switch name {
-		case "public_key":
-			b, _ := hex.DecodeString(value)
-			copy(key[:], b)
-			s, sec, nsec = Session{}, 0, 0
-		case "last_handshake_time_sec":
-			sec = number
-		case "last_handshake_time_nsec":
-			nsec = number
-		case "tx_bytes":
-			s.TxBytes = uint64(number)
-		case "rx_bytes":
-			s.RxBytes = uint64(number)
-		}
-		if sec != 0 || nsec != 0 {
-			s.Handshake = time.Unix(sec, nsec)
-		}
-		if !key.IsZero() {
-			out[key] = s
-		}
-	}
-	return out
-}
-
-// Failed delivers the reason when the socket was closed under the device.
+// Failed delivers the reason when a socket or the front ended under the
+// device.
 func (d *Device) Failed() <-chan error { return d.bind.failed }
 
-// Streams counts the open streams.
-func (d *Device) Streams() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.streams)
+// Stats tells the numbers of now.
+func (d *Device) Stats() Stats {
+	s := d.count.stats()
+	s.Inside = d.out.window.inside.Load()
+	s.Queued, s.QueueDropped = d.out.queued()
+	return s
 }
 
-// Close resets all streams, ends everything the device started and closes
-// its conn.
-func (d *Device) Close() {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		return
-	}
-	d.closed = true
-	close(d.closing)
-	listeners := d.listeners
-	d.listeners = nil
-	for s := range d.streams {
-		s.Abort(net.ErrClosed)
-	}
-	d.mu.Unlock()
+// Fragments tells what became of the fragments that were received.
+func (d *Device) Fragments() fragment.Stats { return d.bind.parts.stats() }
 
-	d.busy.Wait()
-	for _, l := range listeners {
-		l.close()
-	}
-	d.loop.close()
-	<-time.After(farewell)
-	d.wg.Close()
-	d.stack.Destroy()
-}
-
-func (d *Device) enter() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.closed {
-		d.busy.Add(1)
-	}
-	return !d.closed
-}
-
-func (d *Device) track(s *Stream) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.closed {
-		d.streams[s] = struct{}{}
-	}
-	return !d.closed
-}
-
-func (d *Device) forget(s *Stream) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.streams, s)
-}
-
-func (d *Device) streamsTo(addr netip.Addr) []*Stream {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var out []*Stream
-	for s := range d.streams {
-		if s.remote.Addr() == addr {
-			out = append(out, s)
-		}
+// Sockets tells the numbers of Config.Conns, in their order.
+func (d *Device) Sockets() []udp.Stats {
+	out := make([]udp.Stats, len(d.cfg.Conns))
+	for i, c := range d.cfg.Conns {
+		out[i] = c.Stats()
 	}
 	return out
+}
+
+// Close ends the front, which may take what time it needs to say good-bye,
+// then everything the device started, and closes its conns.
+func (d *Device) Close() {
+	d.once.Do(func() {
+		d.out.end()
+		d.wg.Close()
+		for _, c := range d.cfg.Conns {
+			if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				d.log.Debug("socket closed", "err", err)
+			}
+		}
+		for _, p := range d.peers.all() {
+			p.memory.free()
+		}
+	})
 }

@@ -1,29 +1,30 @@
 // Package wg is one node's end of the encrypted mesh: a WireGuard device in
-// user space, the sockets under it and a TCP/IP stack over it. Nothing in it
-// needs root.
+// user space between a front, which packets come from and go to, and sockets.
 //
-// A key, an address inside the mesh and a bound packet conn go in, and then
-// peers; streams to and from the addresses of those peers come out, as
-// landfall.Stream. It is the only importer of golang.zx2c4.com/wireguard and
-// gvisor.dev/gvisor.
+// A key, a front and sockets go in, and then peers, each with a route; packets
+// of those peers come out, authentic, and what was seen on each way to them.
+// With mesh/tun it is the only importer of golang.zx2c4.com/wireguard.
 //
-//	streams  (stream.go, listen.go, run by loop.go)
-//	   |
-//	gVisor TCP over IPv6  (stack.go)
-//	   |
-//	nic: stack.LinkEndpoint above, tun.Device below  (nic.go)
-//	   |
-//	wireguard-go device  (device.go)
-//	   |
-//	bind: one opaque endpoint per peer  (bind.go)
-//	   |
-//	socket: a *net.UDPConn in batches, any net.PacketConn one by one  (socket.go)
+//	front.Packets
+//	   |                                ^
+//	egress: class queues, window        | ingress: marks, segment sizes,
+//	   |    (queue.go, window.go)       |          counts of each way
+//	   v                                |
+//	wireguard-go device  (tunnel.go and bind.go are what it sees of us)
+//	   |                                ^
+//	send: runs of one mark, second      | receive: sorts by the first byte,
+//	   |    ways, fragments             |          unwraps, puts together
+//	   |                                |
+//	   |          forward  <------------+ frames for other nodes
+//	   v             v                  |
+//	udp.Conn                            udp.Conn
 //
-// WireGuard sees peers, never addresses: which address a peer's datagrams go
-// to is told to Use, by an owner who proves addresses with probes of its own.
-// What arrives is WireGuard's to authenticate, whatever address it came from,
-// and changes no address; WireGuard's cookies hold off floods of handshakes.
-// Datagrams on the socket that are not WireGuard's are handed to that owner.
-// The package decides neither who is a peer nor which path is best, and it
-// does not know what the streams carry.
+// WireGuard sees peers, never addresses: how a peer's datagrams go is told to
+// Use, by an owner who proves ways with probes of its own. What arrives is
+// WireGuard's to authenticate, whatever way it came, and changes no route;
+// WireGuard's cookies hold off floods of handshakes. Probes are handed to that
+// owner. The front hands over whole packets, with finished checksums.
+//
+// The package decides neither who is a peer nor which way is best, and it does
+// not know what the packets carry. DESIGN.md says why it is as it is.
 package wg

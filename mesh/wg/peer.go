@@ -1,0 +1,223 @@
+package wg
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"landfall"
+	"landfall/mesh/path"
+	"landfall/mesh/relay"
+)
+
+// idleAfter is how long a pair is active after its last data.
+const idleAfter = 10 * time.Second
+
+// What ways are taken to carry, as UDP payload.
+const (
+	leastMTU  = 1200 // whose route does not say
+	narrowMTU = 900  // whose first hop has just refused less than it should carry
+)
+
+// peer is one as WireGuard sees it: who, never where. It implements
+// conn.Endpoint.
+type peer struct {
+	Peer
+	number uint32 // short for the name, in tags; never 0, never used again
+
+	route    atomic.Pointer[path.Route] // never nil
+	lastData atomic.Int64               // nanoseconds since 1970; 0 is never
+	traffic  traffic
+	memory   memory
+	spare    allowance // of duplicates
+	flow     flow
+	relayed  relayed
+}
+
+func (p *peer) ClearSrc()           {}
+func (p *peer) SrcToString() string { return "" }
+func (p *peer) SrcIP() netip.Addr   { return netip.Addr{} }
+func (p *peer) DstIP() netip.Addr   { return p.Addr }
+func (p *peer) DstToString() string { return string(p.Node) }
+
+func (p *peer) DstToBytes() []byte {
+	b, _ := p.Addr.MarshalBinary() // never fails
+	return b
+}
+
+// straight is the direct way to the peer that is in use, and what it carries.
+func (p *peer) straight() (to netip.AddrPort, mtu int) {
+	r := p.route.Load()
+	switch {
+	case r.Primary.Addr.IsValid():
+		return r.Primary.Addr, r.MTU
+	case r.Backup.Addr.IsValid():
+		return r.Backup.Addr, r.BackupMTU
+	}
+	return netip.AddrPort{}, 0
+}
+
+// fits is how long a packet to the peer may be whose datagram needs no
+// fragments; 0 while nothing is known. WireGuard pads to 16 bytes.
+func (p *peer) fits() int {
+	if mtu := p.route.Load().MTU; mtu > overhead {
+		return (mtu - overhead) &^ 15
+	}
+	return 0
+}
+
+// touch notes data to or from the peer, and reports whether the pair was idle
+// before.
+func (p *peer) touch(now time.Time) (woken bool) {
+	n := now.UnixNano()
+	return n-p.lastData.Swap(n) > int64(idleAfter)
+}
+
+// directory finds peers.
+type directory struct {
+	mu     sync.RWMutex
+	last   uint32
+	byID   map[landfall.NodeID]*peer
+	byKey  map[landfall.PublicKey]*peer
+	byAddr map[netip.Addr]*peer
+	byName map[relay.Name]*peer
+	byHop  map[relay.ID]*peer
+	number map[uint32]*peer
+	known  map[netip.AddrPort]int // addresses of routes, by how many
+}
+
+func newDirectory() *directory {
+	return &directory{
+		byID: map[landfall.NodeID]*peer{}, byKey: map[landfall.PublicKey]*peer{},
+		byAddr: map[netip.Addr]*peer{}, byName: map[relay.Name]*peer{},
+		byHop: map[relay.ID]*peer{}, number: map[uint32]*peer{}, known: map[netip.AddrPort]int{},
+	}
+}
+
+// add makes a peer known. Nothing about it may be another's.
+func (d *directory) add(c Peer) (*peer, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first, second := c.Relay.From(relay.First), c.Relay.From(relay.Second)
+	if d.byID[c.Node] != nil || d.byKey[c.Key] != nil || d.byAddr[c.Addr] != nil || d.byName[c.Name] != nil ||
+		d.byHop[first] != nil || d.byHop[second] != nil {
+		return nil, fmt.Errorf("add peer %s: its name, key or address is a peer's already", c.Node)
+	}
+	d.last++
+	p := &peer{Peer: c, number: d.last}
+	p.route.Store(&path.Route{})
+	p.flow.stuck.Store(true)
+	d.byID[c.Node], d.byKey[c.Key], d.byAddr[c.Addr], d.byName[c.Name] = p, p, p, p
+	d.byHop[first], d.byHop[second], d.number[p.number] = p, p, p
+	return p, nil
+}
+
+// remove forgets a peer; nil if there is none.
+func (d *directory) remove(id landfall.NodeID) *peer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.byID[id]
+	if p == nil {
+		return nil
+	}
+	d.reroute(p, &path.Route{})
+	delete(d.byID, p.Node)
+	delete(d.byKey, p.Key)
+	delete(d.byAddr, p.Addr)
+	delete(d.byName, p.Name)
+	delete(d.byHop, p.Relay.From(relay.First))
+	delete(d.byHop, p.Relay.From(relay.Second))
+	delete(d.number, p.number)
+	return p
+}
+
+// use gives a peer another route and returns the old one; nil if there is no
+// such peer.
+func (d *directory) use(id landfall.NodeID, r path.Route) (*peer, *path.Route) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.byID[id]
+	if p == nil {
+		return nil, nil
+	}
+	return p, d.reroute(p, &r)
+}
+
+// reroute is called with mu held.
+func (d *directory) reroute(p *peer, r *path.Route) (old *path.Route) {
+	old = p.route.Swap(r)
+	for _, a := range []netip.AddrPort{r.Primary.Addr, r.Backup.Addr} {
+		if a.IsValid() {
+			d.known[a]++
+		}
+	}
+	for _, a := range []netip.AddrPort{old.Primary.Addr, old.Backup.Addr} {
+		if d.known[a]--; d.known[a] <= 0 {
+			delete(d.known, a)
+		}
+	}
+	return old
+}
+
+func (d *directory) node(id landfall.NodeID) *peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byID[id]
+}
+
+func (d *directory) key(k landfall.PublicKey) *peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byKey[k]
+}
+
+func (d *directory) addr(a netip.Addr) *peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byAddr[a]
+}
+
+func (d *directory) name(n relay.Name) *peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byName[n]
+}
+
+func (d *directory) hop(id relay.ID) *peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byHop[id]
+}
+
+// way is the way that an origin stands for; the zero Way if its relay has gone.
+func (d *directory) way(o origin) path.Way {
+	if o.via == 0 {
+		return path.Way{Addr: o.addrPort()}
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if p := d.number[o.via]; p != nil {
+		return path.Way{Via: p.Node}
+	}
+	return path.Way{}
+}
+
+// isKnown reports whether an address is in a peer's route.
+func (d *directory) isKnown(a netip.AddrPort) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.known[a] > 0
+}
+
+// all lists the peers, in no order.
+func (d *directory) all() []*peer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	out := make([]*peer, 0, len(d.byID))
+	for _, p := range d.byID {
+		out = append(out, p)
+	}
+	return out
+}

@@ -1,0 +1,361 @@
+package wg
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.zx2c4.com/wireguard/conn"
+
+	"landfall"
+	"landfall/mesh/class"
+	"landfall/mesh/fragment"
+	"landfall/mesh/path"
+	"landfall/mesh/relay"
+	"landfall/mesh/udp"
+)
+
+// How many bytes are sent twice, per peer, while its primary is in doubt.
+// Normal has to leave half of the burst to classes that are more urgent.
+const (
+	doubleBurst = 256 << 10
+	doubleRate  = 4 << 20 // per second
+)
+
+// hop is where a way begins.
+type hop struct {
+	to     netip.AddrPort
+	via    *peer // whose keys seal; nil for a direct way
+	far    relay.Name
+	limit  int // largest UDP payload
+	origin origin
+}
+
+// hop finds out how to send on a way to a peer; false if that is not possible
+// now. The MTU is the route's word for the way.
+func (b *bind) hop(p *peer, w path.Way, mtu int) (hop, bool) {
+	if mtu == 0 {
+		mtu = leastMTU
+	}
+	if !w.Relayed() {
+		return hop{to: w.Addr, limit: mtu, origin: direct(w.Addr)}, w.Addr.IsValid()
+	}
+	via := b.peers.node(w.Via)
+	if via == nil {
+		return hop{}, false
+	}
+	to, first := via.straight()
+	if first == 0 {
+		first = leastMTU
+	}
+	h := hop{to: to, via: via, far: p.Name, limit: min(mtu+relay.Overhead, first), origin: origin{via: via.number}}
+	return h, to.IsValid()
+}
+
+// Send implements conn.Bind.
+func (b *bind) Send(bufs [][]byte, ep conn.Endpoint) error {
+	switch e := ep.(type) {
+	case *peer:
+		if bufs[0][0] == data {
+			return b.sendData(e, bufs)
+		}
+		return b.sendHandshake(e, bufs[0])
+	case *source: // a cookie
+		p := e.peer
+		if p == nil {
+			return b.conn(e.way.Addr).Urgent(bufs[0], e.way.Addr, class.TOS(landfall.Control, 0))
+		}
+		return b.urgent(p, bufs[0], e.way)
+	}
+	return conn.ErrWrongEndpointType
+}
+
+// sendHandshake sends what is not data. An initiation that is not ours to send
+// becomes a wish.
+func (b *bind) sendHandshake(p *peer, d []byte) error {
+	if d[0] == initiation && !p.Initiate {
+		b.wanted(p.Node)
+		return nil
+	}
+	r := p.route.Load()
+	err := b.urgent(p, d, r.Primary)
+	if (r.Doubt || err != nil) && r.Backup.IsValid() {
+		err = b.urgent(p, d, r.Backup)
+	}
+	return err
+}
+
+// probe sends one on a way that may be in no route.
+func (b *bind) probe(d []byte, id landfall.NodeID, w path.Way) error {
+	p := b.peers.node(id)
+	if p == nil {
+		return fmt.Errorf("probe to %s: no such peer", id)
+	}
+	return b.urgent(p, d, w)
+}
+
+// urgent sends one small datagram ahead of data that waits.
+func (b *bind) urgent(p *peer, d []byte, w path.Way) error {
+	h, ok := b.hop(p, w, 0)
+	if !ok {
+		return b.lost(p, 1)
+	}
+	if h.via != nil {
+		d = h.via.Relay.SealAppend(nil, relay.First, h.far, d)
+	}
+	return b.conn(h.to).Urgent(d, h.to, class.TOS(landfall.Control, 0))
+}
+
+func (b *bind) lost(p *peer, n int) error {
+	b.count.drop(noRoute, n)
+	return fmt.Errorf("peer %s: no way to it is known", p.Node)
+}
+
+// sendData sends one batch to a peer.
+func (b *bind) sendData(p *peer, bufs [][]byte) error {
+	now := time.Now()
+	b.account(p, bufs, now)
+	backup := p.route.Load().Backup.IsValid()
+	if backup {
+		p.memory.mu.Lock()
+		for run := range runs(bufs) {
+			if run.class != landfall.Bulk {
+				p.memory.keep(run.bufs, run.tos, run.class != landfall.Normal, now)
+			}
+		}
+		p.memory.mu.Unlock()
+	}
+	// Only now: when doubt begins meanwhile, either we see it, or whoever
+	// begins it sees what we have just kept.
+	r := p.route.Load()
+	err := b.sendOn(p, bufs, r.Primary, r.MTU, now, nil)
+	switch {
+	case !r.Backup.IsValid():
+	case err != nil:
+		err = b.sendOn(p, bufs, r.Backup, r.BackupMTU, now, nil)
+	case r.Doubt:
+		err = b.sendOn(p, bufs, r.Backup, r.BackupMTU, now, func(run run) bool { return b.mayDouble(p, run, now) })
+	}
+	return err
+}
+
+// account tells the window how far the peer's data has come.
+func (b *bind) account(p *peer, bufs [][]byte, now time.Time) {
+	n := 0
+	var seq uint64
+	for _, d := range bufs {
+		if len(d) > keepaliveSize && spacious(d) {
+			n++
+			seq = getOut(d).seq
+		}
+	}
+	if n > 0 {
+		b.count.sent.Add(uint64(n))
+		b.passed(p, seq)
+		p.lastData.Store(now.UnixNano())
+	}
+}
+
+// mayDouble reports whether a run may be sent twice.
+func (b *bind) mayDouble(p *peer, r run, now time.Time) bool {
+	keep := 0
+	switch r.class {
+	case landfall.Bulk:
+		return false
+	case landfall.Normal:
+		keep = doubleBurst / 2
+	}
+	if !p.spare.take(r.bytes(), keep, doubleRate, doubleBurst, now) {
+		return false
+	}
+	b.count.doubled.Add(uint64(len(r.bufs)))
+	return true
+}
+
+// sendOn sends a batch on one way, in runs of one class; only those that pick
+// wants, if it is given.
+func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time, pick func(run) bool) error {
+	h, ok := b.hop(p, w, mtu)
+	if !ok {
+		return b.lost(p, len(bufs))
+	}
+	var first error
+	sent := 0
+	for run := range runs(bufs) {
+		if pick != nil && !pick(run) {
+			continue
+		}
+		if err := b.write(h, run.bufs, run.tos); err != nil {
+			first = err
+			continue
+		}
+		sent += run.payloads
+	}
+	if sent > 0 {
+		p.traffic.on(h.origin, w).send(sent, now.UnixNano())
+	}
+	return first
+}
+
+// write sends datagrams to the same hop under the same mark.
+func (b *bind) write(h hop, bufs [][]byte, tos uint8) error {
+	c := b.conn(h.to)
+	if h.via == nil && longest(bufs) <= h.limit {
+		err := c.Write(bufs, h.to, tos)
+		if !errors.Is(err, udp.ErrTooBig) {
+			return b.unsent(err, len(bufs))
+		}
+		h.limit = narrowMTU // a link of ours has become narrower than the path was
+	}
+	list := b.lists.Get().(*[][]byte)
+	defer b.lists.Put(list)
+	*list = b.pack((*list)[:0], h, bufs)
+	err := c.Write(*list, h.to, tos)
+	if errors.Is(err, udp.ErrTooBig) && h.limit > narrowMTU {
+		h.limit = narrowMTU
+		*list = b.pack((*list)[:0], h, bufs)
+		err = c.Write(*list, h.to, tos)
+	}
+	clear(*list)
+	return b.unsent(err, len(bufs))
+}
+
+// pack appends what goes over a hop in place of the datagrams.
+func (b *bind) pack(out [][]byte, h hop, bufs [][]byte) [][]byte {
+	for _, d := range bufs {
+		if h.via != nil {
+			d = h.via.Relay.SealAppend(room(d), relay.First, h.far, d)
+		}
+		out = b.fit(out, d, h.limit)
+	}
+	return out
+}
+
+func (b *bind) unsent(err error, n int) error {
+	if err != nil {
+		b.count.drop(unsendable, n)
+	}
+	return err
+}
+
+// fit appends a datagram, in fragments if it is longer than the limit.
+func (b *bind) fit(out [][]byte, d []byte, limit int) [][]byte {
+	n, err := fragment.Count(len(d), limit)
+	if err != nil || n == 1 {
+		return append(out, d) // too narrow a path is one we have no fragments for
+	}
+	id := b.partID.Add(1)
+	space := room(d)
+	if cap(space) < (n+1)*slabSize {
+		space = make([]byte, 0, (n+1)*slabSize)
+	}
+	space = space[:0:cap(space)]
+	for i := range n {
+		at := (i + 1) * slabSize
+		out = append(out, fragment.Append(space[at:at:at+slabSize], d, id, i, n))
+	}
+	b.count.fragmented.Add(1)
+	return out
+}
+
+// room is where something may be made from a datagram, with a length of 0: the
+// free end of its own buffer. It has no capacity if the buffer has no end.
+func room(d []byte) []byte {
+	if !spacious(d) {
+		return nil
+	}
+	return d[roomAt:roomAt:cap(d)]
+}
+
+// run is a part of a batch that is sent under one mark.
+type run struct {
+	bufs     [][]byte
+	tos      uint8
+	class    landfall.Class
+	payloads int // how many are no keepalives
+}
+
+func (r run) bytes() (n int) {
+	for _, d := range r.bufs {
+		n += len(d)
+	}
+	return n
+}
+
+// runs divides a batch. Its order is kept: TCP takes a changed one for loss.
+func runs(bufs [][]byte) func(yield func(run) bool) {
+	return func(yield func(run) bool) {
+		for len(bufs) > 0 {
+			r := run{}
+			r.tos, r.class = marks(bufs[0])
+			n := 0
+			for n < len(bufs) {
+				if tos, c := marks(bufs[n]); tos != r.tos || c != r.class {
+					break
+				}
+				if len(bufs[n]) > keepaliveSize {
+					r.payloads++
+				}
+				n++
+			}
+			r.bufs, bufs = bufs[:n], bufs[n:]
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// marks tells how a datagram is sent. What has no packet in it has no tag.
+func marks(d []byte) (tos uint8, c landfall.Class) {
+	if len(d) <= keepaliveSize || !spacious(d) {
+		return class.TOS(landfall.Control, 0), landfall.Control
+	}
+	t := getOut(d)
+	return t.tos, t.class
+}
+
+func longest(bufs [][]byte) (n int) {
+	for _, d := range bufs {
+		n = max(n, len(d))
+	}
+	return n
+}
+
+// use gives a peer another route. What doubt begins with is sent again.
+func (b *bind) use(id landfall.NodeID, r path.Route) {
+	p, old := b.peers.use(id, r)
+	if p == nil || old.Doubt || !r.Doubt || !r.Backup.IsValid() {
+		return
+	}
+	h, ok := b.hop(p, r.Backup, r.BackupMTU)
+	if !ok {
+		return
+	}
+	b.resend(p, h, r.Backup)
+}
+
+// resend sends what was lately sent to a peer again, on another way.
+func (b *bind) resend(p *peer, h hop, w path.Way) {
+	now := time.Now()
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	var batch [][]byte
+	var mark uint8
+	flush := func() {
+		if len(batch) > 0 && b.write(h, batch, mark) == nil {
+			b.count.resent.Add(uint64(len(batch)))
+			p.traffic.on(h.origin, w).send(len(batch), now.UnixNano())
+		}
+		batch = batch[:0]
+	}
+	p.memory.recall(now, func(d []byte, tos uint8) {
+		if tos != mark {
+			flush()
+			mark = tos
+		}
+		batch = append(batch, d)
+	})
+	flush()
+}
