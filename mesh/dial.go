@@ -12,7 +12,7 @@ import (
 
 	"landfall"
 	"landfall/mesh/conn"
-	"landfall/mesh/wg"
+	"landfall/mesh/front"
 )
 
 // dialTimeout bounds Dial and Open where neither context nor target does.
@@ -32,7 +32,7 @@ func portOf(s landfall.MeshService) (uint16, error) {
 
 // Dial is Open as a net.Conn.
 func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
-	return wrap(func(sink landfall.Sink) (*wg.Stream, error) { return m.open(ctx, t, nil, sink) })
+	return wrap(func(sink landfall.Sink) (front.Stream, error) { return m.open(ctx, t, nil, sink) })
 }
 
 // Open opens a stream to a service on a node, which may be this one, and
@@ -41,8 +41,8 @@ func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
 // and keeps none for the stream. It gives up at the end of ctx, at the
 // target's deadline, after ten seconds or when the peer is found dead,
 // whichever comes first. The sink may hear of what arrives before Open has
-// returned. Before Run it waits. TCP makes no difference between classes, so
-// the target's is not used.
+// returned. Before Run it waits. What this node sends travels in the target's
+// class; what the other end sends back, in that of the service.
 //
 // What went wrong, here and in a stream that ends, is told by errors.Is: a
 // node that is unknown, removed or does not answer is syscall.EHOSTUNREACH, a
@@ -58,7 +58,7 @@ func (m *Mesh) Open(ctx context.Context, t landfall.Target, first []byte, sink l
 }
 
 // wrap makes a net.Conn of a stream of the mesh.
-func wrap(open func(landfall.Sink) (*wg.Stream, error)) (net.Conn, error) {
+func wrap(open func(landfall.Sink) (front.Stream, error)) (net.Conn, error) {
 	return conn.Open(func(sink landfall.Sink) (landfall.Stream, net.Addr, net.Addr, error) {
 		s, err := open(sink)
 		if err != nil {
@@ -68,7 +68,7 @@ func wrap(open func(landfall.Sink) (*wg.Stream, error)) (net.Conn, error) {
 	})
 }
 
-func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (*wg.Stream, error) {
+func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (front.Stream, error) {
 	port, err := portOf(t.Service)
 	if err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink l
 	return s, err
 }
 
-func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, first []byte, sink landfall.Sink) (*wg.Stream, error) {
-	dev, err := m.device(ctx)
+func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, first []byte, sink landfall.Sink) (front.Stream, error) {
+	streams, err := m.streams(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("mesh to %s: %w", t.Node, err)
 	}
@@ -104,7 +104,7 @@ func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, firs
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
-	s, err := dev.Open(ctx, netip.AddrPortFrom(addr, port), first, sink)
+	s, err := streams.Open(ctx, netip.AddrPortFrom(addr, port), t.Class, first, sink)
 	switch {
 	case err == nil:
 		return s, nil
@@ -116,8 +116,8 @@ func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, firs
 	return nil, fmt.Errorf("peer %s answers, but the stream to its %s did not open: %w", t.Node, t.Service, err)
 }
 
-// device waits for Run to have brought the device up.
-func (m *Mesh) device(ctx context.Context) (*wg.Device, error) {
+// streams waits for Run to have brought the front up.
+func (m *Mesh) streams(ctx context.Context) (front.Streams, error) {
 	select {
 	case <-m.ready:
 	case <-m.ended:
@@ -127,11 +127,17 @@ func (m *Mesh) device(ctx context.Context) (*wg.Device, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.dev == nil {
+	switch {
+	case m.up == nil:
 		return nil, net.ErrClosed
+	case m.up.streams == nil:
+		return nil, errNoStreams
 	}
-	return m.dev, nil
+	return m.up.streams, nil
 }
+
+// errNoStreams is Open without a front that has any.
+var errNoStreams = fmt.Errorf("the front carries packets, but no streams: %w", errors.ErrUnsupported)
 
 // reach waits until the peer is known to be alive or dead. The context it
 // returns ends when the peer is given up again.
@@ -143,7 +149,7 @@ func (m *Mesh) reach(ctx context.Context, id landfall.NodeID) (netip.Addr, conte
 			defer m.mu.Unlock()
 			return netip.Addr{}, nil, m.stranger(id)
 		}
-		s, _ := m.table.Status(id)
+		s, _ := m.table.Status(id, time.Now())
 		addr, life, changed, silence := p.Addr, p.life, p.changed, m.unreachable(p)
 		m.mu.Unlock()
 		switch {

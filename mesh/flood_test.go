@@ -20,7 +20,7 @@ type deaf struct {
 func (d *deaf) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := d.PacketConn.ReadFrom(b)
-		if err != nil || n != probe.Size || !d.on.Load() {
+		if err != nil || !probe.Is(b[:n]) || !d.on.Load() {
 			return n, from, err
 		}
 	}

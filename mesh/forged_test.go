@@ -70,7 +70,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 		if !p.Alive || p.Endpoint == stranger {
 			t.Errorf("%s: %+v", id, p)
 		}
-		if s.ProbesRefused == 0 {
+		if s.ProbesForged == 0 {
 			t.Errorf("%s refused nothing: %+v", id, s)
 		}
 	}

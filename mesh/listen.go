@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"landfall"
-	"landfall/mesh/wg"
+	"landfall/mesh/front"
 )
 
 // acceptQueue is how many streams of one service wait for Accept; more are
@@ -42,18 +42,42 @@ func (m *Mesh) Listen(s landfall.MeshService) (net.Listener, error) {
 	if m.listeners[s] != nil {
 		return nil, fmt.Errorf("mesh service %s: somebody listens already", s)
 	}
-	if m.dev != nil {
-		if err := m.dev.Listen(port, l.take); err != nil {
-			return nil, fmt.Errorf("mesh service %s: %w", s, err)
+	if m.up != nil {
+		if err := m.listen(m.up, l); err != nil {
+			return nil, err
 		}
 	}
 	m.listeners[s] = l
 	return l, nil
 }
 
+// listen has the front accept.
+func (m *Mesh) listen(up *running, l *listener) error {
+	err := errNoStreams
+	if up.streams != nil {
+		err = up.streams.Listen(l.port, l.take)
+	}
+	if err != nil {
+		return fmt.Errorf("mesh service %s: %w", l.service, err)
+	}
+	return nil
+}
+
+// classOf is how urgent the answers of a service are.
+func classOf(s landfall.MeshService) landfall.Class {
+	switch s {
+	case landfall.MeshHTTP, landfall.MeshTCP:
+		return landfall.Normal
+	case landfall.MeshChat:
+		return landfall.Interactive
+	}
+	return landfall.Control
+}
+
 // take queues an accepted stream.
-func (l *listener) take(s *wg.Stream) {
-	c, err := wrap(func(sink landfall.Sink) (*wg.Stream, error) {
+func (l *listener) take(s front.Stream) {
+	s.Mark(classOf(l.service))
+	c, err := wrap(func(sink landfall.Sink) (front.Stream, error) {
 		s.Start(sink)
 		return s, nil
 	})
@@ -87,13 +111,13 @@ func (l *listener) Close() error {
 	l.once.Do(func() {
 		close(l.done)
 		l.mesh.mu.Lock()
-		dev := l.mesh.dev
+		up := l.mesh.up
 		if l.mesh.listeners[l.service] == l {
 			delete(l.mesh.listeners, l.service)
 		}
 		l.mesh.mu.Unlock()
-		if dev != nil {
-			dev.Unlisten(l.port)
+		if up != nil && up.streams != nil {
+			up.streams.Unlisten(l.port)
 		}
 		l.drain()
 	})

@@ -3,7 +3,6 @@ package mesh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -12,10 +11,19 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/mesh/front"
 	"landfall/mesh/path"
 	"landfall/mesh/peers"
 	"landfall/mesh/probe"
+	"landfall/mesh/udp"
 	"landfall/mesh/wg"
+)
+
+// The words for Config.Front.
+const (
+	FrontAuto     = "auto"
+	FrontTUN      = "tun"
+	FrontNetstack = "netstack"
 )
 
 // Config says who the node is.
@@ -23,9 +31,25 @@ type Config struct {
 	Self    landfall.NodeID
 	Network string // the network's name; with Self it gives the node's address
 	Key     landfall.PrivateKey
-	// Conn carries all datagrams: a *net.UDPConn is used in batches, any
-	// other conn one datagram at a time. Run closes it when it ends.
-	Conn net.PacketConn
+	// Conns carry all datagrams: one, or one for each family of addresses. A
+	// *net.UDPConn is used in batches, any other conn one datagram at a time.
+	// Run closes them when it ends.
+	Conns []net.PacketConn
+	// Front is what streams are made of: FrontTUN, the kernel's TCP behind a
+	// device that has the node's address in the mesh, which takes
+	// CAP_NET_ADMIN; FrontNetstack, a TCP in this process, which takes nothing;
+	// FrontAuto or empty, the first where it can be.
+	Front string
+	// Packets is used in place of a front of our own; nil is none. Where it
+	// does not implement front.Streams there are no streams: only its packets
+	// travel. Run closes it.
+	Packets front.Packets
+	// Rate is how many bits a second may leave; 0 is no limit of ours. A little
+	// below what the line carries, it keeps the queue here, where what is
+	// urgent overtakes.
+	Rate int64
+	// NoRelay has the node send on nothing for others.
+	NoRelay bool
 	// Timeout is about how long a peer may be silent before its streams end,
 	// twice that for idle ones; 0 means ten seconds.
 	Timeout time.Duration
@@ -46,32 +70,24 @@ type Mesh struct {
 	applying sync.Mutex // held while peers change; taken before mu
 
 	mu        sync.Mutex
-	running   bool
-	dev       *wg.Device // nil before ready
+	started   bool
+	up        *running // nil before ready and after Run
 	current   *landfall.Map
 	list      []peers.Peer
 	peers     map[landfall.NodeID]*peer
 	probes    map[probe.ID]*peer
+	shorts    map[uint32]*peer // by their names in reports
 	table     path.Table
 	listeners map[landfall.MeshService]*listener
 	count     counters
 }
 
-// peer is what the mesh knows about one, guarded by Mesh.mu.
-type peer struct {
-	peers.Peer
-	keys    probe.Keys   // never changes
-	window  probe.Window // of its pings
-	pass    uint64       // what it wants to see in ours
-	session wg.Session
-	looked  time.Time // at its session
-	began   time.Time // our last initiation
-	asked   bool      // it asked us for an initiation
-	wished  time.Time // when WireGuard last wanted one that is not ours
-
-	life    context.Context // ends, with the reason, when the peer is given up
-	die     context.CancelCauseFunc
-	changed chan struct{} // closed when it turns alive or dead
+// running is what Run has started. It does not change.
+type running struct {
+	dev     *wg.Device
+	packets front.Packets
+	streams front.Streams // nil: there are none
+	front   Front
 }
 
 // New makes a node's part of the mesh; Run brings it up.
@@ -81,8 +97,18 @@ func New(cfg Config) (*Mesh, error) {
 		return nil, errors.New("mesh: the names of the node and the network are needed")
 	case cfg.Key.IsZero():
 		return nil, errors.New("mesh: a WireGuard key is needed")
-	case cfg.Conn == nil:
+	case len(cfg.Conns) == 0:
 		return nil, errors.New("mesh: a packet conn is needed")
+	case cfg.Rate < 0:
+		return nil, errors.New("mesh: the rate is negative")
+	}
+	for _, c := range cfg.Conns {
+		if c == nil {
+			return nil, errors.New("mesh: a packet conn is nil")
+		}
+	}
+	if err := checkFront(cfg.Front); err != nil {
+		return nil, err
 	}
 	m := &Mesh{
 		cfg:       cfg,
@@ -94,6 +120,7 @@ func New(cfg Config) (*Mesh, error) {
 		kick:      make(chan struct{}, 1),
 		peers:     map[landfall.NodeID]*peer{},
 		probes:    map[probe.ID]*peer{},
+		shorts:    map[uint32]*peer{},
 		listeners: map[landfall.MeshService]*listener{},
 	}
 	if m.log == nil {
@@ -104,58 +131,86 @@ func New(cfg Config) (*Mesh, error) {
 	return m, nil
 }
 
-// Run brings the mesh up and blocks until ctx ends, or the packet conn
-// fails. All streams and listeners end with it.
+// Run brings the mesh up and blocks until ctx ends, or a packet conn fails.
+// All streams and listeners end with it.
 func (m *Mesh) Run(ctx context.Context) error {
 	m.mu.Lock()
-	again := m.running
-	m.running = true
+	again := m.started
+	m.started = true
 	m.mu.Unlock()
 	if again {
 		return errors.New("mesh: Run was called twice")
 	}
-	dev, err := wg.Start(wg.Config{
-		Key: m.cfg.Key, Addr: m.addr, Conn: m.cfg.Conn, Timeout: m.cfg.Timeout,
-		Other: m.hear, Wanted: m.wish, Log: m.log,
-	})
+	up, err := m.start()
 	if err != nil {
-		return errors.Join(err, m.cfg.Conn.Close())
-	}
-	defer m.stop(dev)
-	if err := m.begin(dev); err != nil {
 		return err
 	}
-	return m.watch(ctx, dev)
+	defer m.stop(up)
+	if err := m.begin(up); err != nil {
+		return err
+	}
+	return m.watch(ctx, up.dev)
+}
+
+// start makes what Run runs on, or leaves nothing open.
+func (m *Mesh) start() (up *running, err error) {
+	up = new(running)
+	conns, err := sockets(m.cfg.Conns)
+	if err == nil {
+		err = m.openFront(up)
+	}
+	if err != nil {
+		for _, c := range m.cfg.Conns {
+			err = errors.Join(err, c.Close())
+		}
+		return nil, err
+	}
+	// Where it fails, it closes what it was given.
+	up.dev, err = wg.Start(wg.Config{
+		Self: m.cfg.Self, Key: m.cfg.Key, Conns: conns, Front: up.packets, Rate: m.cfg.Rate,
+		Other: m.hear, Wanted: m.wish, Active: m.active, Log: m.log,
+	})
+	return up, err
+}
+
+// sockets are those of the mesh on its conns.
+func sockets(conns []net.PacketConn) (out []udp.Conn, err error) {
+	for _, c := range conns {
+		u, e := udp.New(c)
+		out, err = append(out, u), errors.Join(err, e)
+	}
+	return out, err
 }
 
 // begin gives the device what was set before it was up.
-func (m *Mesh) begin(dev *wg.Device) error {
+func (m *Mesh) begin(up *running) error {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	m.mu.Lock()
-	m.dev = dev
+	m.up = up
 	var waiting []*peer
 	for _, p := range m.peers {
 		waiting = append(waiting, p)
 	}
 	var err error
 	for _, l := range m.listeners {
-		err = errors.Join(err, dev.Listen(l.port, l.take))
+		err = errors.Join(err, m.listen(up, l))
 	}
 	m.mu.Unlock()
 	for _, p := range waiting {
-		m.connect(dev, p)
+		m.connect(up.dev, p)
 	}
 	close(m.ready)
 	return err
 }
 
-func (m *Mesh) stop(dev *wg.Device) {
+// stop ends all that start made.
+func (m *Mesh) stop(up *running) {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	close(m.ended)
 	m.mu.Lock()
-	m.dev = nil
+	m.up = nil
 	var open []*listener
 	for _, l := range m.listeners {
 		open = append(open, l)
@@ -164,127 +219,10 @@ func (m *Mesh) stop(dev *wg.Device) {
 		p.die(net.ErrClosed)
 	}
 	m.mu.Unlock()
-	dev.Close()
+	up.dev.Close()
 	for _, l := range open {
 		l.Close()
 	}
-}
-
-// SetMap changes the peers to those of the map. Sessions that the map says
-// nothing new about are not disturbed.
-func (m *Mesh) SetMap(next *landfall.Map) {
-	if next.Network != m.cfg.Network {
-		m.log.Error("map of another network refused", "serial", next.Serial, "err",
-			fmt.Errorf("network %q, want %q", next.Network, m.cfg.Network))
-		return
-	}
-	m.applying.Lock()
-	defer m.applying.Unlock()
-	now := time.Now()
-	list := peers.Of(next, m.cfg.Self, m.key)
-
-	m.mu.Lock()
-	changes := peers.Diff(m.list, list)
-	m.list, m.current = list, next
-	dev := m.dev
-	var gone, fresh []*peer
-	for _, c := range changes.Removed {
-		gone = append(gone, m.drop(c))
-	}
-	for _, c := range changes.Changed {
-		if p := m.peers[c.Node]; p != nil && p.Addr == c.Addr && p.Key == c.Key {
-			p.Peer = c
-			m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
-			continue
-		}
-		gone = append(gone, m.drop(c))
-		fresh = append(fresh, m.admit(c, now))
-	}
-	for _, c := range changes.Added {
-		fresh = append(fresh, m.admit(c, now))
-	}
-	m.rename()
-	m.mu.Unlock()
-
-	if dev != nil {
-		m.rewire(dev, gone, fresh)
-	}
-}
-
-// rewire tells the device who left and who came.
-func (m *Mesh) rewire(dev *wg.Device, gone, fresh []*peer) {
-	for _, p := range gone {
-		if p != nil {
-			dev.RemovePeer(wg.Peer{Key: p.Key, Addr: p.Addr}, faultf("peer %s was removed from the map", p.Node))
-			m.log.Info("peer removed", "peer", p.Node)
-		}
-	}
-	for _, p := range fresh {
-		if p != nil {
-			m.connect(dev, p)
-		}
-	}
-	m.look()
-}
-
-// connect gives the device a peer. The caller holds applying.
-func (m *Mesh) connect(dev *wg.Device, p *peer) {
-	m.mu.Lock()
-	status, _ := m.table.Status(p.Node)
-	p.began = time.Now() // WireGuard initiates as soon as it has the peer
-	m.mu.Unlock()
-	if err := dev.AddPeer(wg.Peer{Key: p.Key, Addr: p.Addr, Initiate: p.Initiate}, status.Addr); err != nil {
-		m.log.Error("peer refused", "peer", p.Node, "err", err)
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	// What was learned meanwhile, the device did not hear.
-	if status, _ := m.table.Status(p.Node); status.Addr.IsValid() {
-		dev.Use(p.Key, status.Addr)
-	}
-}
-
-// admit makes a peer known; nil if its key is of no use.
-func (m *Mesh) admit(c peers.Peer, now time.Time) *peer {
-	secret, err := m.cfg.Key.Shared(c.Key)
-	var keys probe.Keys
-	if err == nil {
-		keys, err = probe.NewKeys(secret, m.key, c.Key)
-	}
-	if err != nil {
-		m.log.Error("peer refused", "peer", c.Node, "err", err)
-		return nil
-	}
-	p := &peer{Peer: c, keys: keys, window: newWindow(), changed: make(chan struct{})}
-	p.life, p.die = context.WithCancelCause(context.Background())
-	m.peers[c.Node], m.probes[keys.From] = p, p
-	m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
-	return p
-}
-
-// drop forgets a peer; nil if it was never admitted.
-func (m *Mesh) drop(c peers.Peer) *peer {
-	for _, p := range m.peers {
-		if p.Key == c.Key {
-			delete(m.peers, p.Node)
-			delete(m.probes, p.keys.From)
-			m.table.RemovePeer(p.Node)
-			p.die(faultf("peer %s was removed from the map", p.Node))
-			close(p.changed)
-			return p
-		}
-	}
-	return nil
-}
-
-// rename rebuilds what PeerOf reads.
-func (m *Mesh) rename() {
-	names := map[netip.Addr]landfall.NodeID{m.addr: m.cfg.Self}
-	for _, p := range m.peers {
-		names[p.Addr] = p.Node
-	}
-	m.names.Store(&names)
 }
 
 // PeerOf names the node behind the remote address of a stream of the mesh,

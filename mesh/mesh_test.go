@@ -194,7 +194,7 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestDialWaitsForRun(t *testing.T) {
-	m, err := mesh.New(mesh.Config{Self: "a", Network: "test", Key: landfall.NewPrivateKey(), Conn: &net.UDPConn{}})
+	m, err := mesh.New(mesh.Config{Self: "a", Network: "test", Key: landfall.NewPrivateKey(), Conns: []net.PacketConn{&net.UDPConn{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,12 +207,15 @@ func TestDialWaitsForRun(t *testing.T) {
 }
 
 func TestNewRefusesHalfAConfig(t *testing.T) {
-	whole := mesh.Config{Self: "a", Network: "test", Key: landfall.NewPrivateKey(), Conn: &net.UDPConn{}}
+	whole := mesh.Config{Self: "a", Network: "test", Key: landfall.NewPrivateKey(), Conns: []net.PacketConn{&net.UDPConn{}}}
 	for _, spoil := range []func(*mesh.Config){
 		func(c *mesh.Config) { c.Self = "" },
 		func(c *mesh.Config) { c.Network = "" },
 		func(c *mesh.Config) { c.Key = landfall.PrivateKey{} },
-		func(c *mesh.Config) { c.Conn = nil },
+		func(c *mesh.Config) { c.Conns = nil },
+		func(c *mesh.Config) { c.Conns = []net.PacketConn{nil} },
+		func(c *mesh.Config) { c.Front = "tap" },
+		func(c *mesh.Config) { c.Rate = -1 },
 	} {
 		c := whole
 		spoil(&c)

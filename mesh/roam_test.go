@@ -43,8 +43,7 @@ func (w *world) impersonate(id, to landfall.NodeID) *caller {
 
 // ping is a genuine one.
 func (c *caller) ping(stamp time.Time, pass uint64) []byte {
-	b := c.keys.Seal(probe.Message{Kind: probe.Ping, Stamp: stamp.UnixNano(), Pass: pass})
-	return b[:]
+	return c.keys.AppendSeal(nil, probe.Message{Kind: probe.Ping, Stamp: stamp.UnixNano(), Pass: pass})
 }
 
 // pass asks for the pass, as a process does that has just started.
@@ -94,7 +93,7 @@ func TestPingFromAPeersAddressLocksNobodyOut(t *testing.T) {
 func (w *world) asked(from landfall.NodeID, at netip.AddrPort, do func()) bool {
 	pinged := make(chan struct{}, 1)
 	w.wire.Tap(func(src, to netip.AddrPort, b []byte) {
-		if src == w.nodes[from].addr && to == at && len(b) == probe.Size && probe.Kind(b[2]) == probe.Ping {
+		if src == w.nodes[from].addr && to == at && probe.Is(b) && probe.Kind(b[2]) == probe.Ping {
 			select {
 			case pinged <- struct{}{}:
 			default:

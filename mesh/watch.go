@@ -2,26 +2,23 @@ package mesh
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"net/netip"
+	"errors"
+	"math"
 	"time"
 
 	"landfall"
 	"landfall/mesh/path"
 	"landfall/mesh/probe"
+	"landfall/mesh/udp"
 	"landfall/mesh/wg"
 )
 
-// sessionLife is how long a session lasts that is not renewed (WireGuard's
-// Reject-After-Time).
-const sessionLife = 180 * time.Second
-
-// letter is a datagram to send once no lock is held.
-type letter struct {
-	body [probe.Size]byte
-	to   netip.AddrPort
-}
+const (
+	// hurry is how often to look at a session that is missing.
+	hurry = 20 * time.Millisecond
+	// rest is how long to look at nothing at most.
+	rest = 20 * time.Second
+)
 
 // watch probes the peers until ctx ends.
 func (m *Mesh) watch(ctx context.Context, dev *wg.Device) error {
@@ -49,36 +46,84 @@ func (m *Mesh) look() {
 	}
 }
 
+// active is told that there is data for a peer that was quiet.
+func (m *Mesh) active(id landfall.NodeID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.table.Active(id, time.Now())
+	m.look()
+}
+
+// letter is a datagram to send once no lock is held.
+type letter struct {
+	path.Probe
+	body []byte
+}
+
 // tick sends the probes that are due and starts the handshakes that are
 // missing.
 func (m *Mesh) tick(dev *wg.Device) {
 	m.refresh(dev)
+	m.observe(dev)
 	now := time.Now()
 	m.mu.Lock()
 	probes, events := m.table.Tick(now)
 	m.note(events)
 	var letters []letter
 	for _, ping := range probes {
-		p := m.peers[ping.Peer]
-		m.count.probesSent++
-		body := p.keys.Seal(probe.Message{Kind: probe.Ping, Initiate: p.asks(now), Stamp: ping.Stamp, Pass: p.pass})
-		letters = append(letters, letter{body, ping.Addr})
-	}
-	var begin []landfall.PublicKey
-	for _, p := range m.peers {
-		s, _ := m.table.Status(p.Node)
-		if (p.asked || s.Alive && p.sessionless(now)) && m.mayBegin(p, now) {
-			begin = append(begin, p.Key)
+		if p := m.peers[ping.Peer]; p != nil {
+			m.count.probesSent++
+			letters = append(letters, letter{ping, m.ping(p, ping, now)})
 		}
-		p.asked = false
 	}
+	begin, anew := m.beginnings(now)
 	m.mu.Unlock()
-	for i := range letters {
-		// A probe that cannot be sent is a probe without an answer.
-		_ = dev.SendTo(letters[i].body[:], letters[i].to)
+	m.send(dev, letters)
+	for _, id := range begin {
+		dev.Initiate(id)
 	}
-	for _, key := range begin {
-		dev.Initiate(key)
+	for _, p := range anew {
+		m.renew(dev, p)
+	}
+}
+
+// observe tells the path table what the device saw, of the peers that it
+// wants to know of.
+func (m *Mesh) observe(dev *wg.Device) {
+	now := time.Now()
+	m.mu.Lock()
+	due := m.table.Due(now)
+	m.mu.Unlock()
+	seen := make([][]path.Traffic, len(due))
+	for i, id := range due {
+		seen[i] = dev.Traffic(id)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, id := range due {
+		if p := m.peers[id]; p != nil {
+			m.saw(p, seen[i], now)
+		}
+	}
+}
+
+// ping is the wire form of a probe.
+func (m *Mesh) ping(p *peer, ping path.Probe, now time.Time) []byte {
+	return p.keys.AppendSeal(nil, probe.Message{
+		Kind: probe.Ping, Initiate: p.asks(now), Doubt: ping.Doubt, Stamp: ping.Stamp, Pass: p.pass,
+		Sent: ping.Sent, Size: uint16(min(ping.Size, math.MaxUint16)), Serial: m.serial(),
+	})
+}
+
+// send sends probes. One that cannot be sent is one without an answer; but
+// that it was too big, is known at once.
+func (m *Mesh) send(dev *wg.Device, letters []letter) {
+	for _, l := range letters {
+		if err := dev.SendTo(l.body, l.Peer, l.Way); errors.Is(err, udp.ErrTooBig) {
+			m.mu.Lock()
+			m.table.TooBig(l.Peer, l.Way, l.Size, time.Now())
+			m.mu.Unlock()
+		}
 	}
 }
 
@@ -87,164 +132,20 @@ func (m *Mesh) wait() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	wait := path.Interval
+	wait := rest
 	if next := m.table.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(now))
 	}
 	for _, p := range m.peers {
-		if s, _ := m.table.Status(p.Node); s.Alive && p.sessionless(now) {
-			wait = min(wait, path.Hurry)
+		s, _ := m.table.Status(p.Node, now)
+		switch {
+		case !p.sessionless(now):
+			wait = min(wait, p.Handshake.Add(sessionLife+1).Sub(now))
+		case s.Alive || !s.Known:
+			wait = min(wait, hurry)
 		}
 	}
 	return max(wait, time.Millisecond)
-}
-
-// hear takes a datagram that is not WireGuard's. It runs where WireGuard
-// receives, and must not wait for WireGuard: what needs that, tick does.
-func (m *Mesh) hear(b []byte, from netip.AddrPort) {
-	p, msg, err := m.authentic(b)
-	if err != nil {
-		m.mu.Lock()
-		m.count.probesRefused++
-		m.mu.Unlock()
-		return
-	}
-	if dev, answer := m.weigh(p, msg, from); answer != nil {
-		_ = dev.SendTo(answer[:], from)
-	}
-}
-
-// authentic finds out who made a probe. It does not hold the lock while it
-// computes, which anybody can make us do.
-func (m *Mesh) authentic(b []byte) (*peer, probe.Message, error) {
-	id, err := probe.Peek(b)
-	if err != nil {
-		return nil, probe.Message{}, err
-	}
-	m.mu.Lock()
-	p := m.probes[id]
-	m.mu.Unlock()
-	if p == nil {
-		return nil, probe.Message{}, probe.ErrForged
-	}
-	msg, err := p.keys.Open(b)
-	return p, msg, err
-}
-
-// weigh acts on an authentic probe and says what to answer, if anything.
-func (m *Mesh) weigh(p *peer, msg probe.Message, from netip.AddrPort) (dev *wg.Device, answer *[probe.Size]byte) {
-	now := time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.dev == nil || m.peers[p.Node] != p {
-		return nil, nil
-	}
-	var fresh bool
-	switch msg.Kind {
-	case probe.Ping:
-		if fresh = p.window.Fresh(msg); fresh {
-			m.table.Heard(p.Node, from, now)
-		}
-		pong := p.keys.Seal(probe.Message{
-			Kind: probe.Pong, Initiate: p.asks(now), Stamp: msg.Stamp, Pass: p.window.Pass(),
-		})
-		answer = &pong
-	case probe.Pong:
-		fresh = m.answered(p, msg, now)
-	}
-	if !fresh {
-		m.count.probesRefused++
-		return m.dev, answer
-	}
-	p.asked = p.asked || msg.Initiate
-	if p.asked || !m.table.Next().After(now) || p.sessionless(now) {
-		m.look()
-	}
-	return m.dev, answer
-}
-
-// answered takes a pong; false if it answers no ping under way.
-func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
-	fresh, events := m.table.Answered(p.Node, pong.Stamp, now)
-	if !fresh {
-		return false
-	}
-	m.count.probesAnswered++
-	m.note(events)
-	if p.pass != pong.Pass {
-		p.pass = pong.Pass
-		m.table.Ask(p.Node, now) // so that it soon hears a ping to believe
-	}
-	return true
-}
-
-// wish is told that WireGuard wants a handshake which the peer has to start.
-func (m *Mesh) wish(key landfall.PublicKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := time.Now()
-	for _, p := range m.peers {
-		if p.Key == key {
-			p.wished = now
-			m.table.Ask(p.Node, now)
-			m.look()
-		}
-	}
-}
-
-// refresh asks WireGuard about its sessions, if one is missing or a peer owes
-// an answer to a probe. Else nothing is to be learned from them. It must not
-// be called with mu held, for WireGuard may wait for us meanwhile in wish, nor
-// where WireGuard receives, for it waits for that when it closes.
-func (m *Mesh) refresh(dev *wg.Device) {
-	now := time.Now()
-	m.mu.Lock()
-	curious := false
-	for _, p := range m.peers {
-		s, _ := m.table.Status(p.Node)
-		curious = curious || p.sessionless(now) || s.Alive && s.Late
-	}
-	m.mu.Unlock()
-	if !curious {
-		return
-	}
-	sessions := dev.Sessions()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range m.peers {
-		s := sessions[p.Key]
-		if s.RxBytes > p.session.RxBytes && now.Sub(p.looked) < 2*path.Interval {
-			m.table.Spoke(p.Node, now)
-		}
-		p.session, p.looked = s, now
-	}
-}
-
-// sessionless reports whether there is no session that both sides confirmed.
-func (p *peer) sessionless(now time.Time) bool {
-	h := p.session.Handshake
-	return h.IsZero() || now.Sub(h) > sessionLife || p.wished.After(h)
-}
-
-// asks reports whether our probes shall ask the peer for a handshake.
-func (p *peer) asks(now time.Time) bool { return !p.Initiate && p.sessionless(now) }
-
-// mayBegin reports whether to start a handshake now, and notes that it is.
-// One under way is given three round trips and a tick on either side, for
-// restarting it sooner would only undo it: the peer has confirmed a session
-// one and a half round trips after the initiation, notices it a tick later,
-// and stops asking for one.
-func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
-	patience := time.Second
-	if s, _ := m.table.Status(p.Node); s.RTT > 0 {
-		patience = 3*s.RTT + 2*path.Hurry
-	}
-	if !p.Initiate || now.Sub(p.began) < patience {
-		return false
-	}
-	p.began = now
-	m.count.handshakes++
-	return true
 }
 
 // note acts on what the path table decided.
@@ -256,37 +157,43 @@ func (m *Mesh) note(events []path.Event) {
 		}
 		switch e.Kind {
 		case path.Routed:
-			if m.dev != nil {
-				m.dev.Use(p.Key, e.Addr)
-			}
-			m.log.Debug("peer routed", "peer", e.Peer, "remote", e.Addr)
+			m.routed(p, e)
 			continue
 		case path.Alive:
 			p.life, p.die = context.WithCancelCause(context.Background())
-			m.log.Info("peer alive", "peer", e.Peer, "remote", e.Addr)
+			m.log.Info("peer alive", "peer", e.Peer, "remote", e.Route.Primary)
 		case path.Dead:
 			p.window = newWindow() // it may come back with another clock
 			p.die(m.unreachable(p))
-			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Addr)
+			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Route.Primary)
 		}
 		close(p.changed)
 		p.changed = make(chan struct{})
 	}
 }
 
-// newWindow makes one with a pass that nobody can know.
-func newWindow() probe.Window {
-	var pass [8]byte
-	_, _ = rand.Read(pass[:]) // never fails
-	return probe.NewWindow(binary.NativeEndian.Uint64(pass[:]))
+// routed has the device send another way.
+func (m *Mesh) routed(p *peer, e path.Event) {
+	if m.up != nil {
+		m.up.dev.Use(p.Node, e.Route)
+	}
+	if e.Route.Primary != p.way {
+		if p.way.IsValid() {
+			p.switches++
+		}
+		m.log.Info("peer routed", "peer", e.Peer, "remote", e.Route.Primary, "before", p.way, "why", e.Why)
+	} else {
+		m.log.Debug("route changed", "peer", e.Peer, "route", e.Route, "why", e.Why)
+	}
+	p.way = e.Route.Primary
 }
 
 // unreachable says why a peer cannot be reached.
 func (m *Mesh) unreachable(p *peer) error {
-	s, _ := m.table.Status(p.Node)
-	if !s.Addr.IsValid() {
+	s, _ := m.table.Status(p.Node, time.Now())
+	if !s.Route.Primary.IsValid() {
 		return faultf("peer %s not reachable: the map names no endpoint of it, and it has not called", p.Node)
 	}
 	silent := time.Since(s.Heard).Round(100 * time.Millisecond)
-	return faultf("peer %s not reachable: no answer from %v for %v", p.Node, s.Addr, silent)
+	return faultf("peer %s not reachable: no answer from %v for %v", p.Node, s.Route.Primary, silent)
 }

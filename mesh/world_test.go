@@ -79,7 +79,7 @@ func (w *world) start(id landfall.NodeID) {
 		conn = w.wrap(conn)
 	}
 	n.Mesh, err = mesh.New(mesh.Config{
-		Self: id, Network: "test", Key: n.key, Conn: conn, Timeout: 3 * time.Second,
+		Self: id, Network: "test", Key: n.key, Conns: []net.PacketConn{conn}, Front: mesh.FrontNetstack, Timeout: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

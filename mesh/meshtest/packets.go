@@ -43,9 +43,26 @@ func (p *Packets) Conn(at netip.AddrPort) (net.PacketConn, error) {
 	return c, nil
 }
 
-// Shape says what becomes of a datagram of so many bytes: how long it takes,
-// and whether it arrives at all. It must not call the Packets.
-type Shape func(from, to netip.AddrPort, size int) (delay time.Duration, arrives bool)
+// Shape says what becomes of a datagram: how long it takes, and whether it
+// arrives at all. It must not keep b, nor call the Packets.
+type Shape func(from, to netip.AddrPort, b []byte) (delay time.Duration, arrives bool)
+
+// Move gives the conn at an address another one, as a NAT does that forgets:
+// it is not told, and what is under way to the old address is lost.
+func (p *Packets) Move(from, to netip.AddrPort) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.conns[from]
+	if c == nil || p.conns[to] != nil {
+		return fmt.Errorf("move %v to %v: nobody is there, or somebody is here", from, to)
+	}
+	delete(p.conns, from)
+	p.conns[to] = c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.inbox = to, nil
+	return nil
+}
 
 // Shape puts another network under the conns; nil is the one that they began
 // with.
@@ -74,7 +91,7 @@ func (p *Packets) Inject(from, to netip.AddrPort, b []byte) {
 	p.mu.Lock()
 	c, delay, arrives := p.conns[to], p.delay, !p.cut[from] && !p.cut[to]
 	if p.shape != nil && arrives {
-		delay, arrives = p.shape(from, to, len(b))
+		delay, arrives = p.shape(from, to, b)
 	}
 	p.mu.Unlock()
 	if c != nil && arrives {
@@ -155,7 +172,7 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, fmt.Errorf("write to %v: not a UDP address", to)
 	}
 	c.mu.Lock()
-	closed := c.closed
+	closed, at := c.closed, c.at
 	c.mu.Unlock()
 	if closed {
 		return 0, net.ErrClosed
@@ -164,28 +181,32 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	tap := c.packets.tap
 	c.packets.mu.Unlock()
 	if tap != nil {
-		tap(c.at, u.AddrPort(), b)
+		tap(at, u.AddrPort(), b)
 	}
-	c.packets.Inject(c.at, u.AddrPort(), b)
+	c.packets.Inject(at, u.AddrPort(), b)
 	return len(b), nil
 }
 
 // Close implements net.PacketConn; the address is free again.
 func (c *packetConn) Close() error {
 	c.packets.mu.Lock()
+	defer c.packets.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.packets.conns[c.at] == c {
 		delete(c.packets.conns, c.at)
 	}
-	c.packets.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
 	c.news.Broadcast()
 	return nil
 }
 
 // LocalAddr implements net.PacketConn.
-func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.at) }
+func (c *packetConn) LocalAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return net.UDPAddrFromAddrPort(c.at)
+}
 
 // SetDeadline implements net.PacketConn; writes never wait.
 func (c *packetConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }

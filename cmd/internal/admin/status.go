@@ -91,7 +91,7 @@ type Path struct {
 	Loss     float64         `json:"loss"`             // 0 to 1
 	MTU      int             `json:"mtu,omitzero"`     // the largest UDP payload that passes
 	Backup   string          `json:"backup,omitempty"` // the way that is taken if this one fails
-	Doubt    bool            `json:"doubt,omitzero"`   // an answer is late: what is urgent goes both ways
+	Doubt    string          `json:"doubt,omitempty"`  // why what is urgent goes both ways now
 	Switches uint64          `json:"switches"`         // to another way
 	Alive    bool            `json:"alive"`
 	Ways     []Way           `json:"ways,omitempty"` // all that are known
@@ -105,8 +105,7 @@ type Way struct {
 	Jitter Milliseconds `json:"jitter_ms"`
 	Loss   float64      `json:"loss"`
 	MTU    int          `json:"mtu,omitzero"`
-	// Until is when a mute way is tried again.
-	Until time.Time `json:"until,omitzero"`
+	Why    string       `json:"why"` // it is used or not
 }
 
 // Mesh is how a node stands in the mesh.

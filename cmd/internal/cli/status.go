@@ -22,7 +22,9 @@ func statusCommand() Command {
 		Long: `Asks what runs in a state directory, which asks every node of the network
 over the mesh. SERIAL is the map that a node serves by; CERTS are the days until
 the first of the certificates ends that an edge shows; PATHS are a node's
-peers, with the round-trip time measured now and the share of probes lost.
+peers, with the round-trip time measured now, the share of packets lost, and the
+node that relays where the direct way is worse. What an operator should know of
+ways stands below.
 
 Name servers are listed below with how they fared within the last seconds:
 queries a second, the share of them that had a cookie, that were told to come
@@ -70,6 +72,9 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 		}
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := writeWays(out, o); err != nil {
 		return err
 	}
 	if err := writeNameServers(out, o, now); err != nil {
@@ -189,7 +194,14 @@ func paths(ps []admin.Path) string {
 			out = append(out, string(p.Peer)+" dead")
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s %.1fms %.0f%% lost", p.Peer, float64(p.RTT)/float64(time.Millisecond), 100*p.Loss))
+		text := fmt.Sprintf("%s %.1fms %.0f%% lost", p.Peer, float64(p.RTT)/float64(time.Millisecond), 100*p.Loss)
+		if p.Via != "" {
+			text += fmt.Sprintf(" via %s", p.Via)
+		}
+		if p.Doubt != "" {
+			text += " in doubt"
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
 }

@@ -45,6 +45,10 @@ type Config struct {
 	Version string // of the program, for status
 	State   *State
 	Sockets Sockets
+	// Front, Rate and NoRelay are those of mesh.Config.
+	Front   string
+	Rate    int64
+	NoRelay bool
 	// MapKey is whose maps the node serves by.
 	MapKey landfall.MapKey
 	// Bootstrap is the map of serial 0 that the node begins with: the name of
@@ -115,12 +119,16 @@ func (n *Node) build() (err error) {
 		Control: n.local(control.Handler(n.Map, n.operators(), n.log)), Log: n.log,
 	})
 	if n.mesh, err = mesh.New(mesh.Config{
-		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conn: n.cfg.Sockets.WireGuard, Log: n.cfg.Log,
+		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conns: []net.PacketConn{n.cfg.Sockets.WireGuard},
+		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Log: n.cfg.Log,
 	}); err != nil {
 		return err
 	}
 	n.mesh.SetMap(n.cfg.Bootstrap) // so that the first question for a map finds its way
 	n.admin.Register("mesh", func() any { return n.mesh.Stats() })
+	n.admin.Register("mesh_device", func() any { return n.mesh.DeviceStats() })
+	n.admin.Register("mesh_fragments", func() any { return n.mesh.FragmentStats() })
+	n.admin.Register("mesh_socket", func() any { return n.mesh.SocketStats() })
 	if err := n.buildMaps(); err != nil {
 		return err
 	}

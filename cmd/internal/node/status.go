@@ -35,9 +35,7 @@ func (n *Node) Status() admin.Status {
 		Node: n.cfg.Self, Region: self.Region, Roles: self.Roles, State: self.EffectiveState(), Network: m.Network, Version: n.cfg.Version,
 		Serial: landfall.Serial(n.applied.Load()), Started: n.started, Clock: time.Now(), Waiting: n.waiting(m),
 	}
-	for _, p := range n.mesh.Paths() {
-		s.Paths = append(s.Paths, admin.Path{Peer: p.Peer, Endpoint: p.Endpoint.String(), RTT: admin.Milliseconds(p.RTT), Loss: p.Loss, Alive: p.Alive})
-	}
+	s.Paths, s.Mesh = n.paths(), n.meshStatus()
 	if n.isEdge() {
 		s.Certificates = n.certificates(m)
 	}

@@ -23,6 +23,7 @@ import (
 	"landfall/cmd/internal/keyring"
 	"landfall/cmd/internal/node"
 	"landfall/geodns/locate"
+	"landfall/mesh"
 	"landfall/mesh/wan"
 )
 
@@ -217,6 +218,7 @@ func (w *World) build(draft *landfall.Map, n landfall.Node, s *node.State) error
 	}
 	cfg := node.Config{
 		Self: n.ID, Version: w.cfg.Version, State: s, MapKey: w.home.MapKey, Bootstrap: boot, Geo: locate.Sources{Places: geo}, Log: w.cfg.Log,
+		Front:   mesh.FrontNetstack, // one kernel cannot be them all
 		Sockets: node.Sockets{WireGuard: far, HTTPS: own.https, DNSUDP: own.dnsUDP, DNSTCP: own.dnsTCP},
 	}
 	if n.ID == w.homeID {

@@ -1,0 +1,137 @@
+package mesh
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"landfall"
+	"landfall/mesh/front"
+	"landfall/mesh/netstack"
+	"landfall/mesh/tun"
+)
+
+// Front is what streams are made of.
+type Front struct {
+	Name string // FrontTUN, FrontNetstack, or "packets" for a front handed in
+	Why  string // it is not the kernel's, though it might be; empty if it is, or was asked for
+}
+
+// device is the file that tunnels are made with.
+const device = "/dev/net/tun"
+
+func checkFront(name string) error {
+	if !slices.Contains([]string{"", FrontAuto, FrontTUN, FrontNetstack}, name) {
+		return fmt.Errorf("mesh: there is no front %q (want %q, %q or %q)", name, FrontAuto, FrontTUN, FrontNetstack)
+	}
+	return nil
+}
+
+// openFront makes the front that is wanted, or the one that can be.
+func (m *Mesh) openFront(up *running) error {
+	if p := m.cfg.Packets; p != nil {
+		up.packets = p
+		up.streams, _ = p.(front.Streams)
+		up.front.Name = "packets"
+		return nil
+	}
+	f, err := m.makeFront(up)
+	if err != nil {
+		return fmt.Errorf("mesh front: %w", err)
+	}
+	up.packets, up.streams = f, f
+	return nil
+}
+
+func (m *Mesh) makeFront(up *running) (front.Front, error) {
+	name := m.cfg.Front
+	if name == "" || name == FrontAuto {
+		why := m.noTUN()
+		if why == nil {
+			f, err := m.tun()
+			if err == nil {
+				up.front.Name = FrontTUN
+				return f, nil
+			}
+			why = err
+		}
+		m.log.Info("streams are made in this process, as the kernel cannot make them", "front", FrontNetstack, "why", why)
+		name, up.front.Why = FrontNetstack, why.Error()
+	}
+	up.front.Name = name
+	if name == FrontTUN {
+		return m.tun()
+	}
+	return netstack.New(netstack.Config{Addr: m.addr, Timeout: m.cfg.Timeout, Log: m.log})
+}
+
+func (m *Mesh) tun() (front.Front, error) {
+	return tun.New(tun.Config{Network: m.cfg.Network, Addr: m.addr, Prefix: landfall.MeshPrefix(), Timeout: m.cfg.Timeout, Log: m.log})
+}
+
+// noTUN is why this process should not have a device of the kernel's; nil is
+// that it may.
+func (m *Mesh) noTUN() error {
+	m.mu.Lock()
+	current := m.current
+	m.mu.Unlock()
+	if err := unlooped(current, m.cfg.Self); err != nil {
+		return err
+	}
+	if err := capable(); err != nil {
+		return err
+	}
+	return unused()
+}
+
+// capable finds out whether a device can be made.
+func capable() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return fmt.Errorf("capabilities of this process: %w", err)
+	}
+	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
+		return errors.New("the process does not have CAP_NET_ADMIN")
+	}
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// unlooped refuses nodes whose peers reach them on a loopback device: they
+// are several on one machine, and one kernel would have the addresses of all.
+func unlooped(m *landfall.Map, self landfall.NodeID) error {
+	if m == nil {
+		return nil
+	}
+	me, _ := m.Node(self)
+	for _, e := range me.Endpoints {
+		if e.Addr().IsLoopback() {
+			return fmt.Errorf("peers reach this node at %v, where others may be as well", e)
+		}
+	}
+	return nil
+}
+
+// unused makes sure that no other node here has a device.
+func unused() error {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("addresses of this machine: %w", err)
+	}
+	for _, a := range all {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && landfall.MeshPrefix().Contains(p.Addr()) {
+			return fmt.Errorf("this machine has the address %v in a mesh already", p.Addr())
+		}
+	}
+	return nil
+}
