@@ -48,7 +48,7 @@ type Flow struct {
 	local, remote netip.AddrPort
 
 	mu        sync.Mutex
-	sink      landfall.Sink // nil before Start
+	sink      landfall.Sink // nil before Start, and while held
 	stalled   bool          // the sink took less than it was given
 	wantsRoom bool          // a Write was cut short
 	shut      bool          // CloseWrite was called
@@ -79,6 +79,7 @@ func (f *Flow) Mark(c landfall.Class) { f.ep.Mark(c) }
 func (f *Flow) Start(sink landfall.Sink) {
 	f.mu.Lock()
 	f.sink = sink
+	f.stalled = false
 	f.mu.Unlock()
 	f.Wake()
 }
@@ -150,10 +151,10 @@ func (f *Flow) Abort(why error) {
 }
 
 // step tells the sink what has happened since the last one. It runs on the
-// loop, never twice at once.
+// loop, never twice at once; the sink may be another after each call of it.
 func (f *Flow) step(scratch []byte) (again bool) {
 	f.mu.Lock()
-	started, closed, abort, stalled := f.sink != nil, f.closed, f.abort, f.stalled
+	held, closed, abort := f.sink == nil, f.closed, f.abort
 	f.mu.Unlock()
 	switch {
 	case f.over:
@@ -162,50 +163,48 @@ func (f *Flow) step(scratch []byte) (again bool) {
 	case closed:
 		f.end(nil, false)
 	}
-	if !started {
+	if held {
 		return false
 	}
-	if f.over {
-		f.tellEnd()
-		return false
-	}
-	if !f.notified {
-		f.notified = true
-		f.ep.Notify(f.Wake)
-	}
-	f.tellRoom()
-	if !stalled && !f.eof {
+	if !f.over {
+		if !f.notified {
+			f.notified = true
+			f.ep.Notify(f.Wake)
+		}
+		f.tellRoom()
 		again = f.feed(scratch)
+		f.checkEnd()
 	}
-	f.checkEnd()
-	if f.over {
-		f.tellEnd()
-	}
+	f.tellEnd()
 	return again && !f.over
 }
 
 // tellRoom says Writable to a sink that waits for it.
 func (f *Flow) tellRoom() {
 	f.mu.Lock()
-	wants := f.wantsRoom
+	sink, wants := f.sink, f.wantsRoom
 	f.mu.Unlock()
-	if !wants || !f.ep.Room() {
+	if sink == nil || !wants || !f.ep.Room() {
 		return
 	}
 	f.mu.Lock()
 	f.wantsRoom = false
 	f.mu.Unlock()
-	f.sink.Writable()
+	sink.Writable()
 }
 
 // feed gives the sink one piece of what arrived. Only what the sink takes is
 // taken from the endpoint, whose window then holds the peer back.
 func (f *Flow) feed(scratch []byte) (again bool) {
+	sink := f.ready()
+	if sink == nil || f.eof {
+		return false
+	}
 	n, err := f.ep.Peek(scratch)
 	switch {
 	case err == io.EOF:
 		f.eof = true
-		f.sink.EOF()
+		sink.EOF()
 		return false
 	case err != nil:
 		f.end(err, true)
@@ -213,20 +212,32 @@ func (f *Flow) feed(scratch []byte) (again bool) {
 	case n == 0:
 		return false
 	}
-	f.mu.Lock()
-	f.stalled = true // before asking, so that no Resume is missed
-	f.mu.Unlock()
-	taken := f.sink.Data(scratch[:n])
+	f.stall(true) // before asking, so that no Resume is missed
+	taken := sink.Data(scratch[:n])
 	if taken > 0 {
 		f.ep.Take(taken)
 	}
 	if taken < n {
 		return false
 	}
-	f.mu.Lock()
-	f.stalled = false
-	f.mu.Unlock()
+	f.stall(false)
 	return true
+}
+
+// ready is the sink if it takes data.
+func (f *Flow) ready() landfall.Sink {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stalled {
+		return nil
+	}
+	return f.sink
+}
+
+func (f *Flow) stall(yes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stalled = yes
 }
 
 // checkEnd notices that both halves have ended, or that the endpoint has
@@ -254,10 +265,13 @@ func (f *Flow) end(err error, reset bool) {
 	f.flows.forget(f)
 }
 
-// tellEnd is the last thing that happens to a flow.
+// tellEnd is the last thing that happens to a flow that is over.
 func (f *Flow) tellEnd() {
-	if !f.told {
+	f.mu.Lock()
+	sink := f.sink
+	f.mu.Unlock()
+	if f.over && !f.told && sink != nil {
 		f.told = true
-		f.sink.Closed(f.why)
+		sink.Closed(f.why)
 	}
 }

@@ -32,8 +32,8 @@ type Streams interface {
 	// cause of ctx, and net.ErrClosed after Close.
 	Open(ctx context.Context, to netip.AddrPort, class landfall.Class, first []byte, sink landfall.Sink) (Stream, error)
 	// Listen calls accept for every stream that peers open to the port, until
-	// Unlisten. accept must return soon, and Start the stream once, or Abort
-	// it.
+	// Unlisten. accept must return soon; the stream is to be Started, or
+	// Aborted.
 	Listen(port uint16, accept func(Stream)) error
 	// Unlisten refuses further streams to the port. Those accepted go on.
 	Unlisten(port uint16)
@@ -56,7 +56,11 @@ type Front interface {
 // Stream is a stream between two addresses of the mesh.
 type Stream interface {
 	landfall.Stream
-	// Start begins to feed the sink of an accepted stream, once.
+	// Start begins to feed the sink of an accepted stream. Later it hands any
+	// stream over to another sink, which is told everything that the one
+	// before was not, and asked anew to take what that one has not taken.
+	// With nil the stream keeps all to itself until the next Start. The sink
+	// before may still be within a call, which ends before the next begins.
 	Start(landfall.Sink)
 	// Mark says what class our packets have from now on. Accepted streams
 	// begin as Normal.

@@ -176,6 +176,57 @@ func resumeWithin(t *testing.T, w *world) {
 	far.until(t, "bytes", patience, func() bool { return far.count == 200_000 })
 }
 
+// handOver: the first sink takes three bytes and hands the stream over to
+// another, which hears the rest.
+func handOver(t *testing.T, w *world) {
+	near, far, heir := newEnd(t), newEnd(t), newEnd(t)
+	far.data = func(e *end, b []byte) int {
+		<-e.up
+		e.stream.Start(heir)
+		return 3
+	}
+	w.open(t, near, far, landfall.Normal, []byte("onetwo"))
+	near.write(t, []byte("three"))
+	if err := near.stream.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	heir.until(t, "rest", patience, func() bool { return string(heir.got) == "twothree" && heir.eofs == 1 })
+	if err := far.stream.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if err := heir.over(t, patience); err != nil {
+		t.Errorf("ended by %v", err)
+	}
+	far.mu.Lock()
+	defer far.mu.Unlock()
+	if string(far.got) != "one" || far.eofs != 0 || far.closed {
+		t.Errorf("the first sink heard %q, %d EOFs, closed %v", far.got, far.eofs, far.closed)
+	}
+}
+
+// hold: nobody is told anything until somebody wants to know.
+func hold(t *testing.T, w *world) {
+	near, far, heir := newEnd(t), newEnd(t), newEnd(t)
+	held := make(chan struct{})
+	far.data = func(e *end, b []byte) int {
+		<-e.up
+		e.stream.Start(nil)
+		close(held)
+		return len(b)
+	}
+	w.open(t, near, far, landfall.Normal, []byte("one"))
+	<-held
+	near.write(t, []byte("two"))
+	if err := near.stream.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := near.over(t, patience); err != nil {
+		t.Errorf("ended by %v", err)
+	}
+	far.stream.Start(heir)
+	heir.until(t, "rest", patience, func() bool { return string(heir.got) == "two" && heir.eofs == 1 })
+}
+
 func closeDelivers(t *testing.T, w *world) {
 	near, far := w.pair(t)
 	const size = 200_000

@@ -17,9 +17,12 @@ const packetRoom = 1<<16 - 1
 
 // Side is a front and its address.
 type Side struct {
-	Front front.Front
+	Front front.Streams
 	Addr  netip.Addr
 }
+
+// packets is the other side of the front.
+func (s Side) packets() front.Packets { return s.Front.(front.Packets) }
 
 // Link carries the packets of two fronts to each other.
 type Link struct {
@@ -27,22 +30,26 @@ type Link struct {
 	cut atomic.Bool
 }
 
-// Join joins two fronts, until the test ends; it closes them.
+// Join joins two fronts, which carry packets as well, until the test ends; it closes them.
 func Join(t testing.TB, a, b Side) *Link {
 	t.Helper()
 	l := &Link{}
 	var carriers sync.WaitGroup
-	carriers.Go(func() { l.carry(t, a.Front, b.Front) })
-	carriers.Go(func() { l.carry(t, b.Front, a.Front) })
+	carriers.Go(func() { l.carry(t, a.packets(), b.packets()) })
+	carriers.Go(func() { l.carry(t, b.packets(), a.packets()) })
 	t.Cleanup(func() {
-		for _, s := range []Side{a, b} {
-			if err := s.Front.Close(); err != nil {
-				t.Errorf("close: %v", err)
-			}
-		}
+		closeBoth(t, a, b)
 		carriers.Wait()
 	})
 	return l
+}
+
+func closeBoth(t testing.TB, sides ...Side) {
+	for _, s := range sides {
+		if err := s.Front.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
 }
 
 // Watch shows tap every packet from now on, and loses those that it does not

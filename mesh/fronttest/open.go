@@ -87,6 +87,24 @@ func listenTwice(t *testing.T, w *world) {
 	}
 }
 
+func closeOpening(t *testing.T, w *world) {
+	w.link.Cut(true)
+	opened := make(chan error, 1)
+	go func() {
+		_, err := w.a.Front.Open(context.Background(), netip.AddrPortFrom(w.b.Addr, port), landfall.Normal, nil, newEnd(t))
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Errorf("opened to nobody: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	closeBoth(t, w.a)
+	if err := <-opened; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func closeBusy(t *testing.T, w *world) {
 	const count = 8
 	if err := w.b.Front.Listen(port, func(s front.Stream) { s.Start(&echoer{stream: s}) }); err != nil {
@@ -114,12 +132,6 @@ func closeBusy(t *testing.T, w *world) {
 		})
 	}
 	ends[0].until(t, "bytes", patience, func() bool { return ends[0].count > 50_000 })
-	opening := make(chan error, 1)
-	w.link.Cut(true)
-	go func() {
-		_, err := w.a.Front.Open(context.Background(), netip.AddrPortFrom(w.b.Addr, 99), landfall.Normal, nil, newEnd(t))
-		opening <- err
-	}()
 	if err := w.a.Front.Close(); err != nil {
 		t.Error(err)
 	}
@@ -131,8 +143,8 @@ func closeBusy(t *testing.T, w *world) {
 		}
 		e.mu.Unlock()
 	}
-	if err := <-opening; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("what was opening: %v", err)
+	if _, err := w.a.Front.Open(t.Context(), netip.AddrPortFrom(w.b.Addr, port), landfall.Normal, nil, newEnd(t)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("open: %v", err)
 	}
 	if err := w.a.Front.Listen(port, func(front.Stream) {}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("listen: %v", err)

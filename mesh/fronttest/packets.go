@@ -26,35 +26,44 @@ func trafficClass(p []byte) uint8 { return p[0]<<4 | p[1]>>4 }
 
 func source(p []byte) netip.Addr { return netip.AddrFrom16([16]byte(p[8:24])) }
 
+// sighting is one kind of packet.
+type sighting struct {
+	from netip.AddrPort
+	dscp uint8
+}
+
 // marks: both sides' packets bear the codepoint of the class, from the first
 // one of the side that opens.
 func marks(t *testing.T, w *world) {
+	var mu sync.Mutex
+	seen := map[sighting]int{}
+	w.link.Watch(func(p []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if p[6] == protocolTCP {
+			from := netip.AddrPortFrom(source(p), binary.BigEndian.Uint16(p[ipHeader:]))
+			seen[sighting{from, trafficClass(p) >> 2}]++
+		}
+		return true
+	})
 	for _, c := range []landfall.Class{landfall.Normal, landfall.Bulk, landfall.Interactive, landfall.Control} {
-		var mu sync.Mutex
-		seen := map[netip.Addr]map[uint8]int{w.a.Addr: {}, w.b.Addr: {}}
-		w.link.Watch(func(p []byte) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			if p[6] == protocolTCP && seen[source(p)] != nil {
-				seen[source(p)][trafficClass(p)>>2]++
-			}
-			return true
-		})
 		near, far := newEnd(t), newEnd(t)
 		w.open(t, near, far, c, []byte("question"))
 		far.stream.Mark(c)
-		mu.Lock()
-		clear(seen[w.b.Addr])
-		mu.Unlock()
 		far.write(t, make([]byte, 10_000))
 		near.until(t, "answer", patience, func() bool { return near.count == 10_000 })
 		mu.Lock()
-		for who, marks := range seen {
-			// What the accepting side sent before it knew the class may still come.
-			if marks[class.DSCP(c)] == 0 || who == w.a.Addr && len(marks) != 1 {
-				t.Errorf("class %d from %v: codepoints %v", c, who, marks)
+		for at := range seen {
+			if at.from == near.stream.Local() && at.dscp != class.DSCP(c) {
+				t.Errorf("class %d: codepoint %d from the opener", c, at.dscp)
 			}
 		}
+		for _, from := range []netip.AddrPort{near.stream.Local(), far.stream.Local()} {
+			if seen[sighting{from, class.DSCP(c)}] == 0 {
+				t.Errorf("class %d: no packet of it from %v", c, from)
+			}
+		}
+		clear(seen)
 		mu.Unlock()
 		near.stream.Abort(errDone)
 		_ = near.over(t, patience)
@@ -79,7 +88,7 @@ func tooBig(t *testing.T, w *world) {
 		lost.Add(1)
 		m := append(make([]byte, headroom), packetTooBigFor(p, mtu, w.b.Addr)...)
 		// Not from here: it is the reader of the front that calls.
-		go func() { _, _ = w.a.Front.Write([][]byte{m}, headroom) }()
+		go func() { _, _ = w.a.packets().Write([][]byte{m}, headroom) }()
 		return false
 	})
 	near.write(t, make([]byte, size))

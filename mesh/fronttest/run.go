@@ -5,20 +5,46 @@ import (
 	"time"
 )
 
-// Maker makes two fronts that nothing joins yet. The timeout is that of their
-// configuration.
+// Maker makes two fronts. The timeout is that of their configuration.
 type Maker func(t testing.TB, timeout time.Duration) (a, b Side)
 
-// Run runs the suite; each part has fronts of its own.
+// part is a part of the suite.
+type part struct {
+	name string
+	long bool // it takes seconds
+	run  func(t *testing.T, w *world)
+}
+
+// Run runs the suite; each part has fronts of its own. They are
+// front.Fronts.
 func Run(t *testing.T, mk Maker) {
-	for _, part := range []struct {
-		name string
-		long bool // it takes seconds
-		run  func(t *testing.T, w *world)
-	}{
+	RunStreams(t, func(t testing.TB, timeout time.Duration) (a, b Side) {
+		a, b = mk(t, timeout)
+		Join(t, a, b)
+		return a, b
+	})
+	for _, p := range []part{
+		{"OpenHonoursItsContext", false, honoursContext},
+		{"CloseEndsWhatOpens", false, closeOpening},
+		{"ClassesMarkPackets", false, marks},
+		{"TooBigLowersSegments", false, tooBig},
+		{"SilentPeerEndsStreams", true, silentPeer},
+	} {
+		p.with(t, func(t testing.TB) *world {
+			w := &world{}
+			w.a, w.b = mk(t, Timeout)
+			w.link = Join(t, w.a, w.b)
+			return w
+		})
+	}
+}
+
+// RunStreams runs what has nothing to do with packets, on fronts that are
+// joined already.
+func RunStreams(t *testing.T, mk Maker) {
+	for _, p := range []part{
 		{"FirstBytesArriveFirst", false, firstBytes},
 		{"NobodyListensIsRefused", false, refused},
-		{"OpenHonoursItsContext", false, honoursContext},
 		{"OneselfCanBeOpened", false, oneself},
 		{"UnlistenRefusesAndKeeps", false, unlisten},
 		{"ListenTwiceFails", false, listenTwice},
@@ -27,29 +53,34 @@ func Run(t *testing.T, mk Maker) {
 		{"AcceptersHalfEndsFirst", false, halfCloseFar},
 		{"SinksHoldWritersBack", false, backPressure},
 		{"ResumeFromWithinData", false, resumeWithin},
+		{"StartHandsOver", false, handOver},
+		{"StartOfNilHolds", false, hold},
 		{"CloseDeliversWhatWasWritten", false, closeDelivers},
 		{"CloseFromWithinData", false, closeWithin},
 		{"AbortResets", false, abortResets},
 		{"AbortBeforeStartIsTold", false, abortUnstarted},
 		{"EndEndsAllToAPeer", false, endPeer},
 		{"CloseWhileBusy", false, closeBusy},
-		{"ClassesMarkPackets", false, marks},
-		{"TooBigLowersSegments", false, tooBig},
 		{"ParkedStreamsAreCheap", false, parked},
 		{"ConnIsANetConn", true, netConn},
-		{"SilentPeerEndsStreams", true, silentPeer},
 		{"SlowReaderKeepsItsStream", true, slowReader},
 	} {
-		t.Run(part.name, func(t *testing.T) {
-			if part.long && testing.Short() {
-				t.Skip("takes seconds")
-			}
+		p.with(t, func(t testing.TB) *world {
 			w := &world{}
 			w.a, w.b = mk(t, Timeout)
-			w.link = Join(t, w.a, w.b)
-			part.run(t, w)
+			t.Cleanup(func() { closeBoth(t, w.a, w.b) })
+			return w
 		})
 	}
+}
+
+func (p part) with(t *testing.T, mk func(t testing.TB) *world) {
+	t.Run(p.name, func(t *testing.T) {
+		if p.long && testing.Short() {
+			t.Skip("takes seconds")
+		}
+		p.run(t, mk(t))
+	})
 }
 
 // Timeout is the one that fronts are asked to have.
