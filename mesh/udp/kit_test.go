@@ -3,6 +3,7 @@ package udp
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -34,6 +35,18 @@ func listen(t testing.TB, addr string) *net.UDPConn {
 // at is where a Conn is reached by a family of addresses.
 func at(c Conn, ip string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(ip), c.LocalAddr().Port())
+}
+
+var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
+
+// made makes datagrams that differ.
+func made(sizes []int) (bufs [][]byte) {
+	for i, n := range sizes {
+		b := make([]byte, n)
+		copy(b, fmt.Sprint(i))
+		bufs = append(bufs, b)
+	}
+	return bufs
 }
 
 // mailbox is what one caller of Read needs.

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// bigBuffer is room for the longest message, joined or not.
-	bigBuffer = 1<<16 - 1
 	// bigBuffers is how many messages are read at once while the kernel joins.
 	bigBuffers = 8
 	// patience is how many times the big buffers may be full of single

@@ -9,6 +9,8 @@ const (
 	// maxPayload is what a message over IPv4 has room for, and one over IPv6
 	// all the more: 65535 without the headers of IP and UDP.
 	maxPayload = 65507
+	// bigBuffer is room for the longest message, joined or not.
+	bigBuffer = 1<<16 - 1
 )
 
 // run is how many of the first of bufs one message carries that the kernel

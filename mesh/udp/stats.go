@@ -9,11 +9,12 @@ type Stats struct {
 	Reads      uint64 `metric:"read_calls_total" help:"System calls that read datagrams."`
 	Coalesced  uint64 `metric:"coalesced_total" help:"Datagrams read that the kernel had joined."`
 	Cut        uint64 `metric:"cut_total" help:"Datagrams dropped because they were longer than their buffer."`
-	Overflowed uint64 `metric:"overflowed_total" help:"Datagrams that the kernel dropped because nobody read them in time."`
+	Overflowed uint64 `metric:"overflowed_total" help:"Messages that the kernel dropped because nobody read in time, of one datagram or of several joined."`
 	Sent       uint64 `metric:"sent_total" help:"Datagrams sent."`
 	Writes     uint64 `metric:"write_calls_total" help:"System calls that sent datagrams, or tried to."`
 	Messages   uint64 `metric:"messages_total" help:"Messages sent, of one datagram or of several for the kernel to split."`
 	Segmented  uint64 `metric:"segmented_total" help:"Datagrams sent that the kernel split."`
+	Waits      uint64 `metric:"waits_total" help:"Times that the socket was full, so that what was to be sent waited."`
 	TooBig     uint64 `metric:"too_big_total" help:"Datagrams larger than the first hop carries."`
 	Unsent     uint64 `metric:"unsent_total" help:"Datagrams that could not be sent for another reason."`
 	Refused    uint64 `metric:"refused_total" help:"Errors heard for datagrams sent earlier: refused, unreachable."`
@@ -24,7 +25,7 @@ type Stats struct {
 type counters struct {
 	received, reads, coalesced, cut, overflowed       atomic.Uint64
 	sent, writes, messages, segmented, tooBig, unsent atomic.Uint64
-	refused                                           atomic.Uint64
+	refused, waits                                    atomic.Uint64
 	segmenting                                        atomic.Bool
 }
 
@@ -33,7 +34,7 @@ func (c *counters) Stats() Stats {
 		Received: c.received.Load(), Reads: c.reads.Load(), Coalesced: c.coalesced.Load(),
 		Cut: c.cut.Load(), Overflowed: c.overflowed.Load(),
 		Sent: c.sent.Load(), Writes: c.writes.Load(), Messages: c.messages.Load(), Segmented: c.segmented.Load(),
-		TooBig: c.tooBig.Load(), Unsent: c.unsent.Load(), Refused: c.refused.Load(),
+		Waits: c.waits.Load(), TooBig: c.tooBig.Load(), Unsent: c.unsent.Load(), Refused: c.refused.Load(),
 	}
 	if c.segmenting.Load() {
 		s.Segmenting = 1

@@ -54,8 +54,8 @@ func newWriter(s *socket, size int) *writer {
 	return w
 }
 
-// newUrgent is a writer of one message that does not wait in the line of those
-// who wait for the poller.
+// newUrgent is a writer of one message that does not stand in the line of those
+// who wait for Go's poller, one behind the other.
 func newUrgent(s *socket) *writer {
 	w := newWriter(s, 1)
 	poll := func(fd uintptr) {
@@ -74,9 +74,10 @@ func newUrgent(s *socket) *writer {
 	return w
 }
 
-// glance is how long an urgent datagram waits for room before it looks whether
-// the socket has been closed.
-const glance = 20 * time.Millisecond
+// glance is how long an urgent datagram waits before it tries again. The kernel
+// calls a socket writable when half of it is empty; there is room for one
+// datagram long before.
+const glance = time.Millisecond
 
 func (s *socket) Write(bufs [][]byte, to netip.AddrPort, tos uint8) error {
 	w := <-s.out
@@ -167,6 +168,7 @@ func (w *writer) flush() (sent int, err error) {
 		w.errno = 0
 		err := w.raw.Control(w.now)
 		if err == nil && w.errno == unix.EAGAIN {
+			w.waits.Add(1)
 			err = w.wait()
 		}
 		if err != nil {

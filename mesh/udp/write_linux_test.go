@@ -2,9 +2,7 @@ package udp
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"syscall"
 	"testing"
@@ -100,18 +98,6 @@ func writerOn(t *testing.T, k *kernel) *writer {
 	w.segmenting.Store(true)
 	k.attach(w)
 	return w
-}
-
-var somewhere = netip.MustParseAddrPort("127.0.0.1:9")
-
-// made makes datagrams that differ.
-func made(sizes []int) (bufs [][]byte) {
-	for i, n := range sizes {
-		b := make([]byte, n)
-		copy(b, fmt.Sprint(i))
-		bufs = append(bufs, b)
-	}
-	return bufs
 }
 
 // Whatever a kernel answers, what it could carry is sent once and in order, and
