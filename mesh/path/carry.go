@@ -16,11 +16,11 @@ const (
 // carry compares what we sent on a way with what the peer says it has heard
 // there: a measure of loss, and of ways that answer probes but carry nothing.
 type carry struct {
-	sent, heard uint32 // at the last account
-	known       bool   // there was an account
-	stale       bool   // duplicates went about since then: what was heard proves nothing
-	moved       bool   // the peer has heard data, once
-	sum, got    uint32 // since the last measurement
+	sent, heard uint32  // at the last account
+	known       bool    // there was an account
+	at          instant // the ping of the last account was sent
+	moved       bool    // the peer has heard data, once
+	sum, got    uint32  // since the last measurement
 	loss        float64
 	measured    instant // 0: never
 	silent      uint32  // datagrams sent since what was heard last moved
@@ -29,17 +29,16 @@ type carry struct {
 	until       instant // mute until then
 }
 
-// account takes the two counters: ours when the ping was sent, the peer's
-// when it arrived. trust is false where copies went another way, too: the
-// slower copy of a datagram is not counted as heard. It reports whether the
-// way is found mute now.
-func (c *carry) account(sent, heard uint32, trust bool, now instant) bool {
+// account takes the two counters: ours when the ping was sent at at, the peer's
+// when it arrived. trust is false if copies have gone another way since the
+// last account: the slower copy of a datagram is not counted as heard. It
+// reports whether the way is found mute now.
+func (c *carry) account(at instant, sent, heard uint32, trust bool, now instant) bool {
 	out, in := sent-c.sent, heard-c.heard
 	// Counters that went back are those of a peer that restarted, or of an
 	// address that changed.
 	fits := c.known && int32(out) >= 0 && int32(in) >= 0 && in <= out+out/4+1024
-	doubtful := c.stale || !trust
-	c.sent, c.heard, c.known, c.stale = sent, heard, true, !trust
+	c.sent, c.heard, c.known, c.at = sent, heard, true, max(c.at, at)
 	if !fits {
 		c.sum, c.got, c.silent, c.silentSince = 0, 0, 0, now
 		return false
@@ -49,10 +48,10 @@ func (c *carry) account(sent, heard uint32, trust bool, now instant) bool {
 		if now > c.until.add(muteMost) {
 			c.strikes = 0
 		}
-	} else if !doubtful {
+	} else if trust {
 		c.silent += out
 	}
-	if !doubtful {
+	if trust {
 		c.measure(out, in, now)
 	}
 	if c.silent == 0 {

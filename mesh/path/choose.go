@@ -145,7 +145,7 @@ func (p *peer) beats(ch, cur *candidate, now instant) string {
 	a, b := ch.cost(now), cur.cost(now)
 	gain := b - a
 	slight := b/50 + leastGain
-	if now < p.free && gain > slight && cur.delay.n >= 3 {
+	if now < p.free && gain > slight/2 && cur.delay.n >= 3 {
 		return verdict(ch, cur, now)
 	}
 	if p.clearly(ch, cur, now) && !(held && ch == p.previous) {

@@ -12,7 +12,7 @@ const (
 	waitMost    = time.Second            // patience does not wait for longer than this
 	patienceFor = 10 * time.Second       // one level of patience is lost after it
 	lookMost    = 250 * time.Millisecond // between two looks at the traffic of an active pair
-	lookLeast   = 10 * time.Millisecond
+	lookLeast   = 5 * time.Millisecond
 	trialFor    = 2 * time.Second // a new primary is watched for as long
 )
 
@@ -83,31 +83,44 @@ func (p *peer) watch(now instant) {
 	}
 	wait := c.delay.late(spare)
 	wait = max(wait, min(wait<<d.patience, waitMost))
-	heard, gap := p.hears()
-	still := max(quiet, 4*gap) << min(d.patience, 2)
 	if c.unanswered == 0 {
-		p.look = now.add(min(max(min(wait, still)/2, lookLeast), lookMost))
+		p.look = now.add(min(wait/2, lookMost))
+		if heard, _ := p.hears(); heard.within(lookMost, now) {
+			p.look = now.add(quiet / 2)
+		}
 		return
 	}
-	deadline := max(c.unanswered, c.answered).add(wait)
-	hush := heard.add(still)
-	busy := gap > 0 && heard > d.cleared && now.since(c.lastSent) < still && time.Duration(c.lastSent-c.unanswered) >= still/2
+	heard, still := p.still()
+	deadline, hush := max(c.unanswered, c.answered).add(wait), heard.add(still)
+	busy := still > 0 && heard > d.cleared && heard.since(c.lastSent) < still
 	switch {
 	case busy && now >= hush:
-		p.begin(fmt.Sprintf("silent for %v, usually for %v", short(now.since(heard)), short(gap)), true, now)
+		p.begin(fmt.Sprintf("silent for %v", short(now.since(heard))), true, now)
 		d.guess = true
 	case now >= deadline:
 		p.begin(fmt.Sprintf("no answer to data for %v", short(now.since(c.unanswered))), true, now)
 		d.guess = true
 	}
-	p.look = deadline
-	if gap > 0 && hush > now {
+	p.look = min(deadline, now.add(lookMost))
+	if busy {
 		p.look = min(p.look, hush)
 	}
-	p.look = min(max(p.look, now.add(lookLeast)), now.add(lookMost))
-	if busy || gap > 0 && heard > d.cleared {
-		p.look = min(p.look, now.add(max(still/2, lookLeast)))
+	p.look = max(p.look, now.add(lookLeast))
+}
+
+// still is when data last came, and how long it has to stay away to mean
+// something; 0 if that is not known. It means more while we go on sending: else
+// those at both ends may just have said all they had to say.
+func (p *peer) still() (heard instant, still time.Duration) {
+	heard, gap := p.hears()
+	if gap <= 0 {
+		return heard, 0
 	}
+	still = max(quiet, 4*gap)
+	if c := p.primary; time.Duration(c.lastSent-c.unanswered) >= still/2 {
+		return heard, still << (max(p.doubt.patience, 2) - 2)
+	}
+	return heard, still << p.doubt.patience
 }
 
 // hears is when data last came from the peer, and how often it usually does.

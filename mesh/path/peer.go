@@ -38,6 +38,8 @@ type peer struct {
 	ponder  instant // when to look for relays
 	answers instant // when anything was last answered
 
+	copied instant // when datagrams last went both ways
+
 	route   Route // as last told by an Event
 	alive   bool  // likewise
 	known   bool  // it has been told whether the peer is alive
@@ -173,7 +175,11 @@ func (p *peer) settle(now instant) (events []Event) {
 		return c.learned && c.life == Gone && !c.way.Relayed() && !c.lastHeard.within(alone, now)
 	})
 	p.choose(now)
-	if r := p.current(now); r != p.route {
+	r := p.current(now)
+	if r.Doubt || p.route.Doubt {
+		p.copied = now
+	}
+	if r != p.route {
 		p.route = r
 		events = append(events, Event{p.id, Routed, r, p.explain()})
 	}

@@ -136,14 +136,37 @@ func (t *Table) propose(p *peer, now instant) {
 	if p.works(now) >= 2 {
 		limit = p.cheapest(now, nil).cost(now) * 98 / 100
 	}
-	for _, o := range t.offers(p, now) {
+	offers := t.offers(p, now)
+	for _, o := range offers {
 		if c := p.at(Way{Via: o.by.id}); c != nil {
 			c.wanted = now
-		} else if _, relayed := p.count(); o.sum < limit && relayed < maxRelayed {
+		}
+	}
+	for _, o := range offers {
+		if p.at(Way{Via: o.by.id}) == nil && o.sum < limit && p.room(now) {
 			p.add(Way{Via: o.by.id}, now).wanted = now
 		}
 	}
 	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return p.useless(c, now) })
+}
+
+// room makes room for one more relayed way, at the cost of the one that was
+// among the best longest ago. It reports whether there is any.
+func (p *peer) room(now instant) bool {
+	if _, relayed := p.count(); relayed < maxRelayed {
+		return true
+	}
+	var out *candidate
+	for _, c := range p.ways {
+		if c.way.Relayed() && c != p.primary && c != p.backup && c.carry.strikes == 0 &&
+			c.wanted < now && (out == nil || c.wanted < out.wanted) {
+			out = c
+		}
+	}
+	if out != nil {
+		p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return c == out })
+	}
+	return out != nil
 }
 
 // useless reports whether a relayed way may be forgotten. One that was mute is

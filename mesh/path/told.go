@@ -72,8 +72,8 @@ func (t *Table) Answered(id landfall.NodeID, a Answer, at time.Time) (fresh bool
 		if !ok {
 			continue
 		}
-		trust := !p.doubled(now) || c == p.primary && p.leads()
-		if c.carry.account(f.sent, a.Heard, trust, now) && !c.mute(now) {
+		trust := p.copied < c.carry.at || c == p.primary && p.leads()
+		if c.carry.account(f.at, f.sent, a.Heard, trust, now) && !c.mute(now) {
 			c.carry.mute(now)
 		}
 		c.sized(f, a, at)

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -48,8 +49,11 @@ func (r Route) String() string {
 	if r.Backup.IsValid() {
 		s += " (or " + r.Backup.String() + ")"
 	}
+	if r.MTU > 0 {
+		s += fmt.Sprintf(", %d bytes", r.MTU)
+	}
 	if r.Doubt {
-		s += " in doubt"
+		s += ", in doubt"
 	}
 	return s
 }
