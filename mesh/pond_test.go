@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -63,6 +64,8 @@ type arrival struct {
 // inPond runs a test in a bubble, with these nodes a millisecond apart.
 func inPond(t *testing.T, ids []landfall.NodeID, f func(p *pond)) {
 	t.Helper()
+	// WireGuard's finalizers read channels of the bubble, which is fatal outside.
+	debug.SetGCPercent(-1)
 	synctest.Test(t, func(t *testing.T) {
 		p := &pond{
 			t: t, wire: meshtest.NewPackets(time.Millisecond), m: &landfall.Map{Network: "test", Serial: 1},

@@ -8,6 +8,10 @@ import (
 	"landfall/mesh/relay"
 )
 
+// leastHint is the smallest MTU that a search takes for a hint: every host
+// must be able to receive it (RFC 1122, 3.3.2).
+const leastHint = 576
+
 // overhead is what is added to a UDP payload on the way.
 func (c *candidate) overhead() int {
 	switch {
@@ -56,6 +60,6 @@ func (c *candidate) sized(f flight, a Answer, at time.Time) {
 		c.search.Confirmed(a.Largest, at)
 	}
 	if int(f.large) > a.Largest { // what was sent before the ping did not all arrive
-		c.search.Hint(a.Largest+c.overhead(), at)
+		c.search.Hint(max(a.Largest+c.overhead(), leastHint), at)
 	}
 }

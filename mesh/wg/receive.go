@@ -195,7 +195,7 @@ func (r *receiver) unwrap(l *letter) bool {
 		return false
 	}
 	l.via, l.far = p, far
-	l.size = copy(l.b, payload)
+	l.size, l.wire = copy(l.b, payload), l.wire-relay.Overhead
 	return true
 }
 

@@ -181,7 +181,7 @@ func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time
 		return b.lost(p, len(bufs))
 	}
 	var first error
-	sent := 0
+	sent, largest := 0, 0
 	for run := range runs(bufs) {
 		if pick != nil && !pick(run) {
 			continue
@@ -191,9 +191,10 @@ func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time
 			continue
 		}
 		sent += run.payloads
+		largest = max(largest, payload(longest(run.bufs), h.limit))
 	}
 	if sent > 0 {
-		p.traffic.on(h.origin, w).send(sent, now.UnixNano())
+		p.traffic.on(h.origin, w).send(sent, largest, now.UnixNano())
 	}
 	return first
 }
@@ -230,6 +231,16 @@ func (b *bind) pack(out [][]byte, h hop, bufs [][]byte) [][]byte {
 		out = b.fit(out, d, h.limit)
 	}
 	return out
+}
+
+// payload is how large the UDP payload is that the peer will count for a
+// datagram: its own, or that of its last part.
+func payload(size, limit int) int {
+	n, err := fragment.Count(size, limit)
+	if err != nil || n == 1 {
+		return size
+	}
+	return size - (n-1)*((size+n-1)/n) + fragment.Overhead
 }
 
 func (b *bind) unsent(err error, n int) error {
@@ -346,7 +357,7 @@ func (b *bind) resend(p *peer, h hop, w path.Way) {
 	flush := func() {
 		if len(batch) > 0 && b.write(h, batch, mark) == nil {
 			b.count.resent.Add(uint64(len(batch)))
-			p.traffic.on(h.origin, w).send(len(batch), now.UnixNano())
+			p.traffic.on(h.origin, w).send(len(batch), payload(longest(batch), h.limit), now.UnixNano())
 		}
 		batch = batch[:0]
 	}

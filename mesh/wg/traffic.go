@@ -36,7 +36,7 @@ type ledger struct {
 	sent, heard                     atomic.Uint32
 	lastSent, lastHeard, unanswered atomic.Int64
 	gap                             atomic.Int64
-	largest                         atomic.Int64
+	largest, largestSent            atomic.Int64
 }
 
 func (t *traffic) list() []*ledger {
@@ -82,9 +82,13 @@ func stalest(ways []*ledger) *ledger {
 	})
 }
 
-// send notes that n data datagrams leave.
-func (l *ledger) send(n int, now int64) {
+// send notes that n data datagrams leave, the largest in a UDP payload of this
+// size.
+func (l *ledger) send(n, largest int, now int64) {
 	l.sent.Add(uint32(n))
+	if int64(largest) > l.largestSent.Load() {
+		l.largestSent.Store(int64(largest))
+	}
 	l.lastSent.Store(now)
 	if l.unanswered.Load() == 0 {
 		l.unanswered.CompareAndSwap(0, now)
@@ -120,7 +124,8 @@ func (t *traffic) answered() {
 	}
 }
 
-// tell is the traffic of all ways, and resets each LargestHeard.
+// tell is the traffic of all ways, and resets each LargestSent and
+// LargestHeard.
 func (t *traffic) tell() []path.Traffic {
 	var out []path.Traffic
 	for _, l := range t.list() {
@@ -128,7 +133,7 @@ func (t *traffic) tell() []path.Traffic {
 			Way: l.way, Sent: l.sent.Load(), Heard: l.heard.Load(),
 			LastSent: moment(l.lastSent.Load()), LastHeard: moment(l.lastHeard.Load()),
 			Unanswered: moment(l.unanswered.Load()), Gap: time.Duration(l.gap.Load()),
-			LargestHeard: int(l.largest.Swap(0)),
+			LargestSent: int(l.largestSent.Swap(0)), LargestHeard: int(l.largest.Swap(0)),
 		})
 	}
 	return out
