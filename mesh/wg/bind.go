@@ -49,7 +49,7 @@ type bind struct {
 func newBind(cfg Config, peers *directory, count *counters) *bind {
 	b := &bind{
 		conns: cfg.Conns, peers: peers, count: count, other: cfg.Other, wanted: cfg.Wanted,
-		twins:  twins{seed: maphash.MakeSeed()},
+		twins:  twins{peers: peers, seed: maphash.MakeSeed()},
 		closed: make(chan struct{}), failed: make(chan error, len(cfg.Conns)+1),
 	}
 	b.lists.New = func() any { return new([][]byte) }

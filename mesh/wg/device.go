@@ -153,7 +153,8 @@ func logger(l *slog.Logger) *device.Logger {
 func (d *Device) AddPeer(p Peer) error {
 	d.configuring.Lock()
 	defer d.configuring.Unlock()
-	if _, err := d.peers.add(p); err != nil {
+	known, err := d.peers.add(p)
+	if err != nil {
 		return err
 	}
 	key := hex.EncodeToString(p.Key[:])
@@ -166,6 +167,7 @@ func (d *Device) AddPeer(p Peer) error {
 		d.peers.remove(p.Node)
 		return fmt.Errorf("add peer %s: %w", p.Node, err)
 	}
+	known.wg.Store(d.wg.LookupPeer(device.NoisePublicKey(p.Key)))
 	return nil
 }
 
@@ -204,9 +206,9 @@ func (d *Device) Initiate(id landfall.NodeID) {
 	if known == nil {
 		return
 	}
-	p := d.wg.LookupPeer(device.NoisePublicKey(known.Key))
+	p := known.wg.Load()
 	if p == nil {
-		return
+		return // it is just being added
 	}
 	// Left to itself WireGuard does not repeat an initiation for five seconds.
 	p.ExpireCurrentKeypairs()

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.zx2c4.com/wireguard/device"
+
 	"landfall"
 	"landfall/mesh/path"
 	"landfall/mesh/relay"
@@ -27,8 +29,9 @@ type peer struct {
 	Peer
 	number uint32 // short for the name, in tags; never 0, never used again
 
-	route    atomic.Pointer[path.Route] // never nil
-	lastData atomic.Int64               // nanoseconds since 1970; 0 is never
+	wg       atomic.Pointer[device.Peer] // the same, for WireGuard
+	route    atomic.Pointer[path.Route]  // never nil
+	lastData atomic.Int64                // nanoseconds since 1970; 0 is never
 	traffic  traffic
 	memory   memory
 	spare    allowance // of duplicates

@@ -21,6 +21,7 @@ const (
 // the number of a datagram that is still to come on one of his own, and have
 // the genuine one dropped.
 type twins struct {
+	peers *directory
 	seed  maphash.Seed
 	until atomic.Int64 // look for copies until then
 	seen  atomic.Pointer[[twinSlots]atomic.Uint64]
@@ -72,11 +73,23 @@ func (t *twins) copied(b []byte, way origin, now int64) bool {
 	if last&^15 != sum&^15 || o == nil || o.index != index(b) {
 		return false
 	}
-	if l := o.peer.traffic.find(way); l != nil && last != sum {
-		l.hear(1, len(b), now)
-		o.peer.traffic.answered()
+	if last != sum {
+		t.credit(o.peer, way, len(b), now)
 	}
 	return true
+}
+
+// credit notes a copy as heard. Whoever sees a datagram can send copies of it
+// from anywhere, so they do not make us forget ways that we know.
+func (t *twins) credit(p *peer, way origin, size int, now int64) {
+	l := p.traffic.find(way)
+	if l == nil && len(p.traffic.list()) < maxWays/2 {
+		l = p.traffic.on(way, t.peers.way(way))
+	}
+	if l != nil {
+		l.hear(1, size, now)
+		p.traffic.answered()
+	}
 }
 
 // learn says whose session an authentic datagram was of.
