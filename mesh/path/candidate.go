@@ -68,6 +68,7 @@ type candidate struct {
 	largestSent int // since the last answer
 
 	better instant // since when it beats the primary; 0: it does not
+	pinged instant // the peer last asked by it
 	wanted instant // a relayed way: when it was last among the best
 
 	search *pmtu.Search // nil before the pair was active

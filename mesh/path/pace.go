@@ -8,11 +8,12 @@ const (
 	Hurry    = 200 * time.Millisecond // on a way that is new, or that owes an answer
 	Hot      = 50 * time.Millisecond  // on the ways in use, in doubt
 
-	relayedInterval = 5 * Interval / 4 // two hops cost twice the bytes
-	otherInterval   = 5 * time.Second  // on a way not in use, while the pair is active
-	idleInterval    = 20 * time.Second // on the primary, while the pair is idle
-	idleDirect      = 2 * time.Minute  // on all other direct ways, one after the other
-	idleRelayed     = 5 * time.Minute  // likewise on relayed ones
+	relayedInterval = 3 * Interval / 2  // likewise relayed: two hops cost more than twice the bytes
+	otherInterval   = 5 * time.Second   // on a way not in use, while the pair is active
+	idleInterval    = 20 * time.Second  // on the primary, while the pair is idle
+	idleThrough     = 100 * time.Second // likewise relayed
+	idleDirect      = 2 * time.Minute   // on all other direct ways, one after the other
+	idleRelayed     = 5 * time.Minute   // likewise on relayed ones
 
 	volley      = 3                    // hot probes that begin a doubt
 	volleySpace = 5 * time.Millisecond // between them
@@ -23,7 +24,7 @@ const (
 
 	// The most reports in one pong.
 	activeReports = 32
-	idleReports   = 4
+	fewReports    = 4 // idle, or relayed
 )
 
 // pace is the time until the next probe of c, if nothing happens.
@@ -50,7 +51,10 @@ func (p *peer) pace(c *candidate, now instant) time.Duration {
 
 // idlePace keeps the whole pair within its bytes, however many ways it has.
 func (p *peer) idlePace(c *candidate) time.Duration {
-	if c == p.primary {
+	switch {
+	case c == p.primary && c.way.Relayed():
+		return idleThrough
+	case c == p.primary:
 		return idleInterval
 	}
 	direct, relayed := p.others()

@@ -90,15 +90,19 @@ func (p *peer) name(endpoints []netip.AddrPort, now instant) (news bool) {
 	return news
 }
 
-// learn takes a way that the peer was heard on.
+// learn takes a way that the peer was heard on. A relay that it has found is
+// worth a try only while the pair is active or has too few ways.
 func (p *peer) learn(w Way, now instant) *candidate {
 	learned, relayed := p.count()
+	curious := now < p.free || p.active(now) || p.works(now) < 2
 	switch {
-	case !w.IsValid(), w.Relayed() && relayed >= maxRelayed, !w.Relayed() && learned >= maxLearned:
+	case !w.IsValid(), !w.Relayed() && learned >= maxLearned:
+		return nil
+	case w.Relayed() && (relayed >= maxRelayed || !curious):
 		return nil
 	}
 	c := p.add(w, now)
-	c.learned, c.lastHeard = true, now
+	c.learned, c.pinged = true, now
 	if w.Relayed() {
 		return c
 	}
@@ -172,7 +176,7 @@ func (p *peer) speaks(now instant) bool {
 func (p *peer) settle(now instant) (events []Event) {
 	p.judge(now)
 	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool {
-		return c.learned && c.life == Gone && !c.way.Relayed() && !c.lastHeard.within(alone, now)
+		return c.learned && c.life == Gone && !c.way.Relayed() && !max(c.lastHeard, c.pinged).within(alone, now)
 	})
 	p.choose(now)
 	r := p.current(now)

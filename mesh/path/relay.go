@@ -15,6 +15,7 @@ const (
 	reportLife = 2 * time.Minute       // a report is believed as long
 	reconsider = time.Second           // between two looks for relays, the pair active
 	newReports = 50 * time.Millisecond // and after news, while they matter
+	retry      = time.Minute           // a dead relayed way is forgotten, and may be proposed again
 	unwanted   = time.Minute           // a relayed way that is not among the best goes after it
 )
 
@@ -151,10 +152,14 @@ func (t *Table) propose(p *peer, now instant) {
 }
 
 // room makes room for one more relayed way, at the cost of the one that was
-// among the best longest ago. It reports whether there is any.
+// among the best longest ago. It reports whether there is any. An idle pair
+// does not try one relay after the other: that would cost too many probes.
 func (p *peer) room(now instant) bool {
 	if _, relayed := p.count(); relayed < maxRelayed {
 		return true
+	}
+	if now >= p.free && !p.active(now) {
+		return false
 	}
 	var out *candidate
 	for _, c := range p.ways {
@@ -178,9 +183,9 @@ func (p *peer) useless(c *candidate, now instant) bool {
 	case c.carry.strikes > 0:
 		return now > c.carry.until.add(muteMost)
 	case c.life == Gone:
-		return now.since(c.died) > unwanted
+		return now.since(c.died) > retry
 	}
-	return now.since(max(c.wanted, c.lastHeard)) > unwanted
+	return now.since(max(c.wanted, c.pinged)) > unwanted
 }
 
 // severed gives up the ways through a node that has become unreachable.

@@ -15,6 +15,9 @@ func (t *Table) Heard(id landfall.NodeID, w Way, doubt bool, at time.Time) {
 		return
 	}
 	c := t.way(p, w, now)
+	if c != nil {
+		c.pinged = now
+	}
 	if c != nil && c.life == Gone {
 		p.recall(c, now)
 	}
@@ -141,8 +144,8 @@ func (t *Table) Reports(to landfall.NodeID, n int, at time.Time) []Report {
 	if p == nil || n <= 0 {
 		return nil
 	}
-	most := idleReports
-	if p.active(now) || now < p.free {
+	most := fewReports
+	if now < p.free || p.active(now) && p.primary != nil && !p.primary.way.Relayed() {
 		most = activeReports
 	}
 	return t.reports(p, min(n, most), now)

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/mesh/pmtu"
+	"landfall/mesh/probe"
+	"landfall/mesh/relay"
 )
 
 // world is a small network in virtual time: nodes whose tables talk to each
@@ -24,6 +27,13 @@ type world struct {
 	lost   func(hop) bool // asked for each hop
 	random *rand.Rand
 	trace  bool
+	bytes  map[load]int // of probes and their answers, on all legs together
+}
+
+// load is what bytes are counted for: a pair, and a way from one to the other.
+type load struct {
+	a, b int
+	way  Way
 }
 
 // hop is one datagram on one leg of its way.
@@ -103,7 +113,7 @@ func address(n, k int) netip.AddrPort {
 // newWorld makes one of n nodes with so many addresses each, all of which know
 // each other.
 func newWorld(t testing.TB, n, addrs int, seed uint64, delay func(hop) time.Duration) *world {
-	w := &world{t: t, now: began, delay: delay, lost: func(hop) bool { return false }, random: rand.New(rand.NewPCG(seed, 6))}
+	w := &world{t: t, now: began, delay: delay, lost: func(hop) bool { return false }, bytes: map[load]int{}, random: rand.New(rand.NewPCG(seed, 6))}
 	for i := range n {
 		w.nodes = append(w.nodes, &station{w: w, n: i, addrs: addrs})
 	}
@@ -203,12 +213,25 @@ func (s *station) tick() {
 	}
 }
 
+// count counts a datagram, with the headers of every leg.
+func (w *world) count(from, to int, way Way, size int) {
+	size += pmtu.HeadersV4
+	if way.Relayed() {
+		size = 2 * (size + relay.Overhead)
+	} else if from > to { // the same way seen from the other end
+		way.Addr = address(from, int(way.Addr.Addr().As4()[1]))
+	}
+	w.bytes[load{min(from, to), max(from, to), way}] += size
+}
+
 func (s *station) ping(p Probe) {
 	to := number(p.Peer)
 	far := s.w.nodes[to]
+	s.w.count(s.n, to, p.Way, max(probe.MinSize, p.Size))
 	s.send(to, p.Way, false, func(seen Way) {
 		far.table.Heard(id(s.n), seen, p.Doubt, s.w.now)
 		reports := far.table.Reports(id(s.n), 64, s.w.now)
+		s.w.count(s.n, to, p.Way, probe.MinSize+probe.ReportSize*len(reports))
 		a := Answer{Stamp: p.Stamp}
 		if m := far.mates[s.n].ways[seen]; m != nil {
 			a.Heard = m.Heard
