@@ -160,8 +160,10 @@ func TestActiveOnceInTenSeconds(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
-		if len(a.active) != 3 || len(b.active) != 3 {
-			t.Errorf("woken %d and %d times", len(a.active), len(b.active))
+		_, _, atA := a.told()
+		_, _, atB := b.told()
+		if len(atA) != 3 || len(atB) != 3 {
+			t.Errorf("woken %d and %d times", len(atA), len(atB))
 		}
 	})
 }
@@ -174,7 +176,7 @@ func TestWishes(t *testing.T) {
 		time.Sleep(4 * time.Minute) // the session, if there was one, has ended
 		b.say(t, a, landfall.Normal, 0, 10, 100)
 		time.Sleep(time.Second)
-		if len(b.wanted) == 0 {
+		if _, wanted, _ := b.told(); len(wanted) == 0 {
 			t.Error("no handshake was wanted of the other side")
 		}
 		w.setFate(nil)

@@ -41,17 +41,18 @@ type egress struct {
 	done   sync.WaitGroup
 	over   chan struct{} // closed at the end
 
-	mu      sync.Mutex
-	ready   sync.Cond // the reader's: packets, room, or the end
-	work    sync.Cond // the pump's: it is wanted, or has room, or the end
-	queues  classes
-	pace    pace
-	pumping bool        // the front is the pump's to read
-	holding bool        // the pump waits for room
-	alarm   *time.Timer // wakes the reader
-	nudge   *time.Timer // wakes the pump
-	leaving []*peer     // whose packets no longer count
-	closed  bool
+	mu        sync.Mutex
+	ready     sync.Cond // the reader's: packets, room, or the end
+	work      sync.Cond // the pump's: it is wanted, or has room, or the end
+	queues    classes
+	pace      pace
+	pumping   bool        // the front is the pump's to read
+	holding   bool        // the pump waits for room
+	fullSince time.Time   // the window; zero if it is not
+	alarm     *time.Timer // wakes the reader
+	nudge     *time.Timer // wakes the pump
+	leaving   []*peer     // whose packets no longer count
+	closed    bool
 }
 
 func newEgress(cfg Config, peers *directory, count *counters, in *ingress, fail func(error)) *egress {
@@ -109,7 +110,7 @@ func (e *egress) take(bufs [][]byte, sizes []int, offset int) (int, error) {
 			return 0, os.ErrClosed
 		case !e.window.open():
 			e.startPump()
-			e.await(stuckAfter)
+			e.awaitRoom(now)
 		case e.pace.wait(now) > 0:
 			e.await(e.pace.wait(now))
 		case e.queues.count > 0:
@@ -129,24 +130,36 @@ func (e *egress) startPump() {
 	}
 }
 
-// await waits for room. If the window was full for all of the time, it is
-// reviewed.
+// awaitRoom waits for room in the window, and has it reviewed when it was full
+// for too long.
+func (e *egress) awaitRoom(now time.Time) {
+	if e.fullSince.IsZero() {
+		e.fullSince = now
+	}
+	if rest := stuckAfter - now.Sub(e.fullSince); rest > 0 {
+		e.await(rest)
+	} else {
+		e.window.review(e.peers.all())
+		e.fullSince = now
+	}
+	if e.window.open() {
+		e.fullSince = time.Time{}
+	}
+}
+
+// await waits to be woken, at the latest after some time.
 func (e *egress) await(most time.Duration) {
-	until := time.Now().Add(most)
 	if e.alarm == nil {
 		e.alarm = time.AfterFunc(most, e.wake)
 	} else {
 		e.alarm.Reset(most)
 	}
 	e.window.wanted.Store(true)
-	if e.window.inside.Load() >= windowSize/2 || e.pace.wait(time.Now()) > 0 {
+	if e.window.inside.Load() >= windowSize/2 || e.pace.rate > 0 {
 		e.ready.Wait()
 	}
 	e.window.wanted.Store(false)
 	e.alarm.Stop()
-	if !e.window.open() && !time.Now().Before(until) {
-		e.window.review(e.peers.all())
-	}
 }
 
 // serve moves packets out of the queues, most urgent first.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ type wire struct {
 	// takes, and whether it arrives. Nil is at once, always.
 	fate func(d *datagram) (delay time.Duration, arrives bool)
 	tap  func(d datagram)
-	mtu  int // of every first hop; 0 is no bound
+	mtu  atomic.Int64 // of every first hop; 0 is no bound
 }
 
 func newWire() *wire { return &wire{socks: map[netip.AddrPort]*sock{}} }
@@ -64,6 +65,11 @@ func (w *wire) put(d datagram) {
 	default:
 		s.take(d)
 	}
+}
+
+func (w *wire) narrow(b []byte) bool {
+	mtu := int(w.mtu.Load())
+	return mtu > 0 && len(b) > mtu
 }
 
 func (w *wire) setFate(f func(d *datagram) (time.Duration, bool)) {
@@ -149,7 +155,7 @@ func (s *sock) Write(bufs [][]byte, to netip.AddrPort, tos uint8) error {
 	s.mu.Unlock()
 	tooBig := false
 	for _, b := range bufs {
-		if s.wire.mtu > 0 && len(b) > s.wire.mtu {
+		if s.wire.narrow(b) {
 			tooBig = true
 			continue
 		}
@@ -162,7 +168,7 @@ func (s *sock) Write(bufs [][]byte, to netip.AddrPort, tos uint8) error {
 }
 
 func (s *sock) Urgent(b []byte, to netip.AddrPort, tos uint8) error {
-	if s.wire.mtu > 0 && len(b) > s.wire.mtu {
+	if s.wire.narrow(b) {
 		return udp.ErrTooBig
 	}
 	s.wire.put(datagram{s.at, to, tos, b})
@@ -314,6 +320,13 @@ func (n *node) wake(id landfall.NodeID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.active = append(n.active, id)
+}
+
+// told is what the callbacks were told so far.
+func (n *node) told() (probes []heardProbe, wanted, active []landfall.NodeID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.probes), slices.Clone(n.wanted), slices.Clone(n.active)
 }
 
 // packets takes what has arrived.

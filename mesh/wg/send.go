@@ -3,6 +3,7 @@ package wg
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"time"
 
@@ -120,7 +121,7 @@ func (b *bind) sendData(p *peer, bufs [][]byte) error {
 	if backup {
 		p.memory.mu.Lock()
 		for run := range runs(bufs) {
-			if run.class != landfall.Bulk {
+			if run.class != landfall.Bulk && run.payloads > 0 {
 				p.memory.keep(run.bufs, run.tos, run.class != landfall.Normal, now)
 			}
 		}
@@ -135,7 +136,7 @@ func (b *bind) sendData(p *peer, bufs [][]byte) error {
 	case err != nil:
 		err = b.sendOn(p, bufs, r.Backup, r.BackupMTU, now, nil)
 	case r.Doubt:
-		err = b.sendOn(p, bufs, r.Backup, r.BackupMTU, now, func(run run) bool { return b.mayDouble(p, run, now) })
+		err = b.sendOn(p, bufs, r.Backup, r.BackupMTU, now, func(run run) int { return b.mayDouble(p, run, now) })
 	}
 	return err
 }
@@ -157,25 +158,25 @@ func (b *bind) account(p *peer, bufs [][]byte, now time.Time) {
 	}
 }
 
-// mayDouble reports whether a run may be sent twice.
-func (b *bind) mayDouble(p *peer, r run, now time.Time) bool {
+// mayDouble tells how many datagrams of a run may be sent twice.
+func (b *bind) mayDouble(p *peer, r run, now time.Time) (n int) {
 	keep := 0
 	switch r.class {
 	case landfall.Bulk:
-		return false
+		return 0
 	case landfall.Normal:
 		keep = doubleBurst / 2
 	}
-	if !p.spare.take(r.bytes(), keep, doubleRate, doubleBurst, now) {
-		return false
+	for n < len(r.bufs) && p.spare.take(len(r.bufs[n]), keep, doubleRate, doubleBurst, now) {
+		n++
 	}
-	b.count.doubled.Add(uint64(len(r.bufs)))
-	return true
+	b.count.doubled.Add(uint64(n))
+	return n
 }
 
-// sendOn sends a batch on one way, in runs of one class; only those that pick
-// wants, if it is given.
-func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time, pick func(run) bool) error {
+// sendOn sends a batch on one way, in runs of one class; only as much of each
+// as pick says, if it is given.
+func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time, pick func(run) int) error {
 	h, ok := b.hop(p, w, mtu)
 	if !ok {
 		return b.lost(p, len(bufs))
@@ -183,7 +184,10 @@ func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time
 	var first error
 	sent, largest := 0, 0
 	for run := range runs(bufs) {
-		if pick != nil && !pick(run) {
+		if pick != nil {
+			run = newRun(run.bufs[:pick(run)])
+		}
+		if len(run.bufs) == 0 {
 			continue
 		}
 		if err := b.write(h, run.bufs, run.tos); err != nil {
@@ -287,31 +291,27 @@ type run struct {
 	payloads int // how many are no keepalives
 }
 
-func (r run) bytes() (n int) {
-	for _, d := range r.bufs {
-		n += len(d)
+// newRun is the run at the beginning of a batch.
+func newRun(bufs [][]byte) (r run) {
+	for i, d := range bufs {
+		tos, c := marks(d)
+		if i > 0 && (tos != r.tos || c != r.class) {
+			break
+		}
+		r.bufs, r.tos, r.class = bufs[:i+1], tos, c
+		if len(d) > keepaliveSize {
+			r.payloads++
+		}
 	}
-	return n
+	return r
 }
 
 // runs divides a batch. Its order is kept: TCP takes a changed one for loss.
-func runs(bufs [][]byte) func(yield func(run) bool) {
+func runs(bufs [][]byte) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		for len(bufs) > 0 {
-			r := run{}
-			r.tos, r.class = marks(bufs[0])
-			n := 0
-			for n < len(bufs) {
-				if tos, c := marks(bufs[n]); tos != r.tos || c != r.class {
-					break
-				}
-				if len(bufs[n]) > keepaliveSize {
-					r.payloads++
-				}
-				n++
-			}
-			r.bufs, bufs = bufs[:n], bufs[n:]
-			if !yield(r) {
+			r := newRun(bufs)
+			if bufs = bufs[len(r.bufs):]; !yield(r) {
 				return
 			}
 		}

@@ -1,0 +1,210 @@
+package wg
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"landfall"
+	"landfall/mesh/path"
+)
+
+// TestBulkNeverDelaysChat: an uplink of 10 Mbit/s is full of downloads, and
+// chat passes them.
+func TestBulkNeverDelaysChat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, func(c *Config) { c.Rate = 10_000_000 })
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		var worst time.Duration
+		next := 0
+		for i := range 200 {
+			a.say(t, b, landfall.Bulk, 10_000+next, 10_000+next+20, 1420)
+			next += 20
+			begin := time.Now()
+			a.say(t, b, landfall.Interactive, i, i+1, 100)
+			for {
+				time.Sleep(time.Millisecond / 2)
+				if slices.Contains(b.numbers(), i) {
+					break
+				}
+			}
+			worst = max(worst, time.Since(begin))
+			time.Sleep(10*time.Millisecond - time.Since(begin)%(10*time.Millisecond))
+		}
+		if worst > 10*time.Millisecond {
+			t.Errorf("chat waited %v", worst)
+		}
+		s := a.Stats()
+		if s.QueueDropped["bulk"] == 0 || s.QueueDropped["interactive"] != 0 || s.Queued["bulk"] == 0 {
+			t.Errorf("dropped %v, waiting %v", s.QueueDropped, s.Queued)
+		}
+	})
+}
+
+// TestClassesAreServedInOrder: what waits while the socket is full leaves by
+// class, and within a class in its order.
+func TestClassesAreServedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		a.say(t, b, landfall.Normal, 0, 1, 1000)
+		synctest.Wait()
+		var order []landfall.Class
+		w.setTap(func(d datagram) {
+			if d.from == a.at && len(d.b) > 1000 {
+				order = append(order, d.class())
+			}
+		})
+		a.sock.hold(true)
+		for i := range 1200 { // far more than the window, in all classes
+			a.say(t, b, []landfall.Class{landfall.Bulk, landfall.Normal, landfall.Interactive, landfall.Control}[i%4], i+1, i+2, 1000)
+		}
+		time.Sleep(10 * time.Millisecond)
+		a.sock.hold(false)
+		time.Sleep(time.Second)
+		w.setTap(nil)
+		if len(order) != 1200 {
+			t.Fatalf("%d of 1200 left: %+v", len(order), a.Stats())
+		}
+		// What was inside, two batches at most, knows no order.
+		rest := order[2*128+windowSize/1000:]
+		for i, c := range rest[1:] {
+			if slices.Index(ranks[:], c) < slices.Index(ranks[:], rest[i]) {
+				t.Fatalf("class %d after class %d", c, rest[i])
+			}
+		}
+		last := map[int]int{}
+		for _, n := range b.numbers() {
+			if n < last[n%4] {
+				t.Errorf("%d after %d of the same class", n, last[n%4])
+			}
+			last[n%4] = n
+		}
+	})
+}
+
+// TestFrontWaitsWhileBusy: nothing is lost while the socket is full only for a
+// moment, however much is sent.
+func TestFrontWaitsWhileBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		a.sock.hold(true)
+		a.say(t, b, landfall.Normal, 0, 3000, 1000)
+		time.Sleep(patience / 2)
+		a.sock.hold(false)
+		time.Sleep(time.Second)
+		if got := b.numbers(); !slices.Equal(got, upTo(3000)) {
+			t.Errorf("%d of 3000 arrived: %v", len(got), a.Stats().QueueDropped)
+		}
+	})
+}
+
+// TestPeersWithoutSessionsHoldNobodyBack: what WireGuard keeps for them does
+// not count.
+func TestPeersWithoutSessionsHoldNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
+		time.Sleep(time.Second)
+		a.say(t, b, landfall.Normal, 0, 1, 1000)
+		a.say(t, c, landfall.Normal, 0, 1, 1000)
+		synctest.Wait()
+		// b forgets us; a finds that out when its keys are spent.
+		b.RemovePeer(a.id)
+		time.Sleep(4 * time.Minute)
+		for i := range 100 {
+			a.say(t, b, landfall.Normal, 100*i, 100*i+100, 1000)
+			a.say(t, c, landfall.Normal, i+1, i+2, 1000)
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if got := c.numbers(); !slices.Equal(got, upTo(101)) {
+			t.Errorf("%d of 101 arrived: %v, %+v", len(got), got, a.Stats())
+		}
+		if n := a.Stats().Inside; n != 0 {
+			t.Errorf("%d bytes are counted as inside", n)
+		}
+	})
+}
+
+func TestPaceIsKept(t *testing.T) {
+	p, now, n := pace{rate: 8_000_000}, time.Unix(100, 0), 0
+	for end := now.Add(10 * time.Second); now.Before(end); now = now.Add(1300 * time.Microsecond) {
+		for p.wait(now) == 0 {
+			p.spend(1420, now)
+			n += 1420 + perDatagram
+		}
+	}
+	if n < 9_990_000 || n > 10_010_000 {
+		t.Errorf("%d bytes in 10 s of 8 Mbit/s", n)
+	}
+	if open := (pace{}); open.wait(now) != 0 {
+		t.Error("no rate is a bound")
+	}
+}
+
+func TestMemoryForgets(t *testing.T) {
+	var m memory
+	start := time.Unix(100, 0)
+	count := func(now time.Time) (n, bytes int) {
+		m.recall(now, func(b []byte, tos uint8) {
+			if len(b) != cap(b) || b[0] != tos {
+				t.Errorf("%d bytes, first %d, TOS %d", len(b), b[0], tos)
+			}
+			n, bytes = n+1, bytes+len(b)
+		})
+		return n, bytes
+	}
+	size := func(i int) int { return 1 + i*7919%1400 }
+	for i := range 5000 {
+		b := make([]byte, size(i))
+		b[0] = byte(i)
+		m.keep([][]byte{b}, byte(i), i%2 == 0, start)
+	}
+	if n, bytes := count(start); n == 0 || bytes > 2*memoryBytes || bytes < memoryBytes {
+		t.Errorf("%d datagrams of %d bytes", n, bytes)
+	}
+	if n, _ := count(start); n != 0 {
+		t.Errorf("%d were recalled twice", n)
+	}
+	for i := range 10 {
+		m.keep([][]byte{{byte(i)}}, byte(i), true, start.Add(time.Duration(i)*100*time.Millisecond))
+	}
+	if n, _ := count(start.Add(time.Second)); n != 3 {
+		t.Errorf("%d are young enough", n)
+	}
+	m.free()
+}
+
+func TestMemoryIsFreedWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
+		time.Sleep(time.Second)
+		a.Use(b.id, path.Route{Primary: b.way(), Backup: path.Way{Via: c.id}, MTU: 1472, BackupMTU: 1438})
+		p := a.peers.node(b.id)
+		held := func() bool {
+			p.memory.mu.Lock()
+			defer p.memory.mu.Unlock()
+			return p.memory.normal != nil || p.memory.urgent != nil
+		}
+		time.Sleep(time.Minute)
+		if held() {
+			t.Error("room for what was never sent")
+		}
+		a.say(t, b, landfall.Normal, 0, 1, 100)
+		time.Sleep(time.Second)
+		if !held() {
+			t.Error("nothing is kept")
+		}
+		time.Sleep(idleAfter + time.Second)
+		if held() {
+			t.Error("room for an idle pair")
+		}
+	})
+}
