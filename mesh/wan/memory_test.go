@@ -23,6 +23,13 @@ var (
 	six   = netip.MustParseAddrPort("[2001:db8::6]:6")
 )
 
+// What the mesh's sockets ask for, besides net.PacketConn.
+var _ interface {
+	net.PacketConn
+	WriteMarked(b []byte, to netip.AddrPort, tos uint8) (int, error)
+	ReadMarked(b []byte) (n int, from netip.AddrPort, ecn uint8, err error)
+} = (*MemoryConn)(nil)
+
 // memory is a network with a memory front that ends with the test.
 func memory(t *testing.T, seed uint64) (*Network, *Memory) {
 	t.Helper()
