@@ -170,3 +170,46 @@ func TestCheckRefusesNATs(t *testing.T) {
 		}
 	}
 }
+
+// Whatever comes from either side: ports are not shared, and nobody is let in
+// to whom the inside has not sent in time.
+func FuzzTranslator(f *testing.F) {
+	f.Add([]byte{0x00, 0x11, 0x92, 0xa3, 0x44, 0xff}, uint8(0), uint8(2))
+	f.Add([]byte{0x01, 0x81, 0xf0, 0x01, 0x81}, uint8(2), uint8(2))
+	f.Add([]byte{0x09, 0x8a, 0x70, 0x70, 0x8b}, uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, steps []byte, mapping, filtering uint8) {
+		kind := NAT{Public: face, Mapping: Dependence(mapping % 3), Filtering: Dependence(filtering % 3)}
+		n := newTranslator(kind)
+		type pair struct{ in, out netip.AddrPort }
+		sent := map[pair]time.Time{}
+		var ports []uint16
+		now := epoch
+		for _, s := range steps {
+			now = now.Add(time.Duration(s>>4&7) * 10 * time.Second)
+			far := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, s & 1}), 1000+uint16(s>>1&1))
+			if s < 0x80 {
+				in := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, s >> 2 & 1}), 5000+uint16(s>>3&1))
+				out, ok := n.leave(in, far, now)
+				if !ok || out.Addr() != face {
+					t.Fatalf("%v to %v left as %v, %v", in, far, out, ok)
+				}
+				sent[pair{in, far}] = now
+				ports = append(ports, out.Port())
+			} else if len(ports) > 0 {
+				in, ok := n.enter(far, ports[int(s>>2)%len(ports)], now)
+				var asked bool
+				for p, at := range sent {
+					asked = asked || p.in == in && now.Sub(at) < NATTimeout && kind.Filtering.of(p.out) == kind.Filtering.of(far)
+				}
+				if ok && !asked {
+					t.Fatalf("%v was let in to %v", far, in)
+				}
+			}
+			for port, b := range n.in {
+				if b.port != port || n.out[b.flow] != b || len(n.in) != len(n.out) {
+					t.Fatalf("port %d: %+v", port, b)
+				}
+			}
+		}
+	})
+}
