@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -116,4 +117,62 @@ func TestTapSeesAllInOrder(t *testing.T) {
 			t.Errorf("seen %q", seen)
 		}
 	})
+}
+
+// Nodes come and go at random moments while all talk, and move from site to
+// site as they do: no run is unlike another, and nothing is left behind.
+func TestMemoryOutlivesItsNodes(t *testing.T) {
+	var want Trace
+	for run := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			n, m := memory(t, 3)
+			sites := []Site{"fra", "nyc", "syd"}
+			for i, s := range sites {
+				n.Connect(s, sites[(i+1)%3], Link{Delay: time.Duration(10+i) * time.Millisecond, Jitter: time.Millisecond, Loss: 0.05, Duplicate: 0.05})
+			}
+			var wg sync.WaitGroup
+			for i := range 6 {
+				wg.Go(func() { nomad(t, m, sites, i) })
+			}
+			wg.Wait()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := m.Trace(); run == 0 {
+				want = got
+			} else if got.Hash != want.Hash {
+				t.Errorf("another trace: %+v, %+v", got, want)
+			}
+			if len(m.conns) != 0 || m.held != 0 || n.Stats().Packets["strayed"] == 0 {
+				t.Errorf("%d conns and %d bytes are left, stats %+v", len(m.conns), m.held, n.Stats())
+			}
+		})
+	}
+}
+
+// nomad lives a hundred lives at one address, each at another site, and
+// writes to all others meanwhile.
+func nomad(t *testing.T, m *Memory, sites []Site, number int) {
+	r := rand.New(rand.NewPCG(3, uint64(number)))
+	addr := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), 9) }
+	for range 100 {
+		c := listen(t, m, addr(number), sites[r.IntN(3)])
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			for buf := make([]byte, 100); ; {
+				if _, _, err := c.ReadFrom(buf); err != nil {
+					return
+				}
+			}
+		}()
+		for range r.IntN(20) {
+			if _, err := c.WriteMarked(make([]byte, 1+r.IntN(100)), addr(r.IntN(6)), 0); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Duration(r.Int64N(int64(5 * time.Millisecond))))
+		}
+		c.Close()
+		<-read
+		time.Sleep(time.Duration(r.Int64N(int64(20 * time.Millisecond))))
+	}
 }
