@@ -1,14 +1,10 @@
 package wan
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +18,13 @@ var (
 	nodeB = netip.MustParseAddrPort("198.51.100.2:2")
 	six   = netip.MustParseAddrPort("[2001:db8::6]:6")
 )
+
+// What the mesh's sockets ask for, besides net.PacketConn.
+var _ interface {
+	net.PacketConn
+	WriteMarked(b []byte, to netip.AddrPort, tos uint8) (int, error)
+	ReadMarked(b []byte) (n int, from netip.AddrPort, ecn uint8, err error)
+} = (*MemoryConn)(nil)
 
 // memory is a network with a memory front that ends with the test.
 func memory(t *testing.T, seed uint64) (*Network, *Memory) {
@@ -283,199 +286,6 @@ func TestMemoryReadsEnd(t *testing.T) {
 		}
 		if _, err := n.Memory(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("memory of a closed network: %v", err)
-		}
-	})
-}
-
-// Nodes behind all kinds of NAT, as the front has them: who reaches whom.
-func TestMemoryNATs(t *testing.T) {
-	public := netip.MustParseAddr("203.0.113.1")
-	inside := netip.MustParseAddrPort("10.0.0.2:7")
-	for name, c := range map[string]struct {
-		nat                                    NAT
-		unasked, otherPort, other, sameBinding bool
-	}{
-		"one to one":         {OneToOne(public, inside.Addr()), true, true, true, true},
-		"full cone":          {FullCone(public), false, true, true, true},
-		"address-restricted": {AddressRestricted(public), false, true, false, true},
-		"port-restricted":    {PortRestricted(public), false, false, false, true},
-		"symmetric":          {Symmetric(public), false, false, false, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n, m := memory(t, 1)
-				n.Connect("home", "nyc", Link{Delay: 20 * time.Millisecond})
-				if err := m.SetNAT("home", c.nat); err != nil {
-					t.Fatal(err)
-				}
-				home, far := listen(t, m, inside, "home"), listen(t, m, nodeB, "nyc")
-				port2 := listen(t, m, netip.AddrPortFrom(nodeB.Addr(), 99), "nyc")
-				other := listen(t, m, netip.AddrPortFrom(nodeB.Addr().Next(), 2), "nyc")
-				face := netip.AddrPortFrom(public, inside.Port())
-				reaches := func(from *MemoryConn, to netip.AddrPort) bool {
-					from.WriteToUDPAddrPort([]byte("?"), to)
-					return !empty(home)
-				}
-				if got := reaches(far, face); got != c.unasked {
-					t.Errorf("unasked: %v", got)
-				}
-				if reaches(far, inside) {
-					t.Error("an inside address was reached from outside")
-				}
-				seen := func(by *MemoryConn) netip.AddrPort {
-					home.WriteTo([]byte("!"), by.LocalAddr())
-					_, from, err := by.ReadFromUDPAddrPort(make([]byte, 10))
-					if err != nil || from.Addr() != public {
-						t.Errorf("seen as %v, %v", from, err)
-					}
-					return from
-				}
-				if at := seen(far); at != face || !reaches(far, face) {
-					t.Errorf("no answer to %v", at)
-				}
-				if got := reaches(port2, face); got != c.otherPort {
-					t.Errorf("from another port: %v", got)
-				}
-				if got := reaches(other, face); got != c.other {
-					t.Errorf("from another address: %v", got)
-				}
-				if got := seen(far) == seen(other); got != c.sameBinding {
-					t.Errorf("to another address by the same binding: %v", got)
-				}
-				time.Sleep(NATTimeout)
-				if got := reaches(far, face); got != c.unasked {
-					t.Errorf("after the timeout: %v", got)
-				}
-			})
-		})
-	}
-}
-
-// Two nodes behind one NAT talk straight by their inside addresses, and by
-// way of the NAT by their public ones.
-func TestMemoryHairpins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, m := memory(t, 1)
-		public := netip.MustParseAddr("203.0.113.1")
-		m.SetNAT("home", FullCone(public))
-		a := listen(t, m, netip.MustParseAddrPort("10.0.0.2:7"), "home")
-		b := listen(t, m, netip.MustParseAddrPort("10.0.0.3:7"), "home")
-		out := listen(t, m, nodeB, "nyc")
-		buf := make([]byte, 10)
-		b.WriteTo([]byte("out"), out.LocalAddr())
-		_, face, _ := out.ReadFromUDPAddrPort(buf)
-		a.WriteTo([]byte("in"), b.LocalAddr())
-		if _, from, _ := b.ReadFromUDPAddrPort(buf); from != a.at {
-			t.Errorf("straight from %v", from)
-		}
-		a.WriteToUDPAddrPort([]byte("pin"), face)
-		if _, from, _ := b.ReadFromUDPAddrPort(buf); from.Addr() != public {
-			t.Errorf("by the NAT from %v", from)
-		}
-	})
-}
-
-// storms is a network of nodes that all send to all over bad links; what it
-// returns must be the same for the same seed, whatever the scheduler does.
-func storms(t *testing.T, seed uint64) (trace Trace, arrived string, s Stats) {
-	synctest.Test(t, func(t *testing.T) {
-		n, m := memory(t, seed)
-		const nodes = 8
-		var got [nodes]bytes.Buffer
-		var wg sync.WaitGroup
-		addr := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 9) }
-		site := func(i int) Site { return Site(fmt.Sprint("s", i)) }
-		for i := range nodes {
-			for j := range i {
-				n.Connect(site(i), site(j), Link{
-					Delay: time.Duration(i+j) * time.Millisecond, Jitter: 5 * time.Millisecond, Reorder: i%2 == 0, Loss: 0.01, Duplicate: 0.02,
-					Burst: Burst{Enter: 0.01, Leave: 0.2, Loss: 0.7}, Rate: int64(i) * 1_000_000, Queue: 5000, MTU: 1200,
-				})
-			}
-			c := listen(t, m, addr(i), site(i))
-			wg.Go(func() {
-				buf := make([]byte, 2000)
-				for {
-					k, from, err := c.ReadFromUDPAddrPort(buf)
-					if err != nil {
-						return
-					}
-					fmt.Fprintln(&got[i], time.Since(m.start), from, k, binary.BigEndian.Uint64(buf))
-					if k > 100 { // an answer in the same instant
-						c.WriteToUDPAddrPort(buf[:50], from)
-					}
-				}
-			})
-			for j := range nodes {
-				if i == j {
-					continue
-				}
-				go func() { // one sender to each peer, all at the same times
-					for k := range 100 {
-						b := binary.BigEndian.AppendUint64(nil, unitBits(seed, i, j, k))
-						c.WriteToUDPAddrPort(append(b, make([]byte, (i*j*k)%1300)...), addr(j))
-						time.Sleep(time.Millisecond)
-					}
-				}()
-			}
-		}
-		n.Schedule(time.Now(), Event{At: 30 * time.Millisecond, For: 20 * time.Millisecond, From: "s1", To: "s2", Change: Cut()})
-		time.Sleep(time.Minute)
-		trace, s = m.Trace(), n.Stats()
-		m.Close()
-		wg.Wait()
-		for i := range got {
-			arrived += got[i].String()
-		}
-	})
-	return trace, arrived, s
-}
-
-func unitBits(seed uint64, i, j, k int) uint64 {
-	return mix(seed ^ uint64(i)<<40 ^ uint64(j)<<20 ^ uint64(k))
-}
-
-func TestSameSeedSameStorm(t *testing.T) {
-	trace, arrived, s := storms(t, 1)
-	for range 5 {
-		if again, all, _ := storms(t, 1); again.Hash != trace.Hash || all != arrived {
-			t.Fatalf("another trace: %+v, %+v", again, trace)
-		}
-	}
-	if other, _, _ := storms(t, 2); other.Hash == trace.Hash {
-		t.Error("another seed gives the same trace")
-	}
-	// Conservation: all that was offered came to some end.
-	var ends uint64
-	for _, n := range s.Packets {
-		ends += n
-	}
-	if want := trace.Packets + s.Doubled; ends != want {
-		t.Errorf("%d packets offered and doubled, %d ended: %+v", want, ends, s)
-	}
-	for _, fate := range []string{"delayed", "lost", "full", "cut", "too_big"} {
-		if s.Packets[fate] == 0 {
-			t.Errorf("none %s: the storm was too mild: %+v", fate, s)
-		}
-	}
-	if s.Bytes == 0 || s.Doubled == 0 || trace.Bytes == 0 || len(trace.Kinds) == 0 {
-		t.Errorf("%+v, %+v", s, trace)
-	}
-}
-
-func TestTapSeesAllInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, m, a, b := link(t, Link{Loss: 1})
-		var seen []string
-		m.Tap(func(r Record) { seen = append(seen, fmt.Sprintf("%v %v %v %d %s", r.At, r.From, r.To, r.TOS, r.Bytes)) })
-		b.WriteMarked([]byte("2"), nodeA, 1)
-		a.WriteMarked([]byte("1"), nodeB, 8)
-		time.Sleep(time.Millisecond)
-		m.Inject(six, nodeB, 0, []byte("3"))
-		time.Sleep(time.Millisecond)
-		want := []string{"0s 192.0.2.1:1 198.51.100.2:2 8 1", "0s 198.51.100.2:2 192.0.2.1:1 1 2", "1ms [2001:db8::6]:6 198.51.100.2:2 0 3"}
-		if !slices.Equal(seen, want) {
-			t.Errorf("seen %q", seen)
 		}
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // air is an instant packet network in memory, for bubbles.
@@ -179,6 +181,28 @@ func TestCutDropsWhatIsSentWhileItLasts(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 	})
+}
+
+func TestPacketConnDuplicatesAndRefuses(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			n, a, b, inbox := pair(t, Link{Delay: delay, Duplicate: 1, MTU: 1280, ICMP: true})
+			if _, err := a.WriteTo(make([]byte, 1252), b.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.WriteTo(make([]byte, 1253), b.LocalAddr()); !errors.Is(err, unix.EMSGSIZE) {
+				t.Errorf("1253 bytes and 28 of headers: %v", err)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if s := n.Stats(); len(inbox) != 2 || s.Doubled != 1 || s.Packets["too_big"] != 1 || s.Packets["delayed"]+s.Packets["straight"] != 2 {
+				t.Errorf("%d arrived, stats %+v", len(inbox), s)
+			}
+			if w := n.path("fra", "nyc").waiting; w != 0 {
+				t.Errorf("%d packets still count as waiting", w)
+			}
+		})
+	}
 }
 
 func TestUnknownAndInstantWaysPassStraight(t *testing.T) {

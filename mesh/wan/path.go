@@ -100,15 +100,6 @@ func (p *path) refuses(size int, now time.Time) bool {
 	return !l.Down && l.ICMP && l.MTU > 0 && size > l.MTU
 }
 
-// packet is offer for those who neither mark nor duplicate.
-func (p *path) packet(size int, now time.Time) (at time.Time, f fate, straight bool) {
-	v, straight := p.offer(size, 0, now)
-	for range v.copies - 1 {
-		p.passed()
-	}
-	return v.at, v.fate, straight
-}
-
 // passed is told when a packet that had to wait is gone.
 func (p *path) passed() {
 	p.mu.Lock()

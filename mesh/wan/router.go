@@ -32,7 +32,8 @@ type Router struct {
 	ended    chan struct{}
 	err      error // why the loop ended, if not by Close; set before ended closes
 	once     sync.Once
-	priority string // what the thread was granted; set before Router returns
+	mu       sync.Mutex // of who changes boxes
+	priority string     // what the thread was granted; set before Router returns
 
 	loop
 }
@@ -41,7 +42,7 @@ type Router struct {
 // write is one IP packet. Closing the router closes the device. It shares the
 // process with others, and takes turns with them.
 func (n *Network) Router(dev *os.File) (*Router, error) {
-	return n.router(dev, loop{call: shared, room: 256})
+	return n.router(dev, shared, 256, false)
 }
 
 // ExactRouter is Router for a process that does nothing else: its thread
@@ -50,10 +51,11 @@ func (n *Network) Router(dev *os.File) (*Router, error) {
 // process should run without garbage collection and with GOMAXPROCS of two at
 // least.
 func (n *Network) ExactRouter(dev *os.File) (*Router, error) {
-	return n.router(dev, loop{call: raw, room: 16 << 10, first: true})
+	return n.router(dev, raw, 16<<10, true)
 }
 
-func (n *Network) router(dev *os.File, l loop) (*Router, error) {
+// router starts one that has room for so many packets from the start.
+func (n *Network) router(dev *os.File, call call, room int, first bool) (*Router, error) {
 	conn, err := dev.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("router on %s: %w", dev.Name(), err)
@@ -67,8 +69,8 @@ func (n *Network) router(dev *os.File, l loop) (*Router, error) {
 		unix.Close(wake)
 		return nil, fmt.Errorf("router on %s: timer: %w", dev.Name(), err)
 	}
-	r := &Router{name: dev.Name(), dev: dev, wake: wake, ended: make(chan struct{}), loop: l}
-	r.timer = timer
+	r := &Router{name: dev.Name(), dev: dev, wake: wake, ended: make(chan struct{})}
+	r.call, r.room, r.first, r.timer = call, room, first, timer
 	r.furnish(n)
 	if err := n.adopt(r); err != nil {
 		unix.Close(wake)
@@ -79,7 +81,7 @@ func (n *Network) router(dev *os.File, l loop) (*Router, error) {
 	go func() {
 		defer close(r.ended)
 		runtime.LockOSThread() // and never unlock: the thread ends with its priority
-		granted <- promote(l.first)
+		granted <- promote(first)
 		if err := conn.Control(func(fd uintptr) { r.err = r.run(int(fd), wake) }); err != nil {
 			r.err = err
 		}

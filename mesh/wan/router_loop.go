@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -19,10 +20,11 @@ const (
 // loop is the router's thread's own: nobody else looks into it while the
 // thread lives.
 type loop struct {
-	call  func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err unix.Errno)
+	call  call
 	room  int  // packets to have room for from the start
 	first bool // whether to run before all others
 
+	boxes  atomic.Pointer[boxes] // the one thing that others may change
 	wan    *Network
 	clock  clock
 	timer  int
@@ -37,6 +39,9 @@ type loop struct {
 	held   int // bytes in queue
 	number uint64
 }
+
+// call asks the kernel.
+type call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err unix.Errno)
 
 // raw keeps the thread's place in Go's scheduler while the kernel works, and
 // shared gives it to whoever wants it.
@@ -149,6 +154,10 @@ func (l *loop) read(dev int) error {
 
 // take sends a packet on, holds it back or drops it, as the link decides.
 func (l *loop) take(dev int, b []byte, now time.Time) {
+	if _, _, ok := ends(b); ok && !l.leave(b, now) {
+		l.wan.stats.filtered.Add(1)
+		return
+	}
 	there, back, ok := l.paths(b)
 	if !ok {
 		l.straight(dev, b)
@@ -190,7 +199,7 @@ func (l *loop) paths(b []byte) (there, back *path, ok bool) {
 }
 
 func (l *loop) straight(dev int, b []byte) {
-	if l.write(dev, b) {
+	if l.deliver(dev, b, time.Now()) {
 		l.wan.stats.straight.Add(1)
 	}
 }
@@ -225,7 +234,7 @@ func (l *loop) flush(dev int) {
 		k := heap.Pop(&l.queue).(*packet)
 		l.held -= len(k.b)
 		l.wan.stats.late.add(now.Sub(k.at))
-		if l.write(dev, k.b) {
+		if l.deliver(dev, k.b, now) {
 			l.wan.stats.sent.Add(1)
 		}
 		k.path.gone()
@@ -234,7 +243,17 @@ func (l *loop) flush(dev int) {
 	}
 }
 
-// write hands a packet back to the kernel, which may refuse it.
+// deliver hands on what has arrived, if nothing keeps it out.
+func (l *loop) deliver(dev int, b []byte, now time.Time) bool {
+	if !l.enter(b, now) {
+		l.wan.stats.filtered.Add(1)
+		return false
+	}
+	return l.write(dev, b)
+}
+
+// write hands a packet, which is not empty, back to the kernel, which may
+// refuse it.
 func (l *loop) write(dev int, b []byte) bool {
 	if _, _, err := l.call(unix.SYS_WRITE, uintptr(dev), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0); err != 0 {
 		l.wan.stats.failed.Add(1)

@@ -46,6 +46,10 @@ func (f *Flags) Strings(to *[]string, name, usage string) {
 	f.set.StringArrayVar(to, name, nil, usage)
 }
 
+// Rest ends the flags at the first argument: what follows it belongs to
+// another command.
+func (f *Flags) Rest() { f.set.SetInterspersed(false) }
+
 // Int declares a flag with a whole number.
 func (f *Flags) Int(to *int, name string, def int, usage string) { f.set.IntVar(to, name, def, usage) }
 

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/labrouter"
 )
 
 // Env is what a command sees of the world around it.
@@ -60,7 +62,7 @@ const (
 // Main runs one command line and returns the exit status. It returns when
 // the command has, which a command does soon after ctx ends.
 func Main(ctx context.Context, env Env, args []string) int {
-	err := execute(ctx, &env, Commands(), args)
+	err := dispatch(ctx, &env, args)
 	if err == nil {
 		return ExitOK
 	}
@@ -71,6 +73,14 @@ func Main(ctx context.Context, env Env, args []string) int {
 		fmt.Fprintf(env.Stderr, "landfall: %s\n", strings.TrimSuffix(line, "\n"))
 	}
 	return status(err)
+}
+
+// dispatch runs a command of the table, or what a lab calls the program for.
+func dispatch(ctx context.Context, env *Env, args []string) error {
+	if slices.Equal(args, []string{labRouterWord}) {
+		return labrouter.Serve()
+	}
+	return execute(ctx, env, Commands(), args)
 }
 
 func status(err error) int {

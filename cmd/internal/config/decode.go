@@ -40,6 +40,7 @@ type decoder struct {
 	told   blame              // for values that a fault has been told about
 	others map[string]foreign // of what stands in another file, by its path
 	whole  bool               // nothing of the file is left out of the tree
+	apart  bool               // the file has nothing in common with a network file
 }
 
 func (d *decoder) fault(s spot, at span, cure, format string, args ...any) {
@@ -95,7 +96,7 @@ func (d *decoder) unknown(s spot, v *value, e *entry, fields []field) int {
 	meant, ok := Nearest(e.name, free)
 	if ok {
 		cure = "did you mean " + meant + "? " + cure
-	} else if where := elsewhere(e.name); where != "" {
+	} else if where := elsewhere(e.name); where != "" && !d.apart {
 		cure = fmt.Sprintf("%s %s; %s", e.name, where, cure)
 	}
 	d.src.fault(e.at, cure, "%sunknown key %s", s.owner, strconv.Quote(e.name))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 
 	"landfall"
@@ -19,7 +20,12 @@ type Config struct {
 	Hosts  []Server                    // at least one
 	Path   string                      // a folder whose programs hosts find before those of PATH; may be empty
 	Seed   uint64                      // decides losses and jitter; see wan.New
+	Named  bool                        // whether hosts know each other's names (/etc/hosts)
 	Log    *slog.Logger                // nil means silence
+	// Carrier starts what carries packets, on the device that they come out
+	// of, which it takes over unless it fails. It is called on a thread in the
+	// router's network that lives as long as the lab; nil carries them here.
+	Carrier func(dev *os.File) (Carrier, error)
 }
 
 // Link joins two places, alike in both directions.

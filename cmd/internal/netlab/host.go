@@ -46,7 +46,7 @@ func (h *Host) furnish() error {
 	}
 	for name, text := range map[string]string{
 		"resolv.conf":     "nameserver 127.0.0.1\n",
-		"hosts":           "127.0.0.1 localhost " + h.Name + "\n::1 localhost\n",
+		"hosts":           h.lab.names(h.Name),
 		"authorities.pem": "",
 	} {
 		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o644); err != nil {
@@ -65,6 +65,21 @@ func (h *Host) furnish() error {
 		}
 		return nil
 	})
+}
+
+// names are what a host knows without asking.
+func (l *Lab) names(host string) string {
+	if !l.config.Named {
+		return "127.0.0.1 localhost " + host + "\n::1 localhost\n"
+	}
+	var b strings.Builder
+	b.WriteString("127.0.0.1 localhost\n::1 localhost\n")
+	for _, s := range l.config.Hosts {
+		for _, a := range s.Addresses {
+			fmt.Fprintf(&b, "%v %s\n", a, s.Name)
+		}
+	}
+	return b.String()
 }
 
 // Dir is the host's directory, outside; what is in it is the lab's business.

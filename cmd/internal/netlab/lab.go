@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -16,13 +15,13 @@ import (
 // Lab is a set of hosts with an internet between them. Its methods and those
 // of its hosts are for several goroutines, until Close.
 type Lab struct {
-	config Config
-	log    *slog.Logger
-	wan    *wan.Network
-	router *room
-	ports  int // of the router
-	boxes  []*room
-	hosts  map[string]*Host
+	config  Config
+	log     *slog.Logger
+	carrier Carrier
+	router  *room
+	ports   int // of the router
+	boxes   []*room
+	hosts   map[string]*Host
 }
 
 // Open builds what the config says, or nothing at all. The context bounds the
@@ -39,7 +38,7 @@ func Open(ctx context.Context, c Config) (*Lab, error) {
 		return nil, err
 	}
 	c.Dir = dir
-	l := &Lab{config: c, log: c.Log, wan: wan.New(c.Seed), hosts: map[string]*Host{}}
+	l := &Lab{config: c, log: c.Log, hosts: map[string]*Host{}}
 	if err := l.build(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open lab: %w", err), l.Close())
 	}
@@ -54,7 +53,7 @@ func (l *Lab) build(ctx context.Context) error {
 		return err
 	}
 	for _, link := range l.config.Links {
-		if err := l.wan.Connect(link.A, link.B, link.Link); err != nil {
+		if err := l.Connect(link.A, link.B, link.Link); err != nil {
 			return err
 		}
 	}
@@ -77,7 +76,9 @@ func (l *Lab) addHost(ctx context.Context, s Server) error {
 		return fmt.Errorf("host %s: %w", s.Name, err)
 	}
 	for _, a := range s.Addresses {
-		l.wan.SetSite(netip.AddrPortFrom(a, 0), s.Place)
+		if err := l.carrier.SetSite(a, s.Place); err != nil {
+			return err
+		}
 	}
 	if err := l.wire(ctx, h); err != nil {
 		return err
@@ -91,8 +92,22 @@ func (l *Lab) addHost(ctx context.Context, s Server) error {
 // Host is the host of a name that the config has; of another it is nil.
 func (l *Lab) Host(name string) *Host { return l.hosts[name] }
 
-// WAN is the internet between the hosts, to change links and to cut them.
-func (l *Lab) WAN() *wan.Network { return l.wan }
+// WAN is the internet between the hosts, if this process carries it, to change
+// links and to cut them; else it is nil.
+func (l *Lab) WAN() *wan.Network {
+	if c, ok := l.carrier.(*inProcess); ok {
+		return c.Network
+	}
+	return nil
+}
+
+// Carrier is what carries packets, to change links and to measure phases.
+func (l *Lab) Carrier() Carrier { return l.carrier }
+
+// Connect makes the link between two places the same in both directions.
+func (l *Lab) Connect(a, b wan.Site, link wan.Link) error {
+	return errors.Join(l.carrier.SetLink(a, b, link), l.carrier.SetLink(b, a, link))
+}
 
 // Dir is where hosts' files are, by the hosts' names, and in log what their
 // programs print.
@@ -105,7 +120,9 @@ func (l *Lab) Close() error {
 	for _, h := range l.hosts {
 		faults = append(faults, h.empty())
 	}
-	faults = append(faults, l.wan.Close())
+	if l.carrier != nil {
+		faults = append(faults, l.carrier.Close())
+	}
 	for _, h := range l.hosts {
 		h.room.close()
 	}
@@ -115,7 +132,7 @@ func (l *Lab) Close() error {
 	if l.router != nil {
 		l.router.close()
 	}
-	l.hosts, l.boxes, l.router = nil, nil, nil
+	l.hosts, l.boxes, l.router, l.carrier = nil, nil, nil, nil
 	return errors.Join(faults...)
 }
 

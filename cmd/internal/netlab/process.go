@@ -99,21 +99,26 @@ func (h *Host) Feed(ctx context.Context, in io.Reader, args ...string) (string, 
 // command is a program to start in the room. It leads a group of its own, and
 // dies with the room and with ctx.
 func (h *Host) command(ctx context.Context, p Program) *exec.Cmd {
-	path := os.Getenv("PATH")
-	if own := h.lab.config.Path; own != "" {
-		path = own + string(filepath.ListSeparator) + path
-	}
 	cmd := exec.CommandContext(ctx, find(p.Args[0], h.lab.config.Path), p.Args[1:]...)
 	cmd.Cancel = func() error { return kill(cmd, unix.SIGKILL) }
 	cmd.Dir = p.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = h.Home()
 	}
-	cmd.Env = append([]string{"PATH=" + path, "HOME=" + h.Home(), "LANG=C.UTF-8"}, p.Env...)
+	cmd.Env = append(h.environ(), p.Env...)
 	cmd.ExtraFiles = p.Files
 	cmd.WaitDelay = time.Second // for pipes that children keep open
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd
+}
+
+// environ is what all programs on the host find in their environment.
+func (h *Host) environ() []string {
+	path := os.Getenv("PATH")
+	if own := h.lab.config.Path; own != "" {
+		path = own + string(filepath.ListSeparator) + path
+	}
+	return []string{"PATH=" + path, "HOME=" + h.Home(), "LANG=C.UTF-8"}
 }
 
 // find is a program in a folder, if it is there, or else its name for PATH.

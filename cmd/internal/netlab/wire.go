@@ -37,7 +37,8 @@ func (l *Lab) makeRouter(ctx context.Context) error {
 	if err := r.enter(func() (err error) { dev, err = wan.OpenTUN(device); return err }); err != nil {
 		return err
 	}
-	if _, err := l.wan.Router(dev); err != nil {
+	// On the room's thread, so that a process that it starts ends with it.
+	if err := r.do(func() (err error) { l.carrier, err = l.start(dev); return err }); err != nil {
 		dev.Close()
 		return err
 	}
@@ -47,6 +48,13 @@ func (l *Lab) makeRouter(ctx context.Context) error {
 		return err
 	}
 	return r.ip(ctx, rules, "-6")
+}
+
+func (l *Lab) start(dev *os.File) (Carrier, error) {
+	if l.config.Carrier != nil {
+		return l.config.Carrier(dev)
+	}
+	return startInProcess(l.config.Seed, dev)
 }
 
 // wire joins the router to a host, or to the NAT in front of it.

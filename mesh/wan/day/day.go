@@ -15,11 +15,11 @@ import (
 
 // Config is what a day is made of.
 type Config struct {
-	Seed    uint64
-	Length  time.Duration             // of virtual time, node starts included
+	Spec
 	Start   func(Place) (Node, error) // called for each place in turn, half a second apart
 	Pause   time.Duration             // between two messages of a node, in the mean; 0 is ten seconds
 	Message int                       // bytes; 0 is 200
+	Each    func(wan.Record)          // is told of each packet, if set; see wan.Memory.Tap
 }
 
 // Place is where a node lives.
@@ -28,7 +28,6 @@ type Place struct {
 	Region Region
 	Conn   *wan.MemoryConn                // to talk to the other nodes; the node closes it
 	Peers  []Peer                         // all places by their numbers, this one too
-	Seed   uint64                         // for keys and the like: another one for each place
 	Got    func(from int, message []byte) // to be told of each message; may be called from any goroutine
 }
 
@@ -36,6 +35,7 @@ type Place struct {
 type Peer struct {
 	Region Region
 	Addr   netip.AddrPort
+	Seed   uint64 // for its keys; at a Place nobody keeps secrets
 }
 
 // Node is what lives at a Place.
@@ -63,6 +63,9 @@ func Run(c Config) (Result, error) {
 	memory, err := d.build()
 	if err != nil {
 		return Result{}, fmt.Errorf("a day: %w", err)
+	}
+	if c.Each != nil {
+		memory.Tap(c.Each)
 	}
 	defer d.close()
 	if err := d.open(memory); err != nil {
@@ -101,7 +104,7 @@ type letter struct {
 
 // build makes the links and what will happen to them.
 func (d *day) build() (*wan.Memory, error) {
-	r := rand.New(rand.NewPCG(d.config.Seed, 1))
+	r := random(d.config.Seed)
 	for i, a := range d.regions {
 		for _, b := range d.regions[:i] {
 			if err := d.network.Connect(site(a), site(b), fibre(r, a, b)); err != nil {
@@ -131,7 +134,7 @@ func (d *day) open(m *wan.Memory) error {
 	var peers []Peer
 	for i, r := range d.regions {
 		_, public := addresses(i)
-		peers = append(peers, Peer{r, public})
+		peers = append(peers, Peer{r, public, d.config.Seed<<8 + uint64(i)})
 	}
 	for i, r := range d.regions {
 		inside, _ := addresses(i)
@@ -140,7 +143,7 @@ func (d *day) open(m *wan.Memory) error {
 			return err
 		}
 		n, err := d.config.Start(Place{
-			Number: i, Region: r, Conn: conn, Peers: slices.Clone(peers), Seed: d.config.Seed<<8 + uint64(i),
+			Number: i, Region: r, Conn: conn, Peers: slices.Clone(peers),
 			Got: func(from int, message []byte) { d.got(from, i, message) },
 		})
 		if err != nil {
@@ -160,7 +163,7 @@ func (d *day) close() {
 
 // talk sends one node's messages, at times that are its own.
 func (d *day) talk(from int) {
-	r := rand.New(rand.NewPCG(d.config.Seed, 100+uint64(from)))
+	r := rand.New(rand.NewPCG(d.config.Seed, uint64(from)))
 	end := d.start.Add(d.config.Length - quiet)
 	for {
 		time.Sleep(d.config.Pause/2 + time.Duration(r.Int64N(int64(d.config.Pause))))

@@ -1,60 +1,71 @@
 package day
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
+	"testing"
+	"testing/synctest"
 	"time"
 
+	"landfall/mesh/wan"
 	"landfall/mesh/wan/wantest"
 )
 
-// Spec is a day to be lived through by a test in another process.
+// Spec says which day it is.
 type Spec struct {
 	Seed   uint64
-	Length time.Duration
+	Length time.Duration // of virtual time, node starts included
+	Log    string        // a file for a line about each packet; "" is none
 }
 
 // By these a test learns which day it is; by the mark its result is found.
 const (
 	seedKey   = "LANDFALL_DAY_SEED"
 	lengthKey = "LANDFALL_DAY_LENGTH"
+	logKey    = "LANDFALL_DAY_LOG"
 	mark      = "landfall day: "
 )
 
-// Asked is the day that a test has been asked for by Spec.Test; ok is false
-// if it runs for itself.
-func Asked() (s Spec, ok bool, err error) {
-	seed, length := os.Getenv(seedKey), os.Getenv(lengthKey)
-	if seed == "" && length == "" {
-		return Spec{}, false, nil
+// Live is the body of a test that Spec.Test can run: a day in a bubble. The
+// day is the one asked for by Spec.Test, or the one that c says if the test
+// runs for itself.
+func Live(t *testing.T, c Config) (r Result) {
+	t.Helper()
+	var err error
+	if c.Spec, err = c.Spec.asked(os.Getenv); err != nil {
+		t.Fatal(err)
 	}
-	if s.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
-		return Spec{}, false, fmt.Errorf("%s: %w", seedKey, err)
+	each, done, err := c.record()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s.Length, err = time.ParseDuration(length); err != nil {
-		return Spec{}, false, fmt.Errorf("%s: %w", lengthKey, err)
+	if each != nil {
+		c.Each = each
 	}
-	return s, true, nil
-}
-
-// Report is how such a test answers: on standard output.
-func Report(w io.Writer, r Result) error {
+	synctest.Test(t, func(t *testing.T) {
+		if r, err = Run(c); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := done(); err != nil {
+		t.Errorf("log of a day: %v", err)
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	_, err = fmt.Fprintf(w, "\n%s%s\n", mark, b)
-	return err
+	t.Logf("%s%s", mark, b)
+	return r
 }
 
-// Test has a test of a program live through the day, and reads its report.
+// Test has a test of a program live through the day, and reads its result.
 func (s Spec) Test(ctx context.Context, p *wantest.Program, test string) (Result, error) {
-	out, err := p.Run(ctx, test, fmt.Sprint(seedKey, "=", s.Seed), fmt.Sprint(lengthKey, "=", s.Length))
+	out, err := p.Run(ctx, test, fmt.Sprint(seedKey, "=", s.Seed), fmt.Sprint(lengthKey, "=", s.Length), logKey+"="+s.Log)
 	if err != nil {
 		return Result{}, err
 	}
@@ -63,15 +74,53 @@ func (s Spec) Test(ctx context.Context, p *wantest.Program, test string) (Result
 	return r, err
 }
 
-// parse finds a report in what a test printed.
+// asked is the day that the environment asks for, or s.
+func (s Spec) asked(env func(string) string) (Spec, error) {
+	seed, length := env(seedKey), env(lengthKey)
+	if seed == "" && length == "" {
+		return s, nil
+	}
+	var err error
+	if s.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
+		return Spec{}, fmt.Errorf("%s: %w", seedKey, err)
+	}
+	if s.Length, err = time.ParseDuration(length); err != nil {
+		return Spec{}, fmt.Errorf("%s: %w", lengthKey, err)
+	}
+	s.Log = env(logKey)
+	return s, nil
+}
+
+// record is told of each packet and writes the log, if there is to be one.
+func (s Spec) record() (each func(wan.Record), done func() error, err error) {
+	if s.Log == "" {
+		return nil, func() error { return nil }, nil
+	}
+	f, err := os.Create(s.Log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("log of a day: %w", err)
+	}
+	w := bufio.NewWriter(f)
+	each = func(r wan.Record) {
+		fmt.Fprintf(w, "%d %v %v %.2x %d %d\n", r.At.Nanoseconds(), r.From, r.To, r.Bytes[:min(1, len(r.Bytes))], len(r.Bytes), r.TOS)
+	}
+	return each, func() error {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return f.Close()
+	}, nil
+}
+
+// parse finds the result in what a test printed.
 func parse(out []byte) (r Result, err error) {
-	_, line, found := bytes.Cut(out, []byte("\n"+mark))
+	_, line, found := bytes.Cut(out, []byte(mark))
 	if !found {
-		return Result{}, fmt.Errorf("no report of a day in %d bytes of output", len(out))
+		return Result{}, fmt.Errorf("no result of a day in %d bytes of output", len(out))
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	if err := json.Unmarshal(line, &r); err != nil {
-		return Result{}, fmt.Errorf("report of a day: %w", err)
+		return Result{}, fmt.Errorf("result of a day: %w", err)
 	}
 	return r, nil
 }

@@ -2,7 +2,6 @@ package day
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -32,18 +31,19 @@ func startPlain(p Place) (Node, error) {
 	n := &plain{place: p, tun: &packets{in: make(chan []byte, 16), events: make(chan tun.Event), done: make(chan struct{})}}
 	n.tun.out = n.arrived
 	n.device = device.NewDevice(n.tun, &bind{conn: p.Conn}, device.NewLogger(device.LogLevelSilent, ""))
-	config := fmt.Sprintf("private_key=%x\nlisten_port=%d\n", privateKey(p.Seed), port)
+	var config strings.Builder
+	fmt.Fprintf(&config, "private_key=%x\nlisten_port=%d\n", privateKey(p.Peers[p.Number].Seed), port)
 	for i, peer := range p.Peers {
 		if i == p.Number {
 			continue
 		}
-		public, err := curve25519.X25519(privateKey(p.Seed-uint64(p.Number)+uint64(i)), curve25519.Basepoint)
+		public, err := curve25519.X25519(privateKey(peer.Seed), curve25519.Basepoint)
 		if err != nil {
 			return nil, err
 		}
-		config += fmt.Sprintf("public_key=%s\nendpoint=%v\nallowed_ip=%v/32\npersistent_keepalive_interval=25\n", hex.EncodeToString(public), peer.Addr, inner(i))
+		fmt.Fprintf(&config, "public_key=%x\nendpoint=%v\nallowed_ip=%v/32\npersistent_keepalive_interval=25\n", public, peer.Addr, inner(i))
 	}
-	if err := n.device.IpcSet(config); err != nil {
+	if err := n.device.IpcSet(config.String()); err != nil {
 		return nil, err
 	}
 	return n, n.device.Up()

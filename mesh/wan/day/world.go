@@ -33,6 +33,9 @@ func Regions() []Region {
 	}
 }
 
+// random decides about the world, not about what nodes do.
+func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1<<32)) }
+
 // distance is that of the great circle between two regions, in km.
 func distance(a, b Region) float64 {
 	const earth, degree = 6371, math.Pi / 180

@@ -1,0 +1,200 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"time"
+
+	"landfall"
+	"landfall/cmd/internal/config"
+	"landfall/cmd/internal/labrouter"
+	"landfall/cmd/internal/netlab"
+	"landfall/mesh/wan"
+)
+
+// Config is a lab before it runs.
+type Config struct {
+	Lab    config.Lab
+	Name   string           // how the user calls its file
+	Dir    string           // for all files; what earlier labs left there is removed
+	Router func() *exec.Cmd // the program that calls labrouter.Serve
+	Keep   bool             // run on after the phases, until ctx ends
+	Out    io.Writer
+}
+
+// runner is a lab that runs.
+type runner struct {
+	config   Config
+	lab      *netlab.Lab
+	router   *labrouter.Client
+	links    map[way]wan.Link // as they are, cuts included
+	off      map[string]bool  // hosts that are unplugged
+	programs map[string]*program
+	measured []measured
+}
+
+type way struct{ from, to wan.Site }
+
+// program is one that runs, or did.
+type program struct {
+	config.LabProgram
+	process *netlab.Process // nil until it is started
+	meant   bool            // its end was
+}
+
+// Run builds the lab, runs its phases, and removes it. It returns when nothing
+// of it is left but its directory. An error is what went wrong, or what a
+// program or a phase's command made of it; packets that were late are none.
+func Run(ctx context.Context, c Config) error {
+	if err := needs(c.Lab); err != nil {
+		return err
+	}
+	state, err := occupy(c.Dir, c.Lab)
+	if err != nil {
+		return err
+	}
+	defer state.leave()
+	r := &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
+	start := time.Now()
+	if r.lab, err = netlab.Open(ctx, r.netlab(state.dir)); err != nil {
+		return err
+	}
+	if err = state.tell(r.lab); err == nil {
+		err = r.run(ctx, start)
+	}
+	return errors.Join(err, r.lab.Close())
+}
+
+// netlab is the lab in the words of package netlab.
+func (r *runner) netlab(dir string) netlab.Config {
+	c := netlab.Config{Dir: dir, Places: map[wan.Site]landfall.Place{}, Seed: uint64(r.config.Lab.Seed), Named: true, Carrier: r.carry}
+	for _, p := range r.config.Lab.Places {
+		c.Places[p.Name] = p.Place
+	}
+	for _, h := range r.config.Lab.Hosts {
+		s := netlab.Server{Name: h.Name, Place: h.Place, Addresses: h.Addresses, Inside: h.Inside}
+		if h.Closed {
+			s.Firewall = &netlab.Firewall{}
+			for _, p := range h.Open {
+				if p.Network == "tcp" {
+					s.Firewall.TCP = append(s.Firewall.TCP, p.Port)
+				} else {
+					s.Firewall.UDP = append(s.Firewall.UDP, p.Port)
+				}
+			}
+		}
+		c.Hosts = append(c.Hosts, s)
+	}
+	return c
+}
+
+// carry starts the router.
+func (r *runner) carry(dev *os.File) (netlab.Carrier, error) {
+	c, err := labrouter.Start(uint64(r.config.Lab.Seed), dev, r.config.Router())
+	if err != nil {
+		return nil, err
+	}
+	r.router = c
+	return c, nil
+}
+
+func (r *runner) run(ctx context.Context, start time.Time) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // ends with the router, which ends with the lab
+		<-r.router.Done()
+		cancel(errors.New("the router has ended"))
+	}()
+	l := r.config.Lab
+	r.say("%s: %s at %s; files in %s", r.config.Name, count(len(l.Hosts), "host"), count(len(l.Places), "place"), r.lab.Dir())
+	r.say("router: process %d, %s", r.router.PID(), standing(r.router.Priority()))
+	if err := r.connect(); err != nil {
+		return err
+	}
+	for _, p := range l.Programs {
+		r.programs[p.Name] = &program{LabProgram: p}
+	}
+	for _, p := range l.Programs {
+		if p.Waits {
+			continue
+		}
+		if err := r.start(ctx, p.Name, true); err != nil {
+			return err
+		}
+	}
+	r.say("ready after %s", span(time.Since(start)))
+	faults := r.phases(ctx)
+	faults = append(faults, r.report())
+	if r.config.Keep && ctx.Err() == nil {
+		r.say("the lab runs until it is interrupted; meanwhile:  landfall lab shell --dir %s %s", r.lab.Dir(), l.Hosts[0].Name)
+		<-ctx.Done()
+		return errors.Join(append(faults, r.died(ctx))...)
+	}
+	if ctx.Err() != nil {
+		faults = append(faults, context.Cause(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// died is why ctx ended, unless the user wanted it.
+func (r *runner) died(ctx context.Context) error {
+	select {
+	case <-r.router.Done():
+		return context.Cause(ctx)
+	default:
+		return nil
+	}
+}
+
+// connect sets all links.
+func (r *runner) connect() error {
+	for _, l := range r.config.Lab.Links {
+		if err := r.set(way{l.Between[0], l.Between[1]}, l.Link); err != nil {
+			return err
+		}
+		if l.OneWay {
+			continue
+		}
+		if err := r.set(way{l.Between[1], l.Between[0]}, l.Link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) set(w way, l wan.Link) error {
+	if err := r.router.SetLink(w.from, w.to, l); err != nil {
+		return err
+	}
+	r.links[w] = l
+	return nil
+}
+
+// restore puts links back to what they were.
+func (r *runner) restore(links map[way]wan.Link) error {
+	var faults []error
+	for w, l := range links {
+		faults = append(faults, r.set(w, l))
+	}
+	return errors.Join(faults...)
+}
+
+func (r *runner) saved() map[way]wan.Link { return maps.Clone(r.links) }
+
+func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.config.Out, format+"\n", args...) }
+
+// standing explains what the kernel granted.
+func standing(priority string) string {
+	switch priority {
+	case "fifo":
+		return "before all other work of this machine (SCHED_FIFO)"
+	case "nice":
+		return "before most other work (nice -20): the kernel refuses SCHED_FIFO"
+	}
+	return "in turn with all other work: the kernel grants neither SCHED_FIFO nor nice -20"
+}
