@@ -53,6 +53,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 			return serveAlone(ctx, args[1:])
 		case loader:
 			return load.Serve(ctx, os.Stdin, out)
+		case meshEnd:
+			return serveEnd(ctx, args[1:], os.Stdin, out)
 		}
 	}
 	var o options
@@ -77,6 +79,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
 		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
+		"mesh-tun": meshTUN,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

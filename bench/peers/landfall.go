@@ -36,15 +36,15 @@ data = "{{.Fixed}}"
 
 // Landfall runs the name server alone; it probes nobody, as the edges are
 // addresses without a server.
-func Landfall(ctx context.Context, s Site) (*Server, error) { return landfall(ctx, s) }
+func Landfall(ctx context.Context, s Site) (*Server, error) { return serve(ctx, s) }
 
 // LandfallStateful is Landfall with a state directory, by which it can be
 // replaced.
 func LandfallStateful(ctx context.Context, s Site) (*Server, error) {
-	return landfall(ctx, s, "--state", s.state())
+	return serve(ctx, s, "--state", s.state())
 }
 
-func landfall(ctx context.Context, s Site, more ...string) (*Server, error) {
+func serve(ctx context.Context, s Site, more ...string) (*Server, error) {
 	dir, addr, err := s.write("landfall", file{"network.toml", landfallNetwork})
 	if err != nil {
 		return nil, err
