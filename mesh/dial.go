@@ -7,12 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"syscall"
 	"time"
 
 	"landfall"
 	"landfall/mesh/conn"
-	"landfall/mesh/front"
+	"landfall/mesh/warm"
 )
 
 // dialTimeout bounds Dial and Open where neither context nor target does.
@@ -32,17 +31,16 @@ func portOf(s landfall.MeshService) (uint16, error) {
 
 // Dial is Open as a net.Conn.
 func (m *Mesh) Dial(ctx context.Context, t landfall.Target) (net.Conn, error) {
-	return wrap(func(sink landfall.Sink) (front.Stream, error) { return m.open(ctx, t, nil, sink) })
+	return wrap(func(sink landfall.Sink) (warm.Stream, error) { return m.open(ctx, t, nil, sink) })
 }
 
 // Open opens a stream to a service on a node, which may be this one, and
-// sends the first bytes. It returns when the node has accepted, a round trip
-// later at least: an event loop leaves Open to a goroutine that ends with it,
-// and keeps none for the stream. It gives up at the end of ctx, at the
+// sends the first bytes. It returns at once where a connection stands ready,
+// else when the node has accepted, a round trip later at least: an event loop
+// leaves Open to a goroutine that ends with it, and keeps none for the stream. It gives up at the end of ctx, at the
 // target's deadline, after ten seconds or when the peer is found dead,
 // whichever comes first. The sink may hear of what arrives before Open has
-// returned. Before Run it waits. What this node sends travels in the target's
-// class; what the other end sends back, in that of the service.
+// returned. Before Run it waits. Both directions travel in the target's class.
 //
 // What went wrong, here and in a stream that ends, is told by errors.Is: a
 // node that is unknown, removed or does not answer is syscall.EHOSTUNREACH, a
@@ -58,7 +56,7 @@ func (m *Mesh) Open(ctx context.Context, t landfall.Target, first []byte, sink l
 }
 
 // wrap makes a net.Conn of a stream of the mesh.
-func wrap(open func(landfall.Sink) (front.Stream, error)) (net.Conn, error) {
+func wrap(open func(landfall.Sink) (warm.Stream, error)) (net.Conn, error) {
 	return conn.Open(func(sink landfall.Sink) (landfall.Stream, net.Addr, net.Addr, error) {
 		s, err := open(sink)
 		if err != nil {
@@ -68,9 +66,8 @@ func wrap(open func(landfall.Sink) (front.Stream, error)) (net.Conn, error) {
 	})
 }
 
-func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (front.Stream, error) {
-	port, err := portOf(t.Service)
-	if err != nil {
+func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (warm.Stream, error) {
+	if _, err := portOf(t.Service); err != nil {
 		return nil, err
 	}
 	if !t.Deadline.IsZero() {
@@ -80,7 +77,7 @@ func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink l
 	}
 	ctx, stop := context.WithTimeout(ctx, dialTimeout)
 	defer stop()
-	s, err := m.tryOpen(ctx, t, port, first, sink)
+	s, err := m.tryOpen(ctx, t, first, sink)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count.opened++
@@ -90,34 +87,21 @@ func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink l
 	return s, err
 }
 
-func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, port uint16, first []byte, sink landfall.Sink) (front.Stream, error) {
-	streams, err := m.streams(ctx)
+func (m *Mesh) tryOpen(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (warm.Stream, error) {
+	up, err := m.await(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("mesh to %s: %w", t.Node, err)
 	}
-	addr, life := m.addr, context.Background()
-	if t.Node != m.cfg.Self {
-		if addr, life, err = m.reach(ctx, t.Node); err != nil {
-			return nil, err
-		}
+	s, err := up.pool.Open(ctx, t, first, sink)
+	if err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
-	s, err := streams.Open(ctx, netip.AddrPortFrom(addr, port), t.Class, first, sink)
-	switch {
-	case err == nil:
-		return s, nil
-	case life.Err() != nil:
-		return nil, context.Cause(life)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("peer %s does not serve %s: %w", t.Node, t.Service, err)
-	}
-	return nil, fmt.Errorf("peer %s answers, but the stream to its %s did not open: %w", t.Node, t.Service, err)
+	m.used(up, t)
+	return s, nil
 }
 
-// streams waits for Run to have brought the front up.
-func (m *Mesh) streams(ctx context.Context) (front.Streams, error) {
+// await waits for Run to have brought the front up.
+func (m *Mesh) await(ctx context.Context) (*running, error) {
 	select {
 	case <-m.ready:
 	case <-m.ended:
@@ -125,15 +109,14 @@ func (m *Mesh) streams(ctx context.Context) (front.Streams, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the mesh is not running: %w", context.Cause(ctx))
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.up == nil:
+	switch up := m.now(); {
+	case up == nil:
 		return nil, net.ErrClosed
-	case m.up.streams == nil:
+	case up.pool == nil:
 		return nil, errNoStreams
+	default:
+		return up, nil
 	}
-	return m.up.streams, nil
 }
 
 // errNoStreams is Open without a front that has any.

@@ -162,6 +162,10 @@ func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
 	m.note(events)
 	m.reported(p, pong.Reports, now)
 	if p.pass != pong.Pass {
+		if p.pass != 0 { // it has restarted, and knows of no connection
+			m.strangers = append(m.strangers, p.Node)
+			m.look()
+		}
 		p.pass = pong.Pass
 		m.table.Ask(p.Node, now) // so that it soon hears a ping to believe
 	}

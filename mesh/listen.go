@@ -8,6 +8,7 @@ import (
 
 	"landfall"
 	"landfall/mesh/front"
+	"landfall/mesh/warm"
 )
 
 // acceptQueue is how many streams of one service wait for Accept; more are
@@ -55,7 +56,7 @@ func (m *Mesh) Listen(s landfall.MeshService) (net.Listener, error) {
 func (m *Mesh) listen(up *running, l *listener) error {
 	err := errNoStreams
 	if up.streams != nil {
-		err = up.streams.Listen(l.port, l.take)
+		err = up.streams.Listen(l.port, up.door.Answer(l.take))
 	}
 	if err != nil {
 		return fmt.Errorf("mesh service %s: %w", l.service, err)
@@ -63,21 +64,9 @@ func (m *Mesh) listen(up *running, l *listener) error {
 	return nil
 }
 
-// classOf is how urgent the answers of a service are.
-func classOf(s landfall.MeshService) landfall.Class {
-	switch s {
-	case landfall.MeshHTTP, landfall.MeshTCP:
-		return landfall.Normal
-	case landfall.MeshChat:
-		return landfall.Interactive
-	}
-	return landfall.Control
-}
-
 // take queues an accepted stream.
 func (l *listener) take(s front.Stream) {
-	s.Mark(classOf(l.service))
-	c, err := wrap(func(sink landfall.Sink) (front.Stream, error) {
+	c, err := wrap(func(sink landfall.Sink) (warm.Stream, error) {
 		s.Start(sink)
 		return s, nil
 	})

@@ -94,6 +94,7 @@ func (m *Mesh) rewire(up *running, gone, fresh []*peer) {
 			m.connect(up.dev, p)
 		}
 	}
+	m.keep(up)
 	m.look()
 }
 

@@ -16,6 +16,7 @@ import (
 	"landfall/mesh/peers"
 	"landfall/mesh/probe"
 	"landfall/mesh/udp"
+	"landfall/mesh/warm"
 	"landfall/mesh/wg"
 )
 
@@ -67,7 +68,8 @@ type Mesh struct {
 	kick  chan struct{} // the prober is to look at once
 	names atomic.Pointer[map[netip.Addr]landfall.NodeID]
 
-	applying sync.Mutex // held while peers change; taken before mu
+	applying sync.Mutex // held while peers change; taken before the two below
+	keeping  sync.Mutex // held while the pool is told what to keep; taken before mu
 
 	mu        sync.Mutex
 	started   bool
@@ -79,6 +81,8 @@ type Mesh struct {
 	shorts    map[uint32]*peer // by their names in reports
 	table     path.Table
 	listeners map[landfall.MeshService]*listener
+	uses      []warm.Use        // what has been opened to the home region
+	strangers []landfall.NodeID // peers that are not what they were: see forget
 	count     counters
 }
 
@@ -88,6 +92,8 @@ type running struct {
 	packets front.Packets
 	streams front.Streams // nil: there are none
 	front   Front
+	door    *warm.Door // these two are nil without streams
+	pool    *warm.Pool
 }
 
 // New makes a node's part of the mesh; Run brings it up.
@@ -149,7 +155,14 @@ func (m *Mesh) Run(ctx context.Context) error {
 	if err := m.begin(up); err != nil {
 		return err
 	}
-	return m.watch(ctx, up.dev)
+	if up.pool != nil {
+		warming, stop := context.WithCancel(ctx)
+		var work sync.WaitGroup
+		defer work.Wait()
+		defer stop()
+		work.Go(func() { _ = up.pool.Run(warming) }) // it is not run twice
+	}
+	return m.watch(ctx, up)
 }
 
 // start makes what Run runs on, or leaves nothing open.
@@ -159,9 +172,15 @@ func (m *Mesh) start() (up *running, err error) {
 	if err == nil {
 		err = m.openFront(up)
 	}
+	if err == nil {
+		err = m.newPool(up)
+	}
 	if err != nil {
 		for _, c := range m.cfg.Conns {
 			err = errors.Join(err, c.Close())
+		}
+		if up.packets != nil {
+			err = errors.Join(err, up.packets.Close())
 		}
 		return nil, err
 	}
@@ -200,6 +219,7 @@ func (m *Mesh) begin(up *running) error {
 	for _, p := range waiting {
 		m.connect(up.dev, p)
 	}
+	m.keep(up)
 	close(m.ready)
 	return err
 }

@@ -50,7 +50,7 @@ func (m *Mesh) beginnings(now time.Time) (begin []landfall.NodeID, anew []*peer)
 		}
 		s, _ := m.table.Status(p.Node, now)
 		missing := p.sessionless(now) && (s.Alive || !s.Known)
-		if (p.asked || missing) && m.mayBegin(p, s.RTT, now) {
+		if (p.asked || missing) && m.mayBegin(p, now) {
 			begin = append(begin, p.Node)
 		}
 		p.asked = false
@@ -72,8 +72,8 @@ func (m *Mesh) beginnings(now time.Time) (begin []landfall.NodeID, anew []*peer)
 // sooner would only undo it: the peer has confirmed a session one and a half
 // round trips after the initiation, notices it a moment later, and stops
 // asking for one.
-func (m *Mesh) mayBegin(p *peer, rtt time.Duration, now time.Time) bool {
-	if !p.Initiate || now.Sub(p.began) < p.patience(rtt) {
+func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
+	if !p.Initiate || now.Sub(p.began) < m.patience(p, now) {
 		return false
 	}
 	p.began = now
@@ -82,8 +82,13 @@ func (m *Mesh) mayBegin(p *peer, rtt time.Duration, now time.Time) bool {
 	return true
 }
 
-// patience is how long the handshake under way is given.
-func (p *peer) patience(rtt time.Duration) time.Duration {
+// patience is how long the handshake under way is given. It may have begun on
+// any of the ways, and the peer's wish for it come by any.
+func (m *Mesh) patience(p *peer, now time.Time) time.Duration {
+	var rtt time.Duration
+	for _, w := range m.table.Ways(p.Node, now) {
+		rtt = max(rtt, w.RTT)
+	}
 	if rtt > 0 {
 		return 3*rtt + slack
 	}

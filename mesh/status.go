@@ -11,13 +11,14 @@ import (
 	"landfall/mesh/path"
 	"landfall/mesh/probe"
 	"landfall/mesh/udp"
+	"landfall/mesh/warm"
 	"landfall/mesh/wg"
 )
 
 // counters are guarded by Mesh.mu.
 type counters struct {
 	probesSent, probesAnswered, probesForged, probesForeign, probesStale uint64
-	handshakes, renewed, opened, openFailed, warmed                      uint64
+	handshakes, renewed, opened, openFailed                              uint64
 	deaths                                                               uint64
 }
 
@@ -42,7 +43,6 @@ type Stats struct {
 	Streams        uint64             `metric:"streams" help:"Open streams, both directions."`
 	Opened         uint64             `metric:"opened_total" help:"Streams that this node tried to open."`
 	OpenFailed     uint64             `metric:"open_failures_total" help:"Streams that did not open."`
-	OpenedWarm     uint64             `metric:"opened_warm_total" help:"Streams that were connected before somebody asked for them."`
 	Handshakes     uint64             `metric:"handshakes_started_total" help:"Handshakes started because a session was missing."`
 	Renewed        uint64             `metric:"peers_renewed_total" help:"Peers made known to WireGuard anew because no session came about."`
 	ProbesSent     uint64             `metric:"probes_sent_total" help:"Probes sent."`
@@ -67,7 +67,7 @@ func (m *Mesh) Stats() Stats {
 	c := &m.count
 	s := Stats{
 		Serial: uint64(m.serial()), Peers: uint64(len(paths)), Deaths: c.deaths,
-		Opened: c.opened, OpenFailed: c.openFailed, OpenedWarm: c.warmed, Handshakes: c.handshakes, Renewed: c.renewed,
+		Opened: c.opened, OpenFailed: c.openFailed, Handshakes: c.handshakes, Renewed: c.renewed,
 		ProbesSent: c.probesSent, ProbesAnswered: c.probesAnswered,
 		ProbesForged: c.probesForged, ProbesForeign: c.probesForeign, ProbesStale: c.probesStale,
 		RTT: map[string]float64{}, Jitter: map[string]float64{}, Loss: map[string]float64{}, MTU: map[string]float64{},
@@ -164,6 +164,22 @@ func (m *Mesh) Front() (f Front, ok bool) {
 		return up.front, true
 	}
 	return Front{}, false
+}
+
+// WarmStats are the numbers of connections that stand ready.
+func (m *Mesh) WarmStats() warm.Stats {
+	if up := m.now(); up != nil && up.pool != nil {
+		return up.pool.Stats()
+	}
+	return warm.Stats{}
+}
+
+// DoorStats are the numbers of connections that peers have begun.
+func (m *Mesh) DoorStats() warm.DoorStats {
+	if up := m.now(); up != nil && up.door != nil {
+		return up.door.Stats()
+	}
+	return warm.DoorStats{}
 }
 
 // DeviceStats are the numbers of the data plane: datagrams sent both ways,

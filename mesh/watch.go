@@ -21,19 +21,20 @@ const (
 )
 
 // watch probes the peers until ctx ends.
-func (m *Mesh) watch(ctx context.Context, dev *wg.Device) error {
+func (m *Mesh) watch(ctx context.Context, up *running) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-dev.Failed():
+		case err := <-up.dev.Failed():
 			return err
 		case <-m.kick:
 		case <-timer.C:
 		}
-		m.tick(dev)
+		m.tick(up.dev)
+		m.forget(up)
 		timer.Reset(m.wait())
 	}
 }
@@ -165,6 +166,7 @@ func (m *Mesh) note(events []path.Event) {
 		case path.Dead:
 			p.window = newWindow() // it may come back with another clock
 			p.die(m.unreachable(p))
+			m.strangers = append(m.strangers, p.Node)
 			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Route.Primary)
 		}
 		close(p.changed)
@@ -186,6 +188,20 @@ func (m *Mesh) routed(p *peer, e path.Event) {
 		m.log.Debug("route changed", "peer", e.Peer, "route", e.Route, "why", e.Why)
 	}
 	p.way = e.Route.Primary
+}
+
+// forget drops connections that stand ready for peers which are not what they
+// were.
+func (m *Mesh) forget(up *running) {
+	m.mu.Lock()
+	ids := m.strangers
+	m.strangers = nil
+	m.mu.Unlock()
+	for _, id := range ids {
+		if up.pool != nil {
+			up.pool.Forget(id)
+		}
+	}
 }
 
 // unreachable says why a peer cannot be reached.

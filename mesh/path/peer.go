@@ -211,6 +211,9 @@ func (p *peer) current(now instant) (r Route) {
 	if p.backup != nil {
 		r.Backup, r.BackupMTU, r.Doubt = p.backup.way, p.backup.mtu(), p.doubled(now)
 	}
+	if c := p.direct(now); c != nil {
+		r.Direct, r.DirectMTU = c.way.Addr, c.mtu()
+	}
 	return r
 }
 

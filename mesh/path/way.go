@@ -41,6 +41,11 @@ type Route struct {
 	// MTU and BackupMTU are the largest UDP payloads known to pass, without
 	// the headers of relaying and of fragments; 0 where there is no way.
 	MTU, BackupMTU int
+	// Direct is the best address that answers, and DirectMTU what is known to
+	// pass there, whether the route leads by it or not: for what is relayed to
+	// the peer, and through it. Invalid where there is none.
+	Direct    netip.AddrPort
+	DirectMTU int
 }
 
 // String is the route for logs.

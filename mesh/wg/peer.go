@@ -50,10 +50,12 @@ func (p *peer) DstToBytes() []byte {
 	return b
 }
 
-// straight is the direct way to the peer that is in use, and what it carries.
+// straight is the direct way to the peer, and what it carries.
 func (p *peer) straight() (to netip.AddrPort, mtu int) {
 	r := p.route.Load()
 	switch {
+	case r.Direct.IsValid():
+		return r.Direct, r.DirectMTU
 	case r.Primary.Addr.IsValid():
 		return r.Primary.Addr, r.MTU
 	case r.Backup.Addr.IsValid():
@@ -151,12 +153,12 @@ func (d *directory) use(id landfall.NodeID, r path.Route) (*peer, *path.Route) {
 // reroute is called with mu held.
 func (d *directory) reroute(p *peer, r *path.Route) (old *path.Route) {
 	old = p.route.Swap(r)
-	for _, a := range []netip.AddrPort{r.Primary.Addr, r.Backup.Addr} {
+	for _, a := range []netip.AddrPort{r.Primary.Addr, r.Backup.Addr, r.Direct} {
 		if a.IsValid() {
 			d.known[a]++
 		}
 	}
-	for _, a := range []netip.AddrPort{old.Primary.Addr, old.Backup.Addr} {
+	for _, a := range []netip.AddrPort{old.Primary.Addr, old.Backup.Addr, old.Direct} {
 		if d.known[a]--; d.known[a] <= 0 {
 			delete(d.known, a)
 		}

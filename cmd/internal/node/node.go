@@ -128,6 +128,8 @@ func (n *Node) build() (err error) {
 	n.admin.Register("mesh", func() any { return n.mesh.Stats() })
 	n.admin.Register("mesh_device", func() any { return n.mesh.DeviceStats() })
 	n.admin.Register("mesh_fragments", func() any { return n.mesh.FragmentStats() })
+	n.admin.Register("mesh_warm", func() any { return n.mesh.WarmStats() })
+	n.admin.Register("mesh_door", func() any { return n.mesh.DoorStats() })
 	n.admin.Register("mesh_socket", func() any { return n.mesh.SocketStats() })
 	if err := n.buildMaps(); err != nil {
 		return err
