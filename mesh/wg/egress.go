@@ -20,12 +20,16 @@ import (
 // busy, and a slow uplink does not hold back chat for longer than this.
 const patience = 5 * time.Millisecond
 
+// moment is how long the window may be full before that is congestion. On a
+// fast network it is full all the time, and open again much sooner.
+const moment = time.Millisecond
+
 // egress is the way of packets from the front to WireGuard. While there is no
 // congestion WireGuard's reader reads the front itself:
 //
 //	front --> WireGuard
 //
-// Once the window is full, or a rate is set, a pump reads in its place and
+// Once the window stays full, or a rate is set, a pump reads in its place and
 // sorts by class, and the reader is served from the queues:
 //
 //	front --> pump --> Control, Interactive, Normal, Bulk --> WireGuard
@@ -109,7 +113,6 @@ func (e *egress) take(bufs [][]byte, sizes []int, offset int) (int, error) {
 		case e.closed:
 			return 0, os.ErrClosed
 		case !e.window.open():
-			e.startPump()
 			e.awaitRoom(now)
 		case e.pace.wait(now) > 0:
 			e.await(e.pace.wait(now))
@@ -130,15 +133,19 @@ func (e *egress) startPump() {
 	}
 }
 
-// awaitRoom waits for room in the window, and has it reviewed when it was full
-// for too long.
+// awaitRoom waits for room in the window. When it has been full for a moment
+// the pump is needed, and when it has been full for too long, a review.
 func (e *egress) awaitRoom(now time.Time) {
 	if e.fullSince.IsZero() {
 		e.fullSince = now
 	}
-	if rest := stuckAfter - now.Sub(e.fullSince); rest > 0 {
-		e.await(rest)
-	} else {
+	switch full := now.Sub(e.fullSince); {
+	case full < moment:
+		e.await(moment - full)
+	case full < stuckAfter:
+		e.startPump()
+		e.await(stuckAfter - full)
+	default:
 		e.window.review(e.peers.all())
 		e.fullSince = now
 	}

@@ -14,7 +14,7 @@ const (
 )
 
 // spareSlabs is how many slabs are kept for the next congestion.
-const spareSlabs = 256
+const spareSlabs = 512
 
 // ranks are the classes, most urgent first.
 var ranks = [...]landfall.Class{landfall.Control, landfall.Interactive, landfall.Normal, landfall.Bulk}

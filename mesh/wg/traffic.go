@@ -131,15 +131,15 @@ func (t *traffic) tell() []path.Traffic {
 	for _, l := range t.list() {
 		out = append(out, path.Traffic{
 			Way: l.way, Sent: l.sent.Load(), Heard: l.heard.Load(),
-			LastSent: moment(l.lastSent.Load()), LastHeard: moment(l.lastHeard.Load()),
-			Unanswered: moment(l.unanswered.Load()), Gap: time.Duration(l.gap.Load()),
+			LastSent: instant(l.lastSent.Load()), LastHeard: instant(l.lastHeard.Load()),
+			Unanswered: instant(l.unanswered.Load()), Gap: time.Duration(l.gap.Load()),
 			LargestSent: int(l.largestSent.Swap(0)), LargestHeard: int(l.largest.Swap(0)),
 		})
 	}
 	return out
 }
 
-func moment(nanos int64) time.Time {
+func instant(nanos int64) time.Time {
 	if nanos == 0 {
 		return time.Time{}
 	}
