@@ -33,6 +33,7 @@ type options struct {
 	turn    time.Duration // how long one name server answers at a time
 	cases   string        // which of them; empty: all
 	profile string        // where Landfall's profile goes; empty: there is none
+	quiet   time.Duration // how long what idle peers say is counted
 }
 
 func main() {
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
 	fs.DurationVar(&o.turn, "turn", 4*time.Second, "let a name server answer as fast as it can for so `long` at a time")
 	fs.StringVar(&o.cases, "cases", "", "measure speed in `cases` alone, such as \"geo;geo, signed\"")
+	fs.DurationVar(&o.quiet, "quiet", 5*time.Minute, "count for so `long` what idle peers of the mesh say")
 	fs.StringVar(&o.profile, "profile", "", "write to this `file` where Landfall's processor time goes while it answers as fast as it can")
 	fs.StringVar(&o.results, "results", "results", "keep the table in this `directory`; empty: keep none")
 	if err := fs.Parse(args); err != nil {
@@ -79,7 +81,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
 		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
-		"mesh-tun": meshTUN,
+		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

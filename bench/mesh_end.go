@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -20,6 +21,8 @@ import (
 	"landfall"
 	"landfall/bench/peers"
 	"landfall/mesh"
+	"landfall/mesh/front"
+	"landfall/mesh/wan"
 )
 
 // meshEnd is the argument that makes this program one end of a path.
@@ -42,19 +45,20 @@ const (
 // endConfig says which end it is.
 type endConfig struct {
 	Kind    string
-	Self    int           // 0 or 1
-	Wire    []netip.Addr  // addresses of both ends, outside
-	Inside  bool          // the load of an end without a tunnel goes through another's, not past it
-	Control string        // congestion control of the kernel's TCP
-	Profile string        // a file for where its processor time goes
-	Both    bool          // both ends of upstream's keep the path alive, not the first alone
-	Crowd   int           // how many others each knows, or how many ends it is; 0 is the one
-	Patient time.Duration // landfall's Timeout
+	Self    int          // 0 or 1
+	Wire    []netip.Addr // addresses of both ends, outside
+	Inside  bool         // the load of an end without a tunnel goes through another's, not past it
+	Port    uint16       // of the load at an end without a tunnel; 0 is loadPort
+	Control string       // congestion control of the kernel's TCP
+	Profile string       // a file for where its processor time goes
+	Both    bool         // both ends of upstream's keep the path alive, not the first alone
+	Link    wan.Link     // of the ocean
+	Crowd   int          // how many others the first end knows, all of them in one process; 0 is one, in a process like it
 }
 
 // endKey is the key of an end: nobody keeps secrets here.
-func endKey(name string) landfall.PrivateKey {
-	sum := sha256.Sum256([]byte(name))
+func endKey(i int) landfall.PrivateKey {
+	sum := sha256.Sum256([]byte(endName(i)))
 	k, err := landfall.ParsePrivateKey("wg-key:" + base64.StdEncoding.EncodeToString(sum[:]))
 	if err != nil {
 		panic(err) // 32 bytes are always a key
@@ -73,7 +77,10 @@ type end struct {
 	dial   func(context.Context) (net.Conn, error)
 	listen func() (net.Listener, error)
 	stop   func() error
-	got    atomic.Int64 // bytes of bulk
+	kept   net.Conn         // for mebibytes
+	begin  func()           // a phase of the ocean
+	finish func() wan.Phase // the one that was begun
+	got    atomic.Int64     // bytes of bulk
 }
 
 // serveEnd is such an end, told what to do line by line.
@@ -119,6 +126,7 @@ type seen struct {
 	Goroutines int
 	Wire       wireCount       // so far
 	Took       []time.Duration // of round trips
+	Phase      wan.Phase       // of the ocean
 }
 
 func (e *end) obey(ctx context.Context, o order) (a seen, err error) {
@@ -131,6 +139,13 @@ func (e *end) obey(ctx context.Context, o order) (a seen, err error) {
 		err = e.bulk(ctx, o.For)
 	case "ping":
 		a.Took, err = e.ping(ctx, o.For)
+	case "mib":
+		took, e := e.mib(ctx)
+		a.Took, err = []time.Duration{took}, e
+	case "begin":
+		e.begin()
+	case "end":
+		a.Phase = e.finish()
 	case "settle":
 		runtime.GC()
 		runtime.GC() // what pools hold is gone after the second
@@ -175,6 +190,12 @@ func (e *end) open(ctx context.Context) (err error) {
 		return e.openOurs(mesh.FrontNetstack)
 	case itsTUN, itsNetstack:
 		return e.openTheirs(ctx)
+	case ocean:
+		return e.openOcean()
+	case ourCrowd:
+		return e.openOurCrowd()
+	case itsCrowd:
+		return e.openTheirCrowd()
 	default:
 		err = fmt.Errorf("there is no end %q", e.Kind)
 	}
@@ -194,18 +215,19 @@ func (e *end) openBare() {
 	if e.Inside {
 		at = inside
 	}
+	port := cmp.Or(e.Port, loadPort)
 	lc, d := net.ListenConfig{Control: congestion(e.Control)}, net.Dialer{Control: congestion(e.Control)}
 	e.listen = func() (net.Listener, error) {
-		return lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(at(e.Self), loadPort).String())
+		return lc.Listen(context.Background(), "tcp", netip.AddrPortFrom(at(e.Self), port).String())
 	}
 	e.dial = func(ctx context.Context) (net.Conn, error) {
-		return d.DialContext(ctx, "tcp", netip.AddrPortFrom(at(1-e.Self), loadPort).String())
+		return d.DialContext(ctx, "tcp", netip.AddrPortFrom(at(1-e.Self), port).String())
 	}
 }
 
 // openOurs joins the mesh.
-func (e *end) openOurs(front string) error {
-	m, stop, err := e.join(e.Self, meshMap(e.Wire), front)
+func (e *end) openOurs(name string) error {
+	m, stop, err := e.join(e.Self, e.network(e.known()...), name, nil)
 	if err != nil {
 		return err
 	}
@@ -217,30 +239,14 @@ func (e *end) openOurs(front string) error {
 	return nil
 }
 
-// meshMap is a network of ends at these addresses.
-func meshMap(wire []netip.Addr) *landfall.Map {
-	m := &landfall.Map{Network: meshNetwork, Serial: 1}
-	for i, a := range wire {
-		m.Nodes = append(m.Nodes, meshNode(i, netip.AddrPortFrom(a, meshPort)))
-	}
-	return m
-}
-
-func meshNode(i int, at netip.AddrPort) landfall.Node {
-	return landfall.Node{
-		ID: endName(i), Key: endKey(string(endName(i))).Public(), Endpoints: []netip.AddrPort{at}, Mesh: inside(i),
-	}
-}
-
-// join runs a node of a map.
-func (e *end) join(i int, m *landfall.Map, front string) (*mesh.Mesh, func() error, error) {
-	me, _ := m.Node(endName(i))
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(me.Endpoints[0]))
+// join runs a node of a map, with a front of its own or with packets.
+func (e *end) join(i int, m *landfall.Map, name string, packets front.Packets) (*mesh.Mesh, func() error, error) {
+	conn, err := e.socket(i)
 	if err != nil {
 		return nil, nil, err
 	}
 	node, err := mesh.New(mesh.Config{
-		Self: me.ID, Network: meshNetwork, Key: endKey(string(me.ID)), Conns: []net.PacketConn{conn}, Front: front, Timeout: e.Patient,
+		Self: endName(i), Network: meshNetwork, Key: endKey(i), Conns: []net.PacketConn{conn}, Front: name, Packets: packets,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
@@ -254,14 +260,17 @@ func (e *end) join(i int, m *landfall.Map, front string) (*mesh.Mesh, func() err
 
 // openTheirs runs upstream's device.
 func (e *end) openTheirs(ctx context.Context) (err error) {
-	other := peers.TunnelPeer{
-		Key: endKey(string(endName(1 - e.Self))).Public(), Addr: inside(1 - e.Self),
-		Endpoint: netip.AddrPortFrom(e.Wire[1-e.Self], meshPort),
+	t := peers.Tunnel{Key: endKey(e.Self), Listen: meshPort, Addr: inside(e.Self)}
+	for _, i := range e.known() {
+		if i == e.Self {
+			continue
+		}
+		p := peers.TunnelPeer{Key: endKey(i).Public(), Addr: inside(i), Endpoint: e.place(i)}
+		if e.Both || e.Self == 0 {
+			p.Keepalive = 25 // as its manual has it
+		}
+		t.Peers = append(t.Peers, p)
 	}
-	if e.Both || e.Self == 0 {
-		other.Keepalive = 25 // as its manual has it
-	}
-	t := peers.Tunnel{Key: endKey(string(endName(e.Self))), Listen: meshPort, Addr: inside(e.Self), Peers: []peers.TunnelPeer{other}}
 	var stop func()
 	defer func() {
 		if err == nil {

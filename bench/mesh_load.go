@@ -21,6 +21,7 @@ import (
 const (
 	forBulk = 'b' // bytes, which the server counts
 	forPing = 'p' // messages of pingSize, which it gives back
+	forMiB  = 'm' // requests, each of which it answers with a mebibyte
 )
 
 const (
@@ -67,20 +68,34 @@ func (e *end) take(c net.Conn) {
 	if _, err := io.ReadFull(c, kind[:]); err != nil {
 		return
 	}
-	b := make([]byte, 4*bulkWrite)
-	for {
-		if kind[0] == forPing {
-			if _, err := io.ReadFull(c, b[:pingSize]); err != nil {
-				return
-			}
-			if _, err := c.Write(b[:pingSize]); err != nil {
-				return
-			}
-			continue
-		}
+	switch kind[0] {
+	case forBulk:
+		e.swallow(c)
+	case forPing:
+		giveBack(c)
+	case forMiB:
+		give(c)
+	}
+}
+
+// swallow counts what comes.
+func (e *end) swallow(c net.Conn) {
+	for b := make([]byte, 4*bulkWrite); ; {
 		n, err := c.Read(b)
 		e.got.Add(int64(n))
 		if err != nil {
+			return
+		}
+	}
+}
+
+// giveBack returns messages.
+func giveBack(c net.Conn) {
+	for b := make([]byte, pingSize); ; {
+		if _, err := io.ReadFull(c, b); err != nil {
+			return
+		}
+		if _, err := c.Write(b); err != nil {
 			return
 		}
 	}

@@ -55,6 +55,9 @@ func (r *room) live(ready chan<- error) {
 	}
 }
 
+// path names the namespace to other programs.
+func (r *room) path() string { return fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), r.tid) }
+
 func (r *room) do(f func() error) error {
 	done := make(chan error, 1)
 	r.tasks <- func() { done <- f() }
@@ -108,8 +111,7 @@ func newPair(ctx context.Context) (p pair, err error) {
 			return p, err
 		}
 	}
-	far := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), p[1].tid)
-	if err := p[0].ip(ctx, "link add "+veth+" type veth peer name "+veth+" netns "+far); err != nil {
+	if err := p[0].ip(ctx, "link add "+veth+" type veth peer name "+veth+" netns "+p[1].path()); err != nil {
 		return p, err
 	}
 	for i, r := range p {
