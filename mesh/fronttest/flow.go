@@ -16,11 +16,7 @@ import (
 )
 
 // echoer sends back what arrives, and holds the peer back while it cannot.
-type echoer struct {
-	stream front.Stream
-	mu     sync.Mutex
-	full   bool
-}
+type echoer struct{ stream front.Stream }
 
 // Data implements landfall.Sink.
 func (e *echoer) Data(b []byte) int {
@@ -341,12 +337,12 @@ func silentPeer(t *testing.T, w *world) {
 		name string
 		e    *end
 	}{{"busy", busy}, {"idle", idle}} {
-		if err := c.e.over(t, 10*Timeout); !errors.Is(err, syscall.ETIMEDOUT) {
+		if err := c.e.over(t, 20*short); !errors.Is(err, syscall.ETIMEDOUT) {
 			t.Errorf("%s stream ended by %v", c.name, err)
 		}
 		took := time.Since(start)
 		t.Logf("%s stream ended after %v", c.name, took)
-		if took < Timeout/2 {
+		if took < short/2 {
 			t.Errorf("%s stream ended after %v already", c.name, took)
 		}
 	}
@@ -365,7 +361,7 @@ func slowReader(t *testing.T, w *world) {
 	w.open(t, near, far, landfall.Normal, nil)
 	written := near.stuff(t, make([]byte, 64<<10))
 	select {
-	case <-time.After(4 * Timeout):
+	case <-time.After(4 * short):
 	case <-t.Context().Done():
 	}
 	far.mu.Lock()

@@ -11,9 +11,15 @@ type Maker func(t testing.TB, timeout time.Duration) (a, b Side)
 // part is a part of the suite.
 type part struct {
 	name string
-	long bool // it takes seconds
+	long bool // it takes seconds, for it waits for the timeout
 	run  func(t *testing.T, w *world)
 }
+
+// Timeouts that fronts are asked to have.
+const (
+	Timeout = 10 * time.Second
+	short   = time.Second // where it is waited for
+)
 
 // Run runs the suite; each part has fronts of its own. They are
 // front.Fronts.
@@ -30,9 +36,9 @@ func Run(t *testing.T, mk Maker) {
 		{"TooBigLowersSegments", false, tooBig},
 		{"SilentPeerEndsStreams", true, silentPeer},
 	} {
-		p.with(t, func(t testing.TB) *world {
+		p.with(t, func(t testing.TB, timeout time.Duration) *world {
 			w := &world{}
-			w.a, w.b = mk(t, Timeout)
+			w.a, w.b = mk(t, timeout)
 			w.link = Join(t, w.a, w.b)
 			return w
 		})
@@ -62,26 +68,27 @@ func RunStreams(t *testing.T, mk Maker) {
 		{"EndEndsAllToAPeer", false, endPeer},
 		{"CloseWhileBusy", false, closeBusy},
 		{"ParkedStreamsAreCheap", false, parked},
-		{"ConnIsANetConn", true, netConn},
+		{"ConnIsANetConn", false, netConn},
 		{"SlowReaderKeepsItsStream", true, slowReader},
 	} {
-		p.with(t, func(t testing.TB) *world {
+		p.with(t, func(t testing.TB, timeout time.Duration) *world {
 			w := &world{}
-			w.a, w.b = mk(t, Timeout)
+			w.a, w.b = mk(t, timeout)
 			t.Cleanup(func() { closeBoth(t, w.a, w.b) })
 			return w
 		})
 	}
 }
 
-func (p part) with(t *testing.T, mk func(t testing.TB) *world) {
+func (p part) with(t *testing.T, mk func(t testing.TB, timeout time.Duration) *world) {
 	t.Run(p.name, func(t *testing.T) {
 		if p.long && testing.Short() {
 			t.Skip("takes seconds")
 		}
-		p.run(t, mk(t))
+		timeout := Timeout
+		if p.long {
+			timeout = short
+		}
+		p.run(t, mk(t, timeout))
 	})
 }
-
-// Timeout is the one that fronts are asked to have.
-const Timeout = time.Second

@@ -35,7 +35,8 @@ func configure(name string, mtu int, addr netip.Addr, prefix netip.Prefix) error
 		deed    string
 		request []byte
 	}{
-		{"bring up", setLink(dev.Index, mtu)},
+		{"set MTU and queue", setLink(dev.Index, mtu)},
+		{"bring up", bringUp(dev.Index)},
 		{"add address " + addr.String(), addAddress(dev.Index, addr)},
 		{"add route " + prefix.String(), addRoute(dev.Index, addr, prefix)},
 	} {
@@ -56,18 +57,23 @@ func configureCure(err error) string {
 	return ""
 }
 
-// setLink asks for RTM_NEWLINK: up, with its MTU and queue, and without
-// addresses that nobody asked for.
+// setLink asks for RTM_NEWLINK: MTU and queue, and no addresses that nobody
+// asked for. The kernel would make those as soon as the device is up.
 func setLink(index, mtu int) []byte {
-	b := request(unix.RTM_NEWLINK, 0)
-	b = append(b, unix.AF_UNSPEC, 0, 0, 0)
-	b = native32(b, uint32(index))
-	b = native32(b, unix.IFF_UP)
-	b = native32(b, unix.IFF_UP)
+	b := link(index, 0)
 	b = attr(b, unix.IFLA_MTU, native32(nil, uint32(mtu)))
 	b = attr(b, unix.IFLA_TXQLEN, native32(nil, queueLength))
 	inet6 := attr(nil, unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})
 	return attr(b, unix.IFLA_AF_SPEC, attr(nil, unix.AF_INET6, inet6))
+}
+
+func bringUp(index int) []byte { return link(index, unix.IFF_UP) }
+
+// link begins a request for RTM_NEWLINK, to set flags (struct ifinfomsg).
+func link(index int, flags uint32) []byte {
+	b := append(request(unix.RTM_NEWLINK, 0), unix.AF_UNSPEC, 0, 0, 0)
+	b = native32(b, uint32(index))
+	return native32(native32(b, flags), flags)
 }
 
 // addAddress asks for RTM_NEWADDR. Nobody else can have the address, so there
