@@ -9,7 +9,8 @@ const (
 	muteFor   = time.Minute // first time; doubles
 	muteMost  = 10 * time.Minute
 
-	countEvery = 32               // datagrams make a measurement of loss
+	countEvery = 64               // datagrams make a measurement of loss
+	countMost  = 1024             // and more than these are half forgotten
 	countLife  = 10 * time.Second // and it is believed this long
 )
 
@@ -60,19 +61,21 @@ func (c *carry) account(at instant, sent, heard uint32, trust bool, now instant)
 	return c.silent >= muteAfter && now.since(c.silentSince) >= muteTime
 }
 
-// measure smooths the loss, the more the more datagrams it is known from.
+// measure takes datagrams sent and heard. Both are summed up, so that those
+// under way at one account are made up for at the next, and grow old by halves.
 func (c *carry) measure(out, in uint32, now instant) {
-	c.sum, c.got = c.sum+out, c.got+min(in, out)
+	if !c.measured.within(countLife, now) && c.sum >= countEvery {
+		c.sum, c.got = 0, 0
+	}
+	c.sum, c.got = c.sum+out, c.got+in
 	if c.sum < countEvery {
 		return
 	}
-	share := 1 - float64(c.got)/float64(c.sum)
-	weight := min(float64(c.sum)/256, 0.5)
-	if !c.measured.within(countLife, now) {
-		weight = 1
+	c.loss = max(0, 1-float64(c.got)/float64(c.sum))
+	c.measured = now
+	for c.sum > countMost {
+		c.sum, c.got = c.sum/2, c.got/2
 	}
-	c.loss += (share - c.loss) * weight
-	c.measured, c.sum, c.got = now, 0, 0
 }
 
 // mute takes the way out of use for a while, longer each time.

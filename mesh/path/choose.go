@@ -11,12 +11,8 @@ const (
 	freeAgain   = 3 * time.Second        // likewise for a pair that has been idle for long
 	leastGain   = 500 * time.Microsecond // what is not better by this is not better
 	patience    = 10 * time.Second       // a slightly better way must stay so for as long
-	holdDown    = 30 * time.Second       // between two switches for quality
+	holdDown    = 30 * time.Second       // after a switch, before one for a slight gain
 	confirmRest = 10 * time.Second       // between two closer looks at a challenger
-
-	distrust     = 5 * time.Second // doubled for each death of late
-	distrustMost = 5 * time.Minute
-	pardon       = 5 * time.Minute // one death is forgotten after it
 )
 
 // choose brings the route up to date.
@@ -116,12 +112,6 @@ func (c *candidate) worse(now instant) (rank int) {
 	return rank
 }
 
-// trusted reports whether the way has worked for long enough since it last
-// died.
-func (c *candidate) trusted(now instant) bool {
-	return c.deaths == 0 || now.since(c.revived) >= min(distrust<<c.deaths, distrustMost)
-}
-
 // challenger is the best way that may replace a primary which works.
 func (p *peer) challenger(now instant) *candidate {
 	var best *candidate
@@ -141,17 +131,15 @@ func (p *peer) challenger(now instant) *candidate {
 
 // beats says why the challenger replaces the primary; "" if it does not.
 func (p *peer) beats(ch, cur *candidate, now instant) string {
-	held := p.improved.within(holdDown, now)
 	a, b := ch.cost(now), cur.cost(now)
-	gain := b - a
-	slight := b/50 + leastGain
-	if now < p.free && gain > slight/2 && cur.delay.n >= 3 {
+	gain, slight := b-a, b/50+leastGain
+	held := p.previous != nil && p.switched.within(holdDown, now)
+	switch {
+	case now < p.free && gain > slight/2 && cur.delay.n >= 3:
 		return verdict(ch, cur, now)
-	}
-	if p.clearly(ch, cur, now) && !(held && ch == p.previous) {
+	case p.clearly(ch, cur, now) && (!held || gain > b/5):
 		return verdict(ch, cur, now)
-	}
-	if gain <= slight+(ch.delay.swing+cur.delay.swing)/4 {
+	case gain <= slight+(ch.delay.swing+cur.delay.swing)/4:
 		ch.better = 0
 		return ""
 	}
@@ -208,38 +196,4 @@ func (p *peer) arrived(now instant) bool {
 	m := p.moved
 	return m != nil && m != p.primary && p.has(m) && m.usable(now) &&
 		m.proved >= p.movedAt && p.primary.proved < p.movedAt
-}
-
-// judge finds the ways that have died.
-func (p *peer) judge(now instant) {
-	for _, c := range p.ways {
-		if c.misses < DeadAfter || c.life == Gone {
-			continue
-		}
-		silent := now.since(c.missing) >= alone && !c.lastHeard.within(alone, now)
-		if c.life == New || silent || p.sound(c, now) {
-			c.die(now)
-		}
-	}
-}
-
-// sound reports whether another way has worked while c did not.
-func (p *peer) sound(c *candidate, now instant) bool {
-	for _, o := range p.ways {
-		if o != c && o.usable(now) && o.misses == 0 && o.proved >= c.missing {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *candidate) die(now instant) {
-	if c.answers() {
-		if now.since(c.died) > pardon {
-			c.deaths /= 2
-		}
-		c.deaths = min(c.deaths+1, 7)
-	}
-	c.life, c.died, c.volley, c.settling, c.tries = Gone, now, 0, 0, 0
-	c.carry.forget()
 }

@@ -70,12 +70,7 @@ func TestDeadPathIsLeft(t *testing.T) {
 }
 
 // cuts is how many times paths are cut in a test.
-func cuts() int {
-	if testing.Short() {
-		return 10
-	}
-	return 100
-}
+func cuts() int { return sized(5, 20, 100) }
 
 // TestPathDeadOneWayIsLeft cuts one direction only. Who sends into the hole
 // learns it from the other's doubt, half a round trip later.

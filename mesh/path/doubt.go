@@ -106,6 +106,9 @@ func (p *peer) watch(now instant) {
 		p.look = min(p.look, hush)
 	}
 	p.look = max(p.look, now.add(lookLeast))
+	if d.since != 0 { // probes say more now
+		p.look = now.add(Hot)
+	}
 }
 
 // still is when data last came, and how long it has to stay away to mean
@@ -144,11 +147,15 @@ func (p *peer) doubled(now instant) bool {
 	return p.backup != nil && (p.doubt.since != 0 || p.trial(now) && p.leads())
 }
 
-// leads reports whether what goes by the primary arrives before its copy by
-// the backup, so that the peer counts it for the primary.
+// leads reports whether what goes by the primary surely arrives before its copy
+// by the backup, so that the peer counts it for the primary.
 func (p *peer) leads() bool {
 	const tie = 2 * time.Millisecond
-	return p.backup == nil || p.backup.delay.n == 0 || p.primary.delay.smooth+tie < p.backup.delay.smooth
+	if p.backup == nil || p.backup.delay.n == 0 {
+		return true
+	}
+	a, b := &p.primary.delay, &p.backup.delay
+	return a.smooth+2*a.swing+tie < b.smooth-2*b.swing
 }
 
 // short rounds a duration for people.

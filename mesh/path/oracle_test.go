@@ -3,6 +3,7 @@ package path
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 )
@@ -30,6 +31,17 @@ func plane(seed uint64, n int) func(hop) time.Duration {
 	return func(h hop) time.Duration { return d[h.from][h.to] }
 }
 
+// sized is how large a test is: short, as usual, or to back a claim.
+func sized(short, usual, soak int) int {
+	switch {
+	case os.Getenv("LANDFALL_SOAK") != "":
+		return soak
+	case testing.Short():
+		return short
+	}
+	return usual
+}
+
 // oracle is the shortest round trip, straight or through one node.
 func (w *world) oracle(i, j int) time.Duration {
 	best := w.rtt(i, j, Way{Addr: address(j, 0)})
@@ -46,10 +58,7 @@ func (w *world) oracle(i, j int) time.Duration {
 // there is, two seconds after all of them started.
 func TestChoiceIsTheOracles(t *testing.T) {
 	const nodes, within = 12, 1.03
-	rounds := 200
-	if testing.Short() {
-		rounds = 20
-	}
+	rounds := sized(10, 40, 200)
 	var worst, sum float64
 	var pairs, relayed int
 	for seed := range rounds {

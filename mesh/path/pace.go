@@ -53,9 +53,9 @@ func (p *peer) pace(c *candidate, now instant) time.Duration {
 func (p *peer) idlePace(c *candidate) time.Duration {
 	switch {
 	case c == p.primary && c.way.Relayed():
-		return idleThrough
+		return p.spread(idleThrough)
 	case c == p.primary:
-		return idleInterval
+		return p.spread(idleInterval)
 	}
 	direct, relayed := p.others()
 	each := time.Duration(direct) * idleDirect
@@ -65,7 +65,13 @@ func (p *peer) idlePace(c *candidate) time.Duration {
 	if direct > 0 && relayed > 0 {
 		each *= 2
 	}
-	return each
+	return p.spread(each)
+}
+
+// spread makes a long pace a little longer, for each peer by another amount:
+// peers that became known together shall not be probed together for ever.
+func (p *peer) spread(d time.Duration) time.Duration {
+	return d + d*time.Duration(p.slot%32)/320
 }
 
 // others counts the ways beside the primary.

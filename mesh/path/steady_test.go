@@ -41,10 +41,7 @@ func (w *world) mostWithin(span time.Duration, since time.Time) (most, all int) 
 // TestJitterDoesNotMoveTheChoice is the figure for calm: at 20 % jitter no
 // pair changes its way more than once in 30 s, whatever ways it has.
 func TestJitterDoesNotMoveTheChoice(t *testing.T) {
-	rounds, nodes := 6, 5
-	if testing.Short() {
-		rounds = 2
-	}
+	rounds, nodes := sized(1, 3, 20), 5
 	for seed := range uint64(rounds) {
 		w := newWorld(t, nodes, 2, seed, shaken(plane(seed, nodes), 0.2, seed))
 		for i := range nodes {
@@ -175,5 +172,74 @@ func TestUnreachablePeersAreReachedThroughOthers(t *testing.T) {
 		if !s.route.Primary.Relayed() || !s.route.Backup.Relayed() {
 			t.Errorf("n%d: %v", n, s.route)
 		}
+	}
+}
+
+// TestLossIsNotDeath loses 2 % of all datagrams on every leg, in bursts of up
+// to 30 ms: nobody is thought dead for it, and no way changes often.
+func TestLossIsNotDeath(t *testing.T) {
+	w := newWorld(t, 3, 1, 1, shaken(triangle, 0.05, 1))
+	w.lost = bursts(w, 30*time.Millisecond, 0.02)
+	w.load(0, 1, 5*time.Millisecond)
+	w.run(freeFor + time.Second)
+	since := w.now
+	w.run(10 * time.Minute)
+	most, all := w.mostWithin(holdDown, since)
+	deaths := 0
+	for _, s := range w.nodes {
+		deaths += s.dead
+	}
+	t.Logf("%d switches in 10 minutes, %d at most in 30 s; %d peers thought dead", all, most, deaths)
+	if deaths > 0 || all > 30 {
+		t.Errorf("%d switches, %d peers thought dead", all, deaths)
+	}
+}
+
+// bursts loses everything on a leg for a while, so often that a share is lost
+// on the whole.
+func bursts(w *world, length time.Duration, share float64) func(hop) bool {
+	type leg struct{ from, to int }
+	until := map[leg]time.Time{}
+	seen := map[leg]time.Time{}
+	return func(h hop) bool {
+		l := leg{h.from, h.to}
+		if now := w.now; now.After(until[l]) {
+			for ; seen[l].Before(now); seen[l] = seen[l].Add(length) {
+				if seen[l].IsZero() {
+					seen[l] = now
+				}
+				if w.random.Float64() < share {
+					until[l] = seen[l].Add(length)
+				}
+			}
+		}
+		return w.now.Before(until[l])
+	}
+}
+
+// TestCleanerWayIsTaken has a direct path that is faster and loses data.
+func TestCleanerWayIsTaken(t *testing.T) {
+	for _, c := range []struct {
+		loss   float64
+		within time.Duration
+		relay  bool
+	}{
+		{0, time.Minute, false},
+		{0.01, time.Minute, false}, // 154 ms beside 160 ms
+		{0.06, 45 * time.Second, true},
+		{0.3, 10 * time.Second, true},
+	} {
+		t.Run(fmt.Sprint(c.loss), func(t *testing.T) {
+			w := newWorld(t, 3, 1, 1, triangle)
+			loss := 0.0
+			w.lost = func(h hop) bool { return between(h) && w.random.Float64() < loss }
+			w.load(0, 1, 10*time.Millisecond)
+			w.run(40 * time.Second)
+			loss = c.loss
+			w.run(c.within)
+			if r := w.nodes[0].mates[1].route; r.Primary.Relayed() != c.relay {
+				t.Errorf("after %v: %v; %v", c.within, r, w.nodes[0].table.Ways("n1", w.now))
+			}
+		})
 	}
 }

@@ -52,6 +52,7 @@ type station struct {
 	from   int // the address it sends from
 	mates  []*mate
 	routed []change // of the primary
+	dead   int      // peers thought dead, counted
 }
 
 type change struct {
@@ -249,6 +250,9 @@ func (s *station) note(events []Event) {
 		n := number(e.Peer)
 		if s.w.trace {
 			s.w.t.Logf("%v n%d: %s %v %v: %s", s.w.now.Sub(began), s.n, e.Peer, e.Kind, e.Route, e.Why)
+		}
+		if e.Kind == Dead {
+			s.dead++
 		}
 		if e.Kind != Routed {
 			continue
