@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
 		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
-		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB,
+		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB, "mesh-restart": meshRestart,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

@@ -142,6 +142,11 @@ func (e *end) obey(ctx context.Context, o order) (a seen, err error) {
 	case "mib":
 		took, e := e.mib(ctx)
 		a.Took, err = []time.Duration{took}, e
+	case "answer":
+		err = e.answer(ctx)
+	case "ask":
+		took, e := e.ask(ctx)
+		a.Took, err = []time.Duration{took}, e
 	case "begin":
 		e.begin()
 	case "end":
