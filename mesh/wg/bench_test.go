@@ -24,9 +24,9 @@ import (
 	"landfall/mesh/udp"
 )
 
-// source64 is how many packets a front gives at once: about what a kernel
+// burst is how many packets a front gives at once: about what a kernel
 // hands over as one large segment.
-const source64 = 46
+const burst = 46
 
 // stream is a pair of fronts: one sends packets as long as no more than a
 // window of them is under way, the other counts. It is a tun.Device, too.
@@ -57,13 +57,13 @@ func (s *stream) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room := func() int64 { return min(s.allowed, s.peer.heard.Load()+streamWindow) - s.sent }
-	for room() < source64/2 && room() < s.allowed-s.sent || room() <= 0 {
+	for room() < burst/2 && room() < s.allowed-s.sent || room() <= 0 {
 		if s.closed {
 			return 0, os.ErrClosed
 		}
 		s.moved.Wait()
 	}
-	n := int(min(room(), source64, int64(len(bufs))))
+	n := int(min(room(), burst, int64(len(bufs))))
 	for i := range n {
 		sizes[i] = copy(bufs[i][offset:], s.packet)
 	}
@@ -85,8 +85,6 @@ func (s *stream) run(n int64) {
 	defer s.mu.Unlock()
 	s.allowed += n
 	until := s.allowed
-	stop := time.AfterFunc(50*time.Millisecond, func() {})
-	defer stop.Stop()
 	s.moved.Broadcast()
 	last, wake := s.peer.heard.Load(), time.AfterFunc(100*time.Millisecond, s.moved.Broadcast)
 	defer wake.Stop()

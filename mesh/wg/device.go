@@ -189,7 +189,8 @@ func (d *Device) RemovePeer(id landfall.NodeID) {
 
 // Use says how a peer's datagrams go from now on. When it says that they are
 // in doubt, and the route before did not, what was lately sent to the peer is
-// sent again on the backup way.
+// sent again on the backup way; when it gives up a primary that was not in
+// doubt, on the new one.
 func (d *Device) Use(id landfall.NodeID, r path.Route) { d.bind.use(id, r) }
 
 // SendTo sends a probe to a peer on a way of its, ahead of data that waits.

@@ -2,7 +2,6 @@ package wg
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -273,7 +272,7 @@ func TestAmendAgreesWithSum(t *testing.T) {
 		at, n := pseudo(p)
 		binary.BigEndian.PutUint16(p[at+16:], ^fold(sum(n, p[at:])))
 		if clampMSS(p, int(r.Uint32N(2000))); !intact(p) {
-			t.Fatal(fmt.Sprintf("%x", p))
+			t.Fatalf("%x", p)
 		}
 	}
 }

@@ -1,15 +1,14 @@
 package wg
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"landfall"
-	"landfall/mesh/fragment"
 	"landfall/mesh/path"
-	"landfall/mesh/relay"
 )
 
 func TestRelayed(t *testing.T) {
@@ -206,6 +205,74 @@ func TestNothingIsLostToABlackhole(t *testing.T) {
 	})
 }
 
+// TestMutePrimaryIsGivenUp: it carried probes, and no data, and nobody was in
+// doubt.
+func TestMutePrimaryIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
+		time.Sleep(time.Second)
+		mute := path.Way{Addr: addrOf(9)}
+		a.Use(b.id, path.Route{Primary: mute, Backup: path.Way{Via: c.id}, MTU: 1200, BackupMTU: 1200})
+		a.say(t, b, landfall.Interactive, 0, 100, 500)
+		time.Sleep(100 * time.Millisecond)
+		before := a.Traffic(b.id)
+		a.Use(b.id, path.Route{Primary: path.Way{Via: c.id}, Backup: b.way(), MTU: 1200, BackupMTU: 1200})
+		time.Sleep(time.Second)
+		if got := b.numbers(); !slices.Equal(got, upTo(100)) {
+			t.Errorf("%d arrived", len(got))
+		}
+		for _, tr := range before {
+			if tr.Way == mute && (tr.Sent != 100 || tr.Unanswered.IsZero() || tr.Unanswered.After(tr.LastSent)) {
+				t.Errorf("on the mute way: %+v", tr)
+			}
+		}
+		b.say(t, a, landfall.Normal, 0, 1, 100)
+		time.Sleep(time.Second)
+		for _, tr := range a.Traffic(b.id) {
+			if !tr.Unanswered.IsZero() {
+				t.Errorf("not answered: %+v", tr)
+			}
+		}
+	})
+}
+
+// TestTwoFamilies: the primary is IPv4 and the backup IPv6, each with a socket
+// of its own.
+func TestTwoFamilies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		six := func(i int) netip.AddrPort {
+			return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i + 1)}), 7000)
+		}
+		var w *world
+		more := newWire()
+		i := 0
+		w = newWorld(t, 2, func(c *Config) {
+			c.Conns = append(c.Conns, more.sock(six(i)))
+			i++
+		})
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		way := path.Way{Addr: six(1)}
+		a.Use(b.id, path.Route{Primary: b.way(), Backup: way, Doubt: true, MTU: 1472, BackupMTU: 1452})
+		for n := range 100 {
+			a.say(t, b, landfall.Interactive, n, n+1, 1420)
+			time.Sleep(time.Millisecond)
+		}
+		if got := b.numbers(); !slices.Equal(got, upTo(100)) {
+			t.Errorf("%d arrived, or in disorder", len(got))
+		}
+		for _, tr := range b.Traffic(a.id) {
+			if tr.Heard < 95 || tr.Heard > 100 || tr.LargestHeard != 1420+overhead {
+				t.Errorf("heard %+v", tr)
+			}
+		}
+		if got := b.Traffic(a.id); len(got) != 2 || got[0].LargestHeard != 0 {
+			t.Errorf("heard %+v", got)
+		}
+	})
+}
+
 // TestBudgetOfDoubles: what is Normal leaves half of what may be sent twice to
 // what is more urgent.
 func TestBudgetOfDoubles(t *testing.T) {
@@ -240,118 +307,4 @@ func TestPrimaryThatFailsIsReplacedAtOnce(t *testing.T) {
 			t.Errorf("%d arrived", len(got))
 		}
 	})
-}
-
-// TestBadDatagrams: nothing of them gets through, each is counted where it
-// belongs, and what is good still passes.
-func TestBadDatagrams(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 3)
-		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
-		time.Sleep(time.Second)
-		toB := c.peerOf(t, b, false).Relay // c seals for b, and opens what b sent
-		far := a.peerOf(t, a, false).Name
-		toC := a.peerOf(t, c, false).Relay
-		seal := func(k relay.Keys, hop relay.Hop, far relay.Name, payload []byte) []byte {
-			return k.SealAppend(nil, hop, far, payload)
-		}
-		good := seal(toB, relay.Second, far, []byte("Lprobe"))
-		forged := slices.Clone(good)
-		forged[len(forged)-1]++
-		part := fragment.Append(nil, make([]byte, 1500), 7, 0, 2)
-		nested := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), 8, 0, 2)
-		nested2 := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), 8, 1, 2)
-		for _, c := range []struct {
-			name   string
-			to     *node
-			b      []byte
-			reason reason
-		}{
-			{"oversized", b, append([]byte{data}, make([]byte, maxDatagram)...), tooLong},
-			{"empty", b, nil, unknownKind},
-			{"junk", b, []byte("junk"), unknownKind},
-			{"truncated data", b, []byte{data, 0, 0, 0}, unknownKind},
-			{"truncated frame", b, good[:relay.Overhead], unknownFrame},
-			{"frame of strangers", b, append([]byte{'R', 1}, make([]byte, 100)...), unknownFrame},
-			{"forged frame", b, forged, forgedFrame},
-			{"frame in a frame", b, seal(toB, relay.Second, far, good), badPayload},
-			{"part in a frame", b, seal(toB, relay.Second, far, part), badPayload},
-			{"frame from nobody", b, seal(toB, relay.Second, relay.Name{1}, []byte("L")), unknownFar},
-			{"frame to nobody", c, seal(toC, relay.First, relay.Name{1}, []byte("L")), unknownFar},
-			{"frame back to its sender", c, seal(toC, relay.First, far, []byte("L")), unknownFar},
-			{"truncated part", b, part[:fragment.Overhead], badFragment},
-			{"part of a part", b, part[:100], badFragment},
-			{"parts of parts", b, nested, reasons},
-			{"parts of parts", b, nested2, badFragment},
-		} {
-			before := c.to.Stats().Dropped
-			w.put(datagram{from: addrOf(9), to: c.to.at, b: c.b})
-			synctest.Wait()
-			after := c.to.Stats().Dropped
-			for r, name := range reasonNames {
-				want := before[name]
-				if reason(r) == c.reason {
-					want++
-				}
-				if after[name] != want {
-					t.Errorf("%s: %s went from %d to %d", c.name, name, before[name], after[name])
-				}
-			}
-		}
-		if probes, _, _ := b.told(); len(probes) != 0 {
-			t.Errorf("heard %v", probes)
-		}
-		w.put(datagram{from: addrOf(9), to: b.at, b: good})
-		synctest.Wait()
-		if probes, _, _ := b.told(); len(probes) != 1 || probes[0].way != (path.Way{Via: c.id}) {
-			t.Errorf("heard %v", probes)
-		}
-	})
-}
-
-func TestForwardingIsAllowedAndHasAWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 3)
-		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
-		send := func() uint64 {
-			t.Helper()
-			if err := a.SendTo([]byte("Lprobe"), b.id, path.Way{Via: c.id}); err != nil {
-				t.Error(err)
-			}
-			synctest.Wait()
-			return c.Stats().Relayed
-		}
-		if n := send(); n != 1 {
-			t.Errorf("%d relayed", n)
-		}
-		c.Use(b.id, path.Route{Primary: path.Way{Via: a.id}, MTU: 1400})
-		if n := send(); n != 1 || c.Stats().Dropped["no_direct_way"] != 1 {
-			t.Errorf("%d relayed, one of them on by way of another", n)
-		}
-		c.Use(b.id, path.Route{Primary: b.way(), MTU: 1400})
-		c.RemovePeer(a.id)
-		p := c.peerOf(t, a, false)
-		p.Forward = false
-		if err := c.AddPeer(p); err != nil {
-			t.Fatal(err)
-		}
-		kept.Store(c.peers.node(a.id), nil)
-		if n := send(); n != 1 || c.Stats().Dropped["not_for_us"] != 1 {
-			t.Errorf("%d relayed, one of them for a peer that it is not to be done for", n)
-		}
-	})
-}
-
-func TestForwardingIsLimited(t *testing.T) {
-	var r relayed
-	p, now, n := &peer{}, time.Unix(1, 0), 0
-	for r.may(p, 1000, now) {
-		n += 1000
-	}
-	if n < forwardBurst-1000 || n > forwardBurst {
-		t.Errorf("%d bytes at once", n)
-	}
-	if now = now.Add(time.Second); !r.may(p, forwardBurst/2, now) || !r.may(&peer{}, 1000, now) {
-		t.Error("a pair is limited for good, or by another")
-	}
 }
