@@ -28,6 +28,7 @@ type peer struct {
 	short  uint32   // its name in reports; never changes
 	way    path.Way // in use, as last noted
 
+	passes          // never change
 	switches uint64 // to another way
 	session
 
@@ -132,6 +133,9 @@ func (m *Mesh) admit(c peers.Peer, now time.Time) *peer {
 	secret, err := m.cfg.Key.Shared(c.Key)
 	if err == nil {
 		p.keys, err = probe.NewKeys(secret, m.key, c.Key)
+	}
+	if err == nil {
+		p.passes, err = newPasses(secret, m.key, c.Key)
 	}
 	if err == nil {
 		p.relay, err = relay.NewKeys(secret, m.key, c.Key)

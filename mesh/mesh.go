@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -67,6 +68,8 @@ type Mesh struct {
 	ended chan struct{} // closed when Run has begun to end
 	kick  chan struct{} // the prober is to look at once
 	names atomic.Pointer[map[netip.Addr]landfall.NodeID]
+	own   passes        // of streams to ourselves
+	stray atomic.Uint64 // accepted streams without a pass
 
 	applying sync.Mutex // held while peers change; taken before the two below
 	keeping  sync.Mutex // held while the pool is told what to keep; taken before mu
@@ -133,6 +136,13 @@ func New(cfg Config) (*Mesh, error) {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	m.log = m.log.With("node", cfg.Self)
+	secret, err := cfg.Key.Shared(m.key)
+	if err == nil {
+		m.own, err = newPasses(secret, m.key, m.key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mesh: %w", err)
+	}
 	m.names.Store(&map[netip.Addr]landfall.NodeID{m.addr: cfg.Self})
 	return m, nil
 }

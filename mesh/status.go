@@ -43,6 +43,7 @@ type Stats struct {
 	Streams        uint64             `metric:"streams" help:"Open streams, both directions."`
 	Opened         uint64             `metric:"opened_total" help:"Streams that this node tried to open."`
 	OpenFailed     uint64             `metric:"open_failures_total" help:"Streams that did not open."`
+	Strays         uint64             `metric:"strays_refused_total" help:"Accepted streams reset because they did not show the pass of their node: another program of that machine made them."`
 	Handshakes     uint64             `metric:"handshakes_started_total" help:"Handshakes started because a session was missing."`
 	Renewed        uint64             `metric:"peers_renewed_total" help:"Peers made known to WireGuard anew because no session came about."`
 	ProbesSent     uint64             `metric:"probes_sent_total" help:"Probes sent."`
@@ -67,7 +68,7 @@ func (m *Mesh) Stats() Stats {
 	c := &m.count
 	s := Stats{
 		Serial: uint64(m.serial()), Peers: uint64(len(paths)), Deaths: c.deaths,
-		Opened: c.opened, OpenFailed: c.openFailed, Handshakes: c.handshakes, Renewed: c.renewed,
+		Opened: c.opened, OpenFailed: c.openFailed, Handshakes: c.handshakes, Renewed: c.renewed, Strays: m.stray.Load(),
 		ProbesSent: c.probesSent, ProbesAnswered: c.probesAnswered,
 		ProbesForged: c.probesForged, ProbesForeign: c.probesForeign, ProbesStale: c.probesStale,
 		RTT: map[string]float64{}, Jitter: map[string]float64{}, Loss: map[string]float64{}, MTU: map[string]float64{},

@@ -51,16 +51,16 @@ func (m *Mesh) connection(ctx context.Context, streams front.Streams, t landfall
 	if err != nil {
 		return nil, err
 	}
-	addr, life := m.addr, context.Background()
+	addr, life, pass := m.addr, context.Background(), m.own.ours
 	if t.Node != m.cfg.Self {
-		if addr, life, err = m.reach(ctx, t.Node); err != nil {
+		if addr, life, pass, err = m.reach(ctx, t.Node); err != nil {
 			return nil, err
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
-	s, err := streams.Open(ctx, netip.AddrPortFrom(addr, port), t.Class, first, sink)
+	s, err := streams.Open(ctx, netip.AddrPortFrom(addr, port), t.Class, append(pass[:], first...), sink)
 	switch {
 	case err == nil:
 		return s, nil

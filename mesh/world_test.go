@@ -25,6 +25,8 @@ type world struct {
 	nodes map[landfall.NodeID]*node
 	wire  *meshtest.Packets // nil: real sockets on loopback
 	wrap  func(net.PacketConn) net.PacketConn
+
+	change func(*mesh.Config) // of nodes that are started; nil changes nothing
 }
 
 type node struct {
@@ -78,10 +80,14 @@ func (w *world) start(id landfall.NodeID) {
 	if w.wrap != nil {
 		conn = w.wrap(conn)
 	}
-	n.Mesh, err = mesh.New(mesh.Config{
+	cfg := mesh.Config{
 		Self: id, Network: "test", Key: n.key, Conns: []net.PacketConn{conn}, Front: mesh.FrontNetstack, Timeout: 3 * time.Second,
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	if w.change != nil {
+		w.change(&cfg)
+	}
+	n.Mesh, err = mesh.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
