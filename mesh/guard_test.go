@@ -41,7 +41,9 @@ func TestOtherProgramsOfANodeGetNoStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(first) < 16 {
-			c.(interface{ CloseWrite() error }).CloseWrite()
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
 		}
 		if n, err := c.Read(make([]byte, 10)); n != 0 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
 			t.Errorf("%q: read %d bytes, %v", first, n, err)
