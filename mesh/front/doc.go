@@ -9,8 +9,7 @@
 //	      |
 //	   packets                 Packets   (to and from package wg)
 //
-// Endpoints go in, which never block and have a waker called when something
-// has happened; flows come out, which keep the rules of landfall.Stream and
+// Endpoints go in, which never block and wake when something has happened; flows come out, which keep the rules of landfall.Stream and
 // landfall.Sink for all fronts alike, on a few goroutines for all of them.
 // The package does not know whose TCP it is, nor who is at the other end.
 package front

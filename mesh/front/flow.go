@@ -14,17 +14,17 @@ import (
 // be called at any time until Close has been; the rest is called by one
 // goroutine at a time.
 type Endpoint interface {
-	// Notify has wake called from now on whenever bytes, the end or a failure
-	// have arrived, or there is room again after a short Write. wake never
-	// blocks.
-	Notify(wake func())
+	// Notify has the flow woken from now on whenever bytes, the end or a
+	// failure have arrived, or there is room again after a short Write.
+	Notify(f Waker)
 	// Write takes what there is room for.
 	Write(b []byte) (n int, err error)
 	// Room reports whether it is worth while to go on after a short Write.
 	Room() bool
 	// Peek copies what has arrived and was not taken: 0 and nil when there is
-	// nothing, io.EOF at the end of the peer's half.
-	Peek(b []byte) (n int, err error)
+	// nothing, io.EOF at the end of the peer's half. more is false if nothing
+	// can be behind it of which the flow will not be woken.
+	Peek(b []byte) (n int, more bool, err error)
 	// Take drops so many of the bytes that Peek showed.
 	Take(n int)
 	// CloseWrite ends our half behind what was written. It is no error that
@@ -37,6 +37,13 @@ type Endpoint interface {
 	Mark(landfall.Class)
 	// Close ends notifications and the connection: in order, or by a reset.
 	Close(reset bool)
+}
+
+// Waker is woken: by Wake, which never blocks and takes any lock being held,
+// or by Run, which may do the work itself; see Task.
+type Waker interface {
+	Wake()
+	Run(scratch []byte)
 }
 
 // Flow is a stream over an endpoint. It implements Stream; no goroutine
@@ -169,7 +176,7 @@ func (f *Flow) step(scratch []byte) (again bool) {
 	if !f.over {
 		if !f.notified {
 			f.notified = true
-			f.ep.Notify(f.Wake)
+			f.ep.Notify(f)
 		}
 		f.tellRoom()
 		again = f.feed(scratch)
@@ -200,7 +207,7 @@ func (f *Flow) feed(scratch []byte) (again bool) {
 	if sink == nil || f.eof {
 		return false
 	}
-	n, err := f.ep.Peek(scratch)
+	n, more, err := f.ep.Peek(scratch)
 	switch {
 	case err == io.EOF:
 		f.eof = true
@@ -221,7 +228,7 @@ func (f *Flow) feed(scratch []byte) (again bool) {
 		return false
 	}
 	f.stall(false)
-	return true
+	return more
 }
 
 // ready is the sink if it takes data.

@@ -37,8 +37,8 @@ const (
 	woken
 )
 
-// scratchSize is the largest piece that a flow hands to its sink.
-const scratchSize = 64 << 10
+// ScratchSize is the largest piece that a flow hands to its sink.
+const ScratchSize = 64 << 10
 
 // NewLoop starts the workers. Its owner must Close it.
 func NewLoop(workers int) *Loop {
@@ -71,6 +71,25 @@ func (t *Task) Wake() {
 	}
 }
 
+// Run is Wake for whoever holds no lock and has time for one run, with a
+// scratch of ScratchSize: then nobody else need be woken for it.
+func (t *Task) Run(scratch []byte) {
+	if !t.state.CompareAndSwap(idle, running) {
+		t.Wake()
+		return
+	}
+	t.once(scratch)
+}
+
+// once runs a task that is running, and queues it if it is to run again.
+func (t *Task) once(scratch []byte) {
+	again := t.run(scratch)
+	if again || !t.state.CompareAndSwap(running, idle) {
+		t.state.Store(queued)
+		t.loop.push(t)
+	}
+}
+
 func (l *Loop) push(t *Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,14 +118,10 @@ func (l *Loop) pop() *Task {
 }
 
 func (l *Loop) work() {
-	scratch := make([]byte, scratchSize)
+	scratch := make([]byte, ScratchSize)
 	for t := l.pop(); t != nil; t = l.pop() {
 		t.state.Store(running)
-		again := t.run(scratch)
-		if again || !t.state.CompareAndSwap(running, idle) {
-			t.state.Store(queued)
-			l.push(t)
-		}
+		t.once(scratch)
 	}
 }
 

@@ -138,7 +138,7 @@ func (f *MemoryFront) Close() error {
 type memoryEnd struct {
 	memory *Memory
 	peer   *memoryEnd
-	wake   func()
+	waker  front.Waker
 
 	class   landfall.Class
 	coming  []parcel // by due
@@ -196,8 +196,8 @@ func (e *memoryEnd) arrive() {
 }
 
 func (e *memoryEnd) tell() {
-	if e.wake != nil {
-		e.wake()
+	if e.waker != nil {
+		e.waker.Wake()
 	}
 }
 
@@ -207,9 +207,9 @@ func (e *memoryEnd) lock() (unlock func()) {
 }
 
 // Notify implements front.Endpoint.
-func (e *memoryEnd) Notify(wake func()) {
+func (e *memoryEnd) Notify(w front.Waker) {
 	defer e.lock()()
-	e.wake = wake
+	e.waker = w
 }
 
 // Write implements front.Endpoint.
@@ -237,17 +237,17 @@ func (e *memoryEnd) Room() bool {
 }
 
 // Peek implements front.Endpoint.
-func (e *memoryEnd) Peek(b []byte) (int, error) {
+func (e *memoryEnd) Peek(b []byte) (n int, more bool, err error) {
 	defer e.lock()()
 	switch {
 	case len(e.in) > 0:
-		return copy(b, e.in), nil
+		return copy(b, e.in), true, nil
 	case e.failed != nil:
-		return 0, e.failed
+		return 0, false, e.failed
 	case e.eof:
-		return 0, io.EOF
+		return 0, false, io.EOF
 	}
-	return 0, nil
+	return 0, false, nil
 }
 
 // Take implements front.Endpoint.
@@ -293,7 +293,7 @@ func (e *memoryEnd) Close(reset bool) {
 	if e.closed {
 		return
 	}
-	e.closed, e.wake = true, nil
+	e.closed, e.waker = true, nil
 	switch {
 	case e.failed != nil:
 	case reset || len(e.in) > 0:

@@ -12,6 +12,7 @@ import (
 
 	"landfall"
 	"landfall/mesh/class"
+	"landfall/mesh/front"
 )
 
 // endpoint is a connection of the stack. It implements front.Endpoint.
@@ -35,8 +36,8 @@ func (f *Front) newEndpoint(ep tcpip.Endpoint, wq *waiter.Queue) *endpoint {
 }
 
 // Notify implements front.Endpoint.
-func (e *endpoint) Notify(wake func()) {
-	e.entry = waiter.NewFunctionEntry(waiter.AllEvents, func(waiter.EventMask) { wake() })
+func (e *endpoint) Notify(f front.Waker) {
+	e.entry = waiter.NewFunctionEntry(waiter.AllEvents, func(waiter.EventMask) { f.Wake() })
 	e.wq.EventRegister(&e.entry)
 }
 
@@ -66,18 +67,18 @@ func (e *endpoint) Room() bool {
 }
 
 // Peek implements front.Endpoint.
-func (e *endpoint) Peek(b []byte) (int, error) {
+func (e *endpoint) Peek(b []byte) (n int, more bool, err error) {
 	w := tcpip.SliceWriter(b)
-	res, err := e.Read(&w, tcpip.ReadOptions{Peek: true})
-	switch err.(type) {
+	res, fault := e.Read(&w, tcpip.ReadOptions{Peek: true})
+	switch fault.(type) {
 	case nil:
-		return res.Count, nil
+		return res.Count, true, nil
 	case *tcpip.ErrClosedForReceive:
-		return 0, io.EOF
+		return 0, false, io.EOF
 	case *tcpip.ErrWouldBlock:
-		return 0, nil
+		return 0, false, nil
 	}
-	return 0, goError(err)
+	return 0, false, goError(fault)
 }
 
 // Take implements front.Endpoint.

@@ -49,7 +49,7 @@ func (f *Front) Listen(port uint16, accept func(front.Stream)) error {
 	}
 	l := &listener{front: f, fd: fd, accept: accept}
 	l.Init(f.Loop(), l.step)
-	if l.watch, err = f.poll.add(fd, func(uint32) { l.Wake() }); err != nil {
+	if l.watch, err = f.poll.add(fd, func(uint32) front.Waker { return l }); err != nil {
 		unix.Close(fd)
 		return fmt.Errorf("mesh port %d: %w", port, err)
 	}

@@ -68,15 +68,22 @@ func (f *Front) connect(ctx context.Context, to netip.AddrPort, c landfall.Class
 	return s, nil
 }
 
+// bell is a front.Waker for those who wait in a channel.
+type bell chan struct{}
+
+func (b bell) Wake() {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+}
+
+func (b bell) Run([]byte) { b.Wake() }
+
 // await waits until a connection that was begun is there.
 func (f *Front) await(ctx context.Context, s *socket) error {
-	news := make(chan struct{}, 1)
-	s.Notify(func() {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
+	news := make(bell, 1)
+	s.Notify(news)
 	for s.events.Load()&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) == 0 {
 		select {
 		case <-news:

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"landfall/mesh/front"
 )
 
 // poller tells watches of what happens on their sockets: one epoll instance
@@ -26,13 +28,13 @@ type poller struct {
 	lives   int32
 }
 
-// watch is one socket's part. Its wake is called, from the poller's
-// goroutine, with what happened: EPOLLIN and the like.
+// watch is one socket's part. It is told what happened, EPOLLIN and the like,
+// and says who is to be woken, if anybody.
 type watch struct {
-	fd     int
-	number int32
-	life   int32 // differs from that of others that had the number
-	wake   func(events uint32)
+	fd       int
+	number   int32
+	life     int32 // differs from that of others that had the number
+	happened func(events uint32) front.Waker
 }
 
 // interest is what sockets are watched for: changes, not states.
@@ -54,10 +56,10 @@ func newPoller() (*poller, error) {
 	}
 	go func() {
 		defer close(p.done)
-		events := make([]unix.EpollEvent, 256)
+		events, scratch := make([]unix.EpollEvent, 256), make([]byte, front.ScratchSize)
 		// It ends when the file is closed.
 		_ = raw.Read(func(fd uintptr) bool {
-			for p.collect(int(fd), events) {
+			for p.collect(int(fd), events, scratch) {
 				continue
 			}
 			return false
@@ -66,26 +68,40 @@ func newPoller() (*poller, error) {
 	return p, nil
 }
 
-// collect wakes those with news, and reports whether there were any.
-func (p *poller) collect(fd int, events []unix.EpollEvent) bool {
+// collect wakes those with news, and reports whether there may be more. The
+// last it runs itself, which saves the way to another goroutine where there is
+// but one.
+func (p *poller) collect(fd int, events []unix.EpollEvent, scratch []byte) (more bool) {
 	n, err := unix.EpollWait(fd, events, 0)
 	if err == unix.EINTR {
 		return true
 	}
+	var last front.Waker
 	for _, e := range events[:max(n, 0)] {
-		p.mu.Lock()
-		w := p.watches[e.Fd]
-		p.mu.Unlock()
-		if w != nil && w.life == e.Pad {
-			w.wake(e.Events)
+		if last != nil {
+			last.Wake()
 		}
+		last = p.waker(e)
 	}
-	return n > 0
+	if last != nil {
+		last.Run(scratch)
+	}
+	return n == len(events)
+}
+
+func (p *poller) waker(e unix.EpollEvent) front.Waker {
+	p.mu.Lock()
+	w := p.watches[e.Fd]
+	p.mu.Unlock()
+	if w == nil || w.life != e.Pad {
+		return nil
+	}
+	return w.happened(e.Events)
 }
 
 // add begins to watch a socket.
-func (p *poller) add(fd int, wake func(events uint32)) (*watch, error) {
-	w := &watch{fd: fd, wake: wake}
+func (p *poller) add(fd int, happened func(events uint32) front.Waker) (*watch, error) {
+	w := &watch{fd: fd, happened: happened}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

@@ -14,14 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"landfall"
+	"landfall/mesh/front"
 )
 
 // socket is a connection of the kernel's. It implements front.Endpoint.
 type socket struct {
 	poll   *poller
 	watch  *watch
-	wake   atomic.Pointer[func()]
-	events atomic.Uint32 // that came since they were last looked at
+	waker  atomic.Pointer[front.Waker]
+	events atomic.Uint32 // that came; failures only until they were looked at
 	failed atomic.Pointer[syscall.Errno]
 	sent   atomic.Bool // bytes may wait to be acknowledged
 
@@ -31,6 +32,9 @@ type socket struct {
 	fd     int
 	closed bool
 }
+
+// ends are events that come once, perhaps together with data.
+const ends = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 
 // adopt begins to watch a socket, and closes it if that fails.
 func (f *Front) adopt(fd int) (*socket, error) {
@@ -43,16 +47,18 @@ func (f *Front) adopt(fd int) (*socket, error) {
 	return s, nil
 }
 
-func (s *socket) happened(events uint32) {
+// happened has the poller wake the flow, if it has one yet.
+func (s *socket) happened(events uint32) front.Waker {
 	s.events.Or(events)
-	if wake := s.wake.Load(); wake != nil {
-		(*wake)()
+	if w := s.waker.Load(); w != nil {
+		return *w
 	}
+	return nil
 }
 
 // Notify implements front.Endpoint. What has happened before is not lost: the
 // flow looks for itself when it starts.
-func (s *socket) Notify(wake func()) { s.wake.Store(&wake) }
+func (s *socket) Notify(w front.Waker) { s.waker.Store(&w) }
 
 // call makes a system call on the socket, again if a signal came between.
 func (s *socket) call(do func(fd int) (int, syscall.Errno)) (int, syscall.Errno) {
@@ -98,23 +104,24 @@ func (s *socket) Room() bool {
 	return errno == 0 && n > 0
 }
 
-// Peek implements front.Endpoint.
-func (s *socket) Peek(b []byte) (int, error) {
+// Peek implements front.Endpoint. Less than was asked for is all there is, and
+// what comes then is news, but for an end that came together with it.
+func (s *socket) Peek(b []byte) (n int, more bool, err error) {
 	n, errno := s.call(func(fd int) (int, syscall.Errno) {
 		return transfer(unix.SYS_RECVFROM, fd, b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	})
 	switch {
 	case errno == syscall.EAGAIN:
-		return 0, nil
+		return 0, false, nil
 	case errno != 0:
-		return 0, s.fail(errno)
+		return 0, false, s.fail(errno)
 	case n > 0:
-		return n, nil
+		return n, n == len(b) || s.events.Load()&ends != 0, nil
 	}
 	if e := s.failed.Load(); e != nil { // a Write has taken the error
-		return 0, meshError(*e)
+		return 0, false, meshError(*e)
 	}
-	return 0, io.EOF
+	return 0, false, io.EOF
 }
 
 // Take implements front.Endpoint. The kernel drops without copying.
@@ -147,7 +154,7 @@ func (s *socket) CloseWrite() error {
 // Failure implements front.Endpoint.
 func (s *socket) Failure() error {
 	if s.failed.Load() == nil && s.events.Load()&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
-		s.events.Store(0) // those to come are looked at when they do
+		s.events.And(^uint32(unix.EPOLLERR | unix.EPOLLHUP)) // those to come are looked at when they do
 		if errno := s.pending(); errno != 0 {
 			_ = s.fail(errno)
 		}
