@@ -17,19 +17,15 @@ const (
 
 // choose brings the route up to date.
 func (p *peer) choose(now instant) {
-	best, why, quality := p.pick(now)
-	if best != p.primary {
-		p.change(best, why, quality, now)
+	if best, why := p.pick(now); best != p.primary {
+		p.change(best, why, now)
 	}
 	p.backup = p.second(now)
 	p.resolve(now)
 }
 
-func (p *peer) change(best *candidate, why string, quality bool, now instant) {
+func (p *peer) change(best *candidate, why string, now instant) {
 	p.previous, p.primary, p.switched, p.why = p.primary, best, now, why
-	if quality {
-		p.improved = now
-	}
 	for _, c := range p.ways {
 		c.better = 0
 	}
@@ -39,7 +35,7 @@ func (p *peer) change(best *candidate, why string, quality bool, now instant) {
 }
 
 // pick is the way to use now, and why if it is another.
-func (p *peer) pick(now instant) (best *candidate, why string, quality bool) {
+func (p *peer) pick(now instant) (best *candidate, why string) {
 	cur := p.primary
 	if cur != nil && !p.has(cur) {
 		cur = nil
@@ -49,40 +45,40 @@ func (p *peer) pick(now instant) (best *candidate, why string, quality bool) {
 	case best == nil:
 		return p.least(cur, now)
 	case cur == nil || cur.life == New && cur.delay.n == 0:
-		return best, "it answers", false
+		return best, "it answers"
 	case !cur.usable(now):
-		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now)), false
+		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now))
 	case p.arrived(now):
-		return p.moved, "the peer speaks from there now", false
+		return p.moved, "the peer speaks from there now"
 	}
 	if ch := p.challenger(now); ch != nil {
 		if why := p.beats(ch, cur, now); why != "" {
-			return ch, why, true
+			return ch, why
 		}
 	}
-	return cur, "", false
+	return cur, ""
 }
 
 // least is the way to use when none is known to work: one that at least
 // answers, the one in use, or the map's first.
-func (p *peer) least(cur *candidate, now instant) (best *candidate, why string, quality bool) {
+func (p *peer) least(cur *candidate, now instant) (best *candidate, why string) {
 	if cur != nil && cur.answers() {
-		return cur, "", false
+		return cur, ""
 	}
 	for _, c := range p.ways {
 		if c.answers() {
-			return c, "nothing else answers", false
+			return c, "nothing else answers"
 		}
 	}
 	if cur != nil {
-		return cur, "", false
+		return cur, ""
 	}
 	for _, c := range p.ways { // a learned address must have answered
 		if !c.learned && !c.way.Relayed() {
-			return c, "the map names it", false
+			return c, "the map names it"
 		}
 	}
-	return nil, "no way is known", false
+	return nil, "no way is known"
 }
 
 // cheapest is the way of least cost among those that are usable and not but;

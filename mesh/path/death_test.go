@@ -161,3 +161,43 @@ func TestMuteWaysAreFoundOut(t *testing.T) {
 		})
 	}
 }
+
+// TestPeersDieAndComeBack cuts the only way to a peer.
+func TestPeersDieAndComeBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		active   bool
+		blip     time.Duration // that kills nobody
+		dead     time.Duration // after the cut, at most
+		returned time.Duration // after the end of the cut, at most
+	}{
+		"active": {true, 700 * time.Millisecond, 2500 * time.Millisecond, 6 * time.Second},
+		"idle":   {false, 700 * time.Millisecond, 26 * time.Second, 23 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2, 1, 1, triangle)
+			if c.active {
+				w.load(0, 1, 20*time.Millisecond)
+			}
+			w.run(30 * time.Second)
+			alive := func() bool { s, _ := w.nodes[0].table.Status("n1", w.now); return s.Alive }
+			w.lost = between
+			w.run(c.blip)
+			w.lost = func(hop) bool { return false }
+			w.run(30 * time.Second)
+			if w.nodes[0].dead > 0 || !alive() {
+				t.Fatalf("dead after a blip of %v", c.blip)
+			}
+			w.lost = between
+			w.run(c.dead)
+			if alive() {
+				t.Errorf("thought alive %v after the cut", c.dead)
+			}
+			w.run(time.Minute)
+			w.lost = func(hop) bool { return false }
+			w.run(c.returned)
+			if !alive() {
+				t.Errorf("thought dead %v after the cut", c.returned)
+			}
+		})
+	}
+}

@@ -25,18 +25,16 @@ type peer struct {
 	previous  *candidate // the primary before
 	why       string     // it is the primary
 	switched  instant    // when it became it
-	improved  instant    // when a switch was last made for quality
 	free      instant    // until then any better way is taken
 	confirmed instant    // when a challenger was last looked at more closely
 	moved     *candidate // the address the peer was first heard from at movedAt
 	movedAt   instant
 
-	doubt   doubt
-	busy    instant // the last data
-	roused  instant // when the pair became active
-	look    instant // when to look at the traffic, while it is active
-	ponder  instant // when to look for relays
-	answers instant // when anything was last answered
+	doubt  doubt
+	busy   instant // the last data
+	roused instant // when the pair became active
+	look   instant // when to look at the traffic, while it is active
+	ponder instant // when to look for relays
 
 	copied instant // when datagrams last went both ways
 
@@ -151,7 +149,7 @@ func (p *peer) rouse(last, now instant, sent bool) bool {
 		return false
 	}
 	p.roused, p.look, p.ponder = now, now, now
-	if long && !p.improved.within(holdDown, now) {
+	if long && !p.switched.within(holdDown, now) {
 		p.free = max(p.free, now.add(freeAgain))
 	}
 	for _, c := range p.ways {

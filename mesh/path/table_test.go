@@ -183,10 +183,10 @@ func TestIdlePeersAreSmall(t *testing.T) {
 
 // BenchmarkTick is a Tick of 500 idle peers, which finds one of them due.
 func BenchmarkTick(b *testing.B) {
-	table, now := crowd(b, 500)
+	table, _ := crowd(b, 500)
 	var all int
 	for b.Loop() {
-		now = table.Next()
+		now := table.Next()
 		probes, _ := table.Tick(now)
 		for _, p := range probes {
 			table.Answered(p.Peer, Answer{Stamp: p.Stamp}, now.Add(50*time.Millisecond))

@@ -63,12 +63,11 @@ type change struct {
 
 // mate is what the data plane of one node keeps about another.
 type mate struct {
-	route      Route
-	ways       map[Way]*Traffic
-	last       time.Time
-	unanswered time.Time
-	seen       map[int]bool
-	number     int
+	route  Route
+	ways   map[Way]*Traffic
+	last   time.Time
+	seen   map[int]bool
+	number int
 }
 
 type task struct {
@@ -317,8 +316,9 @@ func (s *station) heard(from, n int, seen Way, got func()) {
 	m.seen[n] = true
 	t := m.way(seen)
 	if !t.LastHeard.IsZero() {
-		gap := now.Sub(t.LastHeard)
-		t.Gap += (min(gap, time.Second) - t.Gap) / 8
+		const memory = 250 * time.Millisecond // a gap counts by its length
+		gap := min(now.Sub(t.LastHeard), memory)
+		t.Gap += time.Duration(float64(gap-t.Gap) * float64(gap) / float64(memory))
 	}
 	t.Heard, t.LastHeard, m.last = t.Heard+1, now, now
 	for _, x := range m.ways {
