@@ -70,7 +70,7 @@ func TestDeadPathIsLeft(t *testing.T) {
 }
 
 // cuts is how many times paths are cut in a test.
-func cuts() int { return sized(5, 20, 100) }
+func cuts() int { return sized(3, 8, 100) }
 
 // TestPathDeadOneWayIsLeft cuts one direction only. Who sends into the hole
 // learns it from the other's doubt, half a round trip later.

@@ -58,7 +58,7 @@ func (w *world) oracle(i, j int) time.Duration {
 // there is, two seconds after all of them started.
 func TestChoiceIsTheOracles(t *testing.T) {
 	const nodes, within = 12, 1.03
-	rounds := sized(10, 40, 200)
+	rounds := sized(5, 20, 200)
 	var worst, sum float64
 	var pairs, relayed int
 	for seed := range rounds {

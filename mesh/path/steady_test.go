@@ -41,7 +41,7 @@ func (w *world) mostWithin(span time.Duration, since time.Time) (most, all int) 
 // TestJitterDoesNotMoveTheChoice is the figure for calm: at 20 % jitter no
 // pair changes its way more than once in 30 s, whatever ways it has.
 func TestJitterDoesNotMoveTheChoice(t *testing.T) {
-	rounds, nodes := sized(1, 3, 20), 5
+	rounds, nodes := sized(1, 2, 20), 5
 	for seed := range uint64(rounds) {
 		w := newWorld(t, nodes, 2, seed, shaken(plane(seed, nodes), 0.2, seed))
 		for i := range nodes {

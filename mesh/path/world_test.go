@@ -1,11 +1,13 @@
 package path
 
 import (
+	"cmp"
 	"container/heap"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,7 +106,7 @@ func (w *world) after(d time.Duration, do func()) {
 
 var began = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func id(n int) landfall.NodeID { return landfall.NodeID(fmt.Sprintf("n%d", n)) }
+func id(n int) landfall.NodeID { return landfall.NodeID("n" + strconv.Itoa(n)) }
 
 func address(n, k int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(k), 0, byte(n)}), 1)
@@ -164,8 +166,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func number(id landfall.NodeID) (n int) {
-	fmt.Sscanf(string(id), "n%d", &n)
+func number(id landfall.NodeID) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(string(id), "n"))
 	return n
 }
 
@@ -270,10 +272,7 @@ func (s *station) traffic(peer int) {
 		list = append(list, *x)
 	}
 	slices.SortFunc(list, func(a, b Traffic) int {
-		if a.Way.String() < b.Way.String() {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Way.Via, b.Way.Via), a.Way.Addr.Compare(b.Way.Addr))
 	})
 	s.table.Traffic(id(peer), list, s.w.now)
 }
