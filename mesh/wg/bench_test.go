@@ -3,7 +3,6 @@ package wg
 import (
 	"encoding/hex"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -19,6 +18,7 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 
 	"landfall"
+	"landfall/mesh/front"
 	"landfall/mesh/meshtest"
 	"landfall/mesh/path"
 	"landfall/mesh/udp"
@@ -122,37 +122,11 @@ func benchPacket(c landfall.Class) []byte {
 // ours starts two devices on loopback.
 func ours(b *testing.B, backup bool) *stream {
 	left, right := newStreams(benchPacket(landfall.Normal))
-	nodes := make([]*node, 2)
-	for i, front := range []*stream{left, right} {
-		u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			b.Fatal(err)
-		}
-		c, err := udp.New(u)
-		if err != nil {
-			b.Fatal(err)
-		}
-		n := &node{id: landfall.NodeID('a' + rune(i)), key: landfall.NewPrivateKey(), at: c.LocalAddr()}
-		n.addr = landfall.MeshAddr(network, n.id)
-		n.Device, err = Start(Config{
-			Self: n.id, Key: n.key, Conns: []udp.Conn{c}, Front: front, Other: n.other, Wanted: n.want, Active: n.wake,
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(n.Device.Close)
-		nodes[i] = n
+	ends := map[landfall.NodeID]*stream{"a": left, "b": right}
+	x, y := loopback(b, netip.AddrFrom4([4]byte{127, 0, 0, 1}), func(n *node) front.Packets { return ends[n.id] })
+	if backup {
+		x.Use(y.id, path.Route{Primary: y.way(), MTU: 1472, Backup: path.Way{Via: "elsewhere"}, BackupMTU: 1472})
 	}
-	for i, n := range nodes {
-		other := nodes[1-i]
-		n.meet(b, other, i == 0)
-		r := path.Route{Primary: other.way(), MTU: 1472}
-		if backup {
-			r.Backup, r.BackupMTU = path.Way{Via: "elsewhere"}, 1472
-		}
-		n.Use(other.id, r)
-	}
-	nodes[0].Initiate(nodes[1].id)
 	return left
 }
 

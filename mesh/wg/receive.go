@@ -82,7 +82,7 @@ func (b *bind) fail(err error) {
 type letter struct {
 	b    []byte
 	size int
-	wire int   // of the UDP payload, or the last part of it
+	wire int   // of the UDP payload, or the last part of it, without a frame's
 	mark uint8 // TOS byte; its class may not be told
 	from netip.AddrPort
 	far  *peer // who sent it through a relay; nil if it came straight
@@ -121,7 +121,7 @@ func (r *receiver) sort(l *letter) conn.Endpoint {
 	switch d := l.body(); {
 	case len(d) >= keepaliveSize && d[0] == data:
 		way := l.origin()
-		if r.twins.copied(d, way, r.now.UnixNano()) {
+		if r.twins.copied(d, way, l.wire, r.now.UnixNano()) {
 			r.count.twins.Add(1)
 			return nil
 		}
@@ -195,7 +195,7 @@ func (r *receiver) unwrap(l *letter) bool {
 		return false
 	}
 	l.via, l.far = p, far
-	l.size, l.wire = copy(l.b, payload), l.wire-relay.Overhead
+	l.size, l.wire = copy(l.b, payload), max(0, l.wire-relay.Overhead)
 	return true
 }
 

@@ -194,7 +194,7 @@ func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time
 			continue
 		}
 		sent += run.payloads
-		largest = max(largest, payload(longest(run.bufs), h.limit))
+		largest = max(largest, h.payload(longest(run.bufs)))
 	}
 	if sent > 0 {
 		p.traffic.on(h.origin, w).send(sent, largest, now.UnixNano())
@@ -236,10 +236,17 @@ func (b *bind) pack(out [][]byte, h hop, bufs [][]byte) [][]byte {
 	return out
 }
 
-// payload is how large the UDP payload is that the peer will count for a
-// datagram: its own, or that of its last part.
-func payload(size, limit int) int {
-	n, err := fragment.Count(size, limit)
+// payload is the UDP payload that the peer will at least count for a datagram:
+// its own size, without a frame's, or that of its last part. 0 is unknown: a
+// relay may cut into other parts than we do.
+func (h hop) payload(size int) int {
+	if h.via != nil {
+		if size+relay.Overhead > h.limit {
+			return 0
+		}
+		return size
+	}
+	n, err := fragment.Count(size, h.limit)
 	if err != nil || n == 1 {
 		return size
 	}
@@ -312,7 +319,7 @@ func (b *bind) resend(p *peer, h hop, w path.Way) {
 	flush := func() {
 		if len(batch) > 0 && b.write(h, batch, mark) == nil {
 			b.count.resent.Add(uint64(len(batch)))
-			p.traffic.on(h.origin, w).send(len(batch), payload(longest(batch), h.limit), now.UnixNano())
+			p.traffic.on(h.origin, w).send(len(batch), h.payload(longest(batch)), now.UnixNano())
 		}
 		batch = batch[:0]
 	}

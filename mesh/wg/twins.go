@@ -45,9 +45,10 @@ type owns struct {
 func index(b []byte) uint32 { return binary.LittleEndian.Uint32(b[4:]) }
 
 // copied reports whether a data datagram is the copy of one that has come
-// before, in a session in which something has been authentic. A copy that came another way is a sign of life of that way, which
-// its owner is credited for.
-func (t *twins) copied(b []byte, way origin, now int64) bool {
+// before, in a session in which something has been authentic. It came in a UDP
+// payload of size wire. A copy that came another way is a sign of life of that
+// way, which its owner is credited for.
+func (t *twins) copied(b []byte, way origin, wire int, now int64) bool {
 	s := &t.sessions[index(b)%sessionSlots]
 	mark := way.mark()
 	heard := uint64(index(b))<<32 | mark
@@ -74,21 +75,21 @@ func (t *twins) copied(b []byte, way origin, now int64) bool {
 		return false
 	}
 	if last != sum {
-		t.credit(o.peer, way, len(b), now)
+		t.credit(o.peer, way, wire, now)
 	}
 	return true
 }
 
 // credit notes a copy as heard. Whoever sees a datagram can send copies of it
-// from anywhere, so they do not make us forget ways that we know.
-func (t *twins) credit(p *peer, way origin, size int, now int64) {
+// from anywhere, so they do not make us forget ways that we know, and answer
+// nothing.
+func (t *twins) credit(p *peer, way origin, wire int, now int64) {
 	l := p.traffic.find(way)
 	if l == nil && len(p.traffic.list()) < maxWays/2 {
 		l = p.traffic.on(way, t.peers.way(way))
 	}
 	if l != nil {
-		l.hear(1, size, now)
-		p.traffic.answered()
+		l.hear(1, wire, now)
 	}
 }
 
