@@ -11,7 +11,7 @@ type Life uint8
 
 // The lives of a way.
 const (
-	New     Life = iota // never answered, not given up
+	Fresh   Life = iota // never answered, not given up
 	Living              // answers
 	Suspect             // answered before; a probe is late
 	Gone                // DeadAfter probes were late, and nothing came
@@ -21,7 +21,7 @@ const (
 // String is a word for logs.
 func (l Life) String() string {
 	switch l {
-	case New:
+	case Fresh:
 		return "new"
 	case Living:
 		return "alive"

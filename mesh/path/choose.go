@@ -44,7 +44,7 @@ func (p *peer) pick(now instant) (best *candidate, why string) {
 	switch {
 	case best == nil:
 		return p.least(cur, now)
-	case cur == nil || cur.life == New && cur.delay.n == 0:
+	case cur == nil || cur.life == Fresh && cur.delay.n == 0:
 		return best, "it answers"
 	case !cur.usable(now):
 		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now))
@@ -187,9 +187,9 @@ func (p *peer) second(now instant) *candidate {
 }
 
 // arrived reports whether the peer has answered from where it moved to, and
-// not from where it was.
+// owes an answer from where it was.
 func (p *peer) arrived(now instant) bool {
 	m := p.moved
 	return m != nil && m != p.primary && p.has(m) && m.usable(now) &&
-		m.proved >= p.movedAt && p.primary.proved < p.movedAt
+		m.proved >= p.movedAt && p.primary.proved < p.movedAt && p.primary.misses > 0
 }

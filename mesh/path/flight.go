@@ -108,7 +108,7 @@ func (c *candidate) alive(f *flight, now instant) {
 	c.delay.add(now.since(f.at))
 	c.fate.add(false)
 	switch {
-	case c.life == New:
+	case c.life == Fresh:
 		c.settling = settled
 	case c.settling > 0:
 		c.settling--

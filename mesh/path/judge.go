@@ -16,7 +16,7 @@ func (p *peer) judge(now instant) {
 			continue
 		}
 		silent := now.since(c.missing) >= alone && !c.lastHeard.within(alone, now)
-		if c.life == New || silent || p.sound(c, now) {
+		if c.life == Fresh || silent || p.sound(c, now) {
 			c.die(now)
 		}
 	}

@@ -172,6 +172,7 @@ func (p *peer) speaks(now instant) bool {
 
 // settle brings the peer up to date and tells what has changed by it.
 func (p *peer) settle(now instant) (events []Event) {
+	before := p.primary
 	p.judge(now)
 	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool {
 		return c.learned && c.life == Gone && !c.way.Relayed() && !max(c.lastHeard, c.pinged).within(alone, now)
@@ -183,10 +184,10 @@ func (p *peer) settle(now instant) (events []Event) {
 	}
 	if r != p.route {
 		p.route = r
-		events = append(events, Event{p.id, Routed, r, p.explain()})
+		events = append(events, Event{p.id, Routed, r, p.explain(before)})
 	}
 	alive := p.speaks(now)
-	decided := alive || !slices.ContainsFunc(p.ways, func(c *candidate) bool { return c.life == New })
+	decided := alive || !slices.ContainsFunc(p.ways, func(c *candidate) bool { return c.life == Fresh })
 	if decided && (alive != p.alive || !p.known) {
 		if alive {
 			p.free = now.add(freeFor)
@@ -196,7 +197,7 @@ func (p *peer) settle(now instant) (events []Event) {
 		if alive {
 			kind = Alive
 		}
-		events = append(events, Event{p.id, kind, p.route, p.explain()})
+		events = append(events, Event{p.id, kind, p.route, p.explain(before)})
 	}
 	return events
 }
@@ -215,8 +216,9 @@ func (p *peer) current(now instant) (r Route) {
 	return r
 }
 
-func (p *peer) explain() string {
-	if p.doubt.since != 0 {
+// explain is why the route is as it is, or why it is another than before.
+func (p *peer) explain(before *candidate) string {
+	if p.doubt.since != 0 && p.primary == before {
 		return p.doubt.why
 	}
 	return p.why

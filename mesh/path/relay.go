@@ -188,10 +188,11 @@ func (p *peer) useless(c *candidate, now instant) bool {
 	return now.since(max(c.wanted, c.pinged)) > unwanted
 }
 
-// severed gives up the ways through a node that has become unreachable.
+// severed gives up the ways through a node that has become unreachable, but
+// for those that have just worked all the same.
 func (t *Table) severed(by landfall.NodeID, now instant) {
 	for _, p := range t.peers {
-		if c := p.at(Way{Via: by}); c != nil && c.life != Gone {
+		if c := p.at(Way{Via: by}); c != nil && c.life != Gone && !c.proved.within(alone, now) {
 			c.die(now)
 			t.soon(p, now)
 		}

@@ -97,7 +97,7 @@ func (p *peer) role(c *candidate, now instant) (use, why string) {
 	switch life := c.lives(now); {
 	case life == Mute:
 		return use, fmt.Sprintf("mute: answers probes, forwards nothing; tried again in %v", short(c.carry.until.since(now)))
-	case life == New:
+	case life == Fresh:
 		return use, fmt.Sprintf("has not answered for %v", short(now.since(c.asked)))
 	case life == Gone || life == Suspect:
 		return use, fmt.Sprintf("no answer for %v", short(now.since(max(c.answered, c.asked))))
