@@ -229,7 +229,7 @@ func (e *egress) look(packet []byte, last *peer, now time.Time) (packetHead, *pe
 	if p != last && p.touch(now) {
 		e.active(p.Node)
 	}
-	e.in.clamp(p, packet)
+	e.in.clamp(p, packet, now)
 	e.in.measure(p, packet, now)
 	return h, p
 }

@@ -51,7 +51,7 @@ func (i *ingress) Write(bufs [][]byte, offset int) (int, error) {
 	i.heard(p, bufs, now.UnixNano())
 	good := bufs[:0]
 	for _, b := range bufs {
-		if i.accept(p, b, offset) {
+		if i.accept(p, b, offset, now) {
 			good = append(good, b)
 		}
 	}
@@ -89,7 +89,7 @@ func (i *ingress) heard(p *peer, bufs [][]byte, now int64) {
 
 // accept takes the outer header's mark over and lowers the segment size of a
 // new connection; false if the packet must be dropped.
-func (i *ingress) accept(p *peer, b []byte, offset int) bool {
+func (i *ingress) accept(p *peer, b []byte, offset int, now time.Time) bool {
 	packet := b[offset:]
 	if outer := getIn(b).ecn; outer != notECT {
 		inner := ecnOf(packet)
@@ -103,13 +103,16 @@ func (i *ingress) accept(p *peer, b []byte, offset int) bool {
 			i.count.marked.Add(1)
 		}
 	}
-	i.clamp(p, packet)
+	i.clamp(p, packet, now)
 	return true
 }
 
 // clamp lowers the segment size of a new connection with a peer.
-func (i *ingress) clamp(p *peer, packet []byte) {
-	if fits := p.fits(); fits > 0 && fits < i.mtu && clampMSS(packet, fits) {
+func (i *ingress) clamp(p *peer, packet []byte, now time.Time) {
+	if syn(packet) == nil {
+		return
+	}
+	if fits := p.fits(i.mtu, now); fits > 0 && clampMSS(packet, fits) {
 		i.count.clamped.Add(1)
 	}
 }
@@ -117,12 +120,15 @@ func (i *ingress) clamp(p *peer, packet []byte) {
 // measure tells the front when a packet to a peer is too long to go out in
 // one datagram. It never waits: the front may be waiting for our reader.
 func (i *ingress) measure(p *peer, packet []byte, now time.Time) {
-	fits := p.fits()
-	if fits == 0 || len(packet) <= max(fits, minV4) || fits >= i.mtu {
+	if len(packet) <= minV4 || packet[0]>>4 == 6 && len(packet) <= minMTU {
+		return
+	}
+	fits := p.fits(i.mtu, now)
+	if fits == 0 || len(packet) <= fits || !i.told.take(minMTU, 0, tellRate, tellBurst, now) {
 		return
 	}
 	m := tooBig(packet, fits, overhead)
-	if m == nil || !i.told.take(len(m), 0, tellRate, tellBurst, now) {
+	if m == nil {
 		return
 	}
 	select {

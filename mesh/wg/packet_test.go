@@ -201,10 +201,15 @@ func TestFrontIsTold(t *testing.T) {
 		time.Sleep(time.Second)
 		a.Use(b.id, path.Route{Primary: b.way(), MTU: 1372})
 		b.Use(a.id, path.Route{Primary: a.way(), MTU: 1372})
-		a.say(t, b, landfall.Normal, 0, 1, 1420)
-		time.Sleep(time.Second)
-		if got := b.numbers(); len(got) != 1 {
-			t.Error("the packet itself did not arrive")
+		for i := range 4 { // it is told once what it is told is for sure
+			if told := a.packets(); len(told) != 0 {
+				t.Errorf("told after %d s: %x", i, told)
+			}
+			a.say(t, b, landfall.Normal, i, i+1, 1420)
+			time.Sleep(time.Second)
+		}
+		if got := b.numbers(); len(got) != 4 {
+			t.Error("the packets themselves did not arrive")
 		}
 		told := a.packets()
 		if len(told) != 1 || told[0][6] != protoICMPv6 || binary.BigEndian.Uint32(told[0][headerV6+4:]) != 1328 || !intact(told[0]) {
@@ -216,7 +221,7 @@ func TestFrontIsTold(t *testing.T) {
 		if told := a.packets(); len(told) == 0 || len(told) > 100 {
 			t.Errorf("told %d times of 1000 packets", len(told))
 		}
-		if n := len(b.numbers()); n != 1100 || a.Stats().Fragmented != 1001 {
+		if n := len(b.numbers()); n != 1100 || a.Stats().Fragmented != 1004 {
 			t.Errorf("%d arrived, %d in fragments", n, a.Stats().Fragmented)
 		}
 		p := tcpPacket(true, synFlag, []byte{optionMSS, 4, 5, 100}) // 1380
@@ -233,6 +238,25 @@ func TestFrontIsTold(t *testing.T) {
 			t.Errorf("%x arrived", got)
 		}
 	})
+}
+
+// TestWhatFits: paths of 1500 bytes carry whole packets, over IPv6 as well.
+func TestWhatFits(t *testing.T) {
+	var p peer
+	now := time.Unix(100, 0)
+	for mtu, want := range map[int]int{0: 0, 1472: 0, 1452: 0, 1451: 1408, 1372: 1328, 1200: 1168} {
+		p.route.Store(&path.Route{MTU: mtu})
+		if got := p.fits(DefaultMTU, now); got != want {
+			t.Errorf("a payload of %d carries packets of %d, want %d", mtu, got, want)
+		}
+	}
+	p.touch(now)
+	for wait, want := range map[time.Duration]int{0: 0, sureAfter - 1: 0, sureAfter: 1168} {
+		p.route.Store(&path.Route{MTU: 1200})
+		if got := p.fits(DefaultMTU, now.Add(wait)); got != want {
+			t.Errorf("%v after the pair was idle: %d, want %d", wait, got, want)
+		}
+	}
 }
 
 // FuzzPackets: nothing that a front or a peer sends makes us panic, and what

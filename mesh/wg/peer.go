@@ -17,6 +17,10 @@ import (
 // idleAfter is how long a pair is active after its last data.
 const idleAfter = 10 * time.Second
 
+// sureAfter is how long a pair must have been active, and its primary the same,
+// before what it carries is taken for the truth.
+const sureAfter = 3 * time.Second
+
 // What ways are taken to carry, as UDP payload.
 const (
 	leastMTU  = 1200 // whose route does not say
@@ -32,6 +36,8 @@ type peer struct {
 	wg       atomic.Pointer[device.Peer] // the same, for WireGuard
 	route    atomic.Pointer[path.Route]  // never nil
 	lastData atomic.Int64                // nanoseconds since 1970; 0 is never
+	woken    atomic.Int64                // when the pair was last idle
+	widened  atomic.Int64                // when the primary or its MTU last changed
 	traffic  traffic
 	memory   memory
 	spare    allowance // of duplicates
@@ -65,19 +71,32 @@ func (p *peer) straight() (to netip.AddrPort, mtu int) {
 }
 
 // fits is how long a packet to the peer may be whose datagram needs no
-// fragments; 0 while nothing is known. WireGuard pads to 16 bytes.
-func (p *peer) fits() int {
-	if mtu := p.route.Load().MTU; mtu > overhead {
-		return (mtu - overhead) &^ 15
+// fragments; 0 where that is no bound, as most is the MTU inside, or not yet
+// known for sure. WireGuard pads to 16 bytes, but not beyond the MTU.
+//
+// Widths are searched for while a pair is active, and until then taken to be
+// less than they mostly are. Kernels remember for ten minutes what they are
+// told, and connections for ever: fragments for a moment cost less.
+func (p *peer) fits(most int, now time.Time) int {
+	room := p.route.Load().MTU - overhead
+	if room <= 0 || room >= most {
+		return 0
 	}
-	return 0
+	if since := max(p.woken.Load(), p.widened.Load()); now.UnixNano()-since < int64(sureAfter) {
+		return 0
+	}
+	return room &^ 15
 }
 
 // touch notes data to or from the peer, and reports whether the pair was idle
 // before.
 func (p *peer) touch(now time.Time) (woken bool) {
 	n := now.UnixNano()
-	return n-p.lastData.Swap(n) > int64(idleAfter)
+	if n-p.lastData.Swap(n) <= int64(idleAfter) {
+		return false
+	}
+	p.woken.Store(n)
+	return true
 }
 
 // directory finds peers.
@@ -153,6 +172,9 @@ func (d *directory) use(id landfall.NodeID, r path.Route) (*peer, *path.Route) {
 // reroute is called with mu held.
 func (d *directory) reroute(p *peer, r *path.Route) (old *path.Route) {
 	old = p.route.Swap(r)
+	if r.Primary != old.Primary || r.MTU != old.MTU {
+		p.widened.Store(time.Now().UnixNano())
+	}
 	for _, a := range []netip.AddrPort{r.Primary.Addr, r.Backup.Addr, r.Direct} {
 		if a.IsValid() {
 			d.known[a]++
