@@ -18,6 +18,9 @@ require landfall v0.0.0
 // (atlas); the product only reads such files.
 require github.com/maxmind/mmdbwriter v1.2.0
 
+// The WebSockets of users, and of the application, while a path dies.
+require github.com/gorilla/websocket v1.5.3
+
 // Answers in tests of our own packet code (ecs), so that it is held against
 // another's.
 require github.com/miekg/dns v1.1.73

@@ -33,7 +33,12 @@ type options struct {
 	turn    time.Duration // how long one name server answers at a time
 	cases   string        // which of them; empty: all
 	profile string        // where Landfall's profile goes; empty: there is none
-	quiet   time.Duration // how long what idle peers say is counted
+	cuts    int           // how often a path dies
+
+	topologies int           // in how many ways are found
+	day        time.Duration // how long a simulated one is
+	jitter     int           // for how many seconds it varies what ways cost
+	quiet      time.Duration // how long what idle peers say is counted
 }
 
 func main() {
@@ -56,6 +61,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 			return load.Serve(ctx, os.Stdin, out)
 		case meshEnd:
 			return serveEnd(ctx, args[1:], os.Stdin, out)
+		case meshApp:
+			return serveApp(ctx, args[1:])
+		case meshUsers:
+			return serveUsers(ctx, args[1:])
 		}
 	}
 	var o options
@@ -70,6 +79,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
 	fs.DurationVar(&o.turn, "turn", 4*time.Second, "let a name server answer as fast as it can for so `long` at a time")
 	fs.StringVar(&o.cases, "cases", "", "measure speed in `cases` alone, such as \"geo;geo, signed\"")
+	fs.IntVar(&o.topologies, "topologies", 200, "let a mesh find its ways in `n` random topologies")
+	fs.IntVar(&o.jitter, "jitter", 600, "let ways vary for so many `seconds`, of virtual time")
+	fs.DurationVar(&o.day, "day", 24*time.Hour, "simulate so `long` a day of the mesh")
+	fs.IntVar(&o.cuts, "cuts", 100, "cut a path of the mesh `n` times")
 	fs.DurationVar(&o.quiet, "quiet", 5*time.Minute, "count for so `long` what idle peers of the mesh say")
 	fs.StringVar(&o.profile, "profile", "", "write to this `file` where Landfall's processor time goes while it answers as fast as it can")
 	fs.StringVar(&o.results, "results", "results", "keep the table in this `directory`; empty: keep none")
@@ -81,7 +94,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"dns-lookup": dnsLookup, "dns-plan": dnsPlan, "dns-swap": dnsSwap, "dns-scopes": dnsScopes, "dns-caching": dnsCaching,
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
 		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
-		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB, "mesh-restart": meshRestart,
+		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB, "mesh-restart": meshRestart, "mesh-death": meshDeath,
+		"mesh-day": meshDay,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

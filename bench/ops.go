@@ -69,8 +69,11 @@ func (o options) fleet(ctx context.Context, dir string, progress io.Writer) (fle
 	}
 	if o.binary == "" {
 		fmt.Fprintln(progress, "building landfall")
-		_, err = build(ctx, o.root, dir)
-		return fleet.Config{Bin: dir, Pebble: pebble}, err
+		bin, err := build(ctx, o.root, dir)
+		if err != nil {
+			return fleet.Config{}, err
+		}
+		return fleet.Config{Bin: dir, Pebble: pebble}, os.Symlink(bin, filepath.Join(dir, "landfall"))
 	}
 	bin, err := filepath.Abs(o.binary)
 	if err != nil {
