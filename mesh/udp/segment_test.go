@@ -46,7 +46,7 @@ func TestRunsAreOfOneSizeButTheLast(t *testing.T) {
 // What a kernel asks of a message that it is to split holds for every run.
 func TestRunsAreWhatTheKernelSplits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 1000 {
 		bufs := sized(lengths(r, 1+r.IntN(150))...)
 		for len(bufs) > 0 {
 			n, total := run(bufs), 0

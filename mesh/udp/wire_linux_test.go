@@ -20,7 +20,7 @@ type host struct {
 	work chan func()
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("namespaces take root; make test has it")
@@ -54,7 +54,7 @@ func (h *host) do(f func()) {
 }
 
 // run runs programs there.
-func (h *host) run(t *testing.T, lines ...string) {
+func (h *host) run(t testing.TB, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
 		argv := strings.Fields(line)
@@ -67,25 +67,31 @@ func (h *host) run(t *testing.T, lines ...string) {
 }
 
 // bind makes a Conn there.
-func (h *host) bind(t *testing.T, addr string) (c *socket) {
+func (h *host) bind(t testing.TB, addr string) (c *socket) {
 	t.Helper()
 	h.do(func() { c = bind(t, addr).(*socket) })
 	return c
 }
 
 // wire joins two hosts, 10.0.0.1 and 10.0.0.2, fe80::1 and fe80::2, by wire0.
-func wire(t *testing.T) (a, b *host) {
+func wire(t testing.TB) (a, b *host) {
 	t.Helper()
 	a, b = newHost(t), newHost(t)
 	a.run(t, fmt.Sprintf("ip link add wire0 type veth peer name wire0 netns /proc/%d/ns/net", b.tid))
 	for i, h := range []*host{a, b} {
-		h.run(t, fmt.Sprintf("ip address add 10.0.0.%d/24 dev wire0", i+1), fmt.Sprintf("ip address add fe80::%d/64 dev wire0 nodad", i+1), "ip link set wire0 up")
+		us, them := i+1, 2-i
+		h.run(t,
+			fmt.Sprintf("ip address add 10.0.0.%d/24 dev wire0", us),
+			fmt.Sprintf("ip address add fe80::%d/64 dev wire0 nodad", us),
+			fmt.Sprintf("ip link set wire0 address 02:00:00:00:00:0%d up", us),
+			fmt.Sprintf("ip neighbour replace 10.0.0.%d dev wire0 lladdr 02:00:00:00:00:0%d", them, them),
+			fmt.Sprintf("ip neighbour replace fe80::%d dev wire0 lladdr 02:00:00:00:00:0%d", them, them))
 	}
 	return a, b
 }
 
 // feature turns a feature of a device on, as ethtool does.
-func (h *host) feature(t *testing.T, dev, feature string) {
+func (h *host) feature(t testing.TB, dev, feature string) {
 	t.Helper()
 	h.do(func() {
 		names := make([]byte, 12+32*64) // struct ethtool_gstrings
@@ -109,7 +115,7 @@ func (h *host) feature(t *testing.T, dev, feature string) {
 	})
 }
 
-func ethtool(t *testing.T, dev string, data []byte) {
+func ethtool(t testing.TB, dev string, data []byte) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {

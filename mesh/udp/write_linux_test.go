@@ -104,7 +104,7 @@ func writerOn(t *testing.T, k *kernel) *writer {
 // the rest is told of.
 func TestEverythingThatCanBeSentIs(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for round := range 2000 {
+	for round := range 400 {
 		k := &kernel{Rand: r, mtu: 100 + r.IntN(1500), unkind: r.IntN(2) == 0, noRuns: []syscall.Errno{0, 0, unix.EIO, unix.EINVAL}[r.IntN(4)]}
 		w := writerOn(t, k)
 		bufs := made(lengths(r, 1+r.IntN(300)))
