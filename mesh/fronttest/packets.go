@@ -140,7 +140,7 @@ func checksum(b []byte) uint16 {
 // parked keeps many streams open that do nothing, and tells what they cost:
 // never a goroutine each.
 func parked(t *testing.T, w *world) {
-	count := 2000
+	count := parkedStreams
 	if testing.Short() {
 		count = 200
 	}
@@ -156,7 +156,7 @@ func parked(t *testing.T, w *world) {
 		w.dial(t, ends[i], landfall.Interactive, []byte("hello"))
 	}
 	for _, e := range ends {
-		e.until(t, "greeting", patience, func() bool { return string(e.got) == "hello" })
+		e.until(t, "greeting", long, func() bool { return string(e.got) == "hello" })
 	}
 	more, larger := usage()
 	t.Logf("%d streams, both sides: %d goroutines, %d bytes of heap for each stream", count, more-goroutines, (int64(larger)-int64(heap))/int64(count))
@@ -167,7 +167,7 @@ func parked(t *testing.T, w *world) {
 		e.write(t, []byte("!"))
 	}
 	for _, e := range ends {
-		e.until(t, "echo", patience, func() bool { return string(e.got) == "hello!" })
+		e.until(t, "echo", long, func() bool { return string(e.got) == "hello!" })
 	}
 	runtime.KeepAlive(ends)
 }
