@@ -55,6 +55,9 @@ func (m *Mesh) makeFront(up *running) (front.Front, error) {
 		if why == nil {
 			f, err := m.tun()
 			if err == nil {
+				err = knock(f, m.addr, knockTime)
+			}
+			if err == nil {
 				up.front.Name = FrontTUN
 				return f, nil
 			}
@@ -65,7 +68,11 @@ func (m *Mesh) makeFront(up *running) (front.Front, error) {
 	}
 	up.front.Name = name
 	if name == FrontTUN {
-		return m.tun()
+		f, err := m.tun()
+		if err == nil {
+			err = knock(f, m.addr, knockTime)
+		}
+		return f, err
 	}
 	return netstack.New(netstack.Config{Addr: m.addr, Timeout: m.cfg.Timeout, Log: m.log})
 }

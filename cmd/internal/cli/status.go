@@ -198,9 +198,6 @@ func paths(ps []admin.Path) string {
 		if p.Via != "" {
 			text += fmt.Sprintf(" via %s", p.Via)
 		}
-		if p.Doubt != "" {
-			text += " in doubt"
-		}
 		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
