@@ -22,7 +22,7 @@ const patience = 5 * time.Millisecond
 
 // moment is how long the window may be full before that is congestion. On a
 // fast network it is full all the time, and open again much sooner.
-const moment = time.Millisecond
+const moment = 2 * time.Millisecond
 
 // egress is the way of packets from the front to WireGuard. While there is no
 // congestion WireGuard's reader reads the front itself:
