@@ -55,6 +55,8 @@ bench: deps ## measure, print a table, assert nothing
 	cd bench && $(GO) run . dns-lookup && $(GO) run . dns-plan && $(GO) run . dns-scopes && $(GO) run . dns-budget && $(GO) run . dns-kill
 	cd bench && $(GO) run . dns-swap && $(GO) run . dns-caching && $(GO) run . dns-simulations
 	cd bench && $(GO) run . dns-speed && $(GO) run . dns-latency && $(GO) run . dns-replace
+	cd bench && $(GO) run . -rounds 9 mesh-tun && $(GO) run . mesh-idle && $(GO) run . -rounds 10 mesh-mib && $(GO) run . -rounds 40 mesh-restart
+	cd bench && $(GO) run . mesh-death && $(GO) run . mesh-routes && $(GO) run . -rounds 4 mesh-day
 
 package: ## build the Debian packages for amd64 and arm64 into bin
 	./packaging/build.sh

@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	fs.IntVar(&o.deaths, "deaths", 10_000, "kill an edge in `n` random worlds")
 	fs.IntVar(&o.clients, "clients", 1_000_000, "let `n` clients of each ask a resolver")
 	fs.DurationVar(&o.turn, "turn", 4*time.Second, "let a name server answer as fast as it can for so `long` at a time")
-	fs.StringVar(&o.cases, "cases", "", "measure speed in `cases` alone, such as \"geo;geo, signed\"")
+	fs.StringVar(&o.cases, "cases", "", "measure these `cases` alone, such as \"geo;geo, signed\"")
 	fs.IntVar(&o.topologies, "topologies", 200, "let a mesh find its ways in `n` random topologies")
 	fs.IntVar(&o.jitter, "jitter", 600, "let ways vary for so many `seconds`, of virtual time")
 	fs.DurationVar(&o.day, "day", 24*time.Hour, "simulate so `long` a day of the mesh")
@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		"dns-budget": dnsBudget, "dns-kill": dnsKill, "dns-simulations": dnsSimulations,
 		"dns-speed": dnsSpeed, "dns-latency": dnsLatency, "dns-replace": dnsReplace,
 		"mesh-tun": meshTUN, "mesh-idle": meshIdle, "mesh-mib": meshMiB, "mesh-restart": meshRestart, "mesh-death": meshDeath,
-		"mesh-day": meshDay,
+		"mesh-routes": meshRoutes, "mesh-day": meshDay,
 	}
 	for _, name := range fs.Args() {
 		if measures[name] == nil {

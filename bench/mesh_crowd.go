@@ -11,7 +11,7 @@ import (
 )
 
 // The kinds of the far end of an idle one: many ends in one process, each of
-// which knows the near one and nobody else.
+// which knows the near one, and the others if it is told to.
 const (
 	ourCrowd = "landfall, many"
 	itsCrowd = "wireguard-go, many"
@@ -70,7 +70,11 @@ func (e *end) crowd(start func(i int) (stop func() error, err error)) error {
 
 func (e *end) openOurCrowd() error {
 	return e.crowd(func(i int) (func() error, error) {
-		_, stop, err := e.join(i, e.network(0, i), "", meshtest.NewFront(func([]byte) {}))
+		known := []int{0, i}
+		if e.Full {
+			known = e.known()
+		}
+		_, stop, err := e.join(i, e.network(known...), "", meshtest.NewFront(func([]byte) {}))
 		return stop, err
 	})
 }

@@ -160,15 +160,15 @@ func (d *death) straight(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, deathBack)
 	defer cancel()
 	for {
-		via := ""
-		for from, to := range map[landfall.NodeID]landfall.NodeID{fleet.Home: deathEdge, deathEdge: fleet.Home} {
-			w, err := d.way(ctx, from, to)
-			if err != nil {
-				return err
-			}
-			via += w
+		out, err := d.way(ctx, deathEdge, fleet.Home)
+		if err != nil {
+			return err
 		}
-		if via == "" {
+		back, err := d.way(ctx, fleet.Home, deathEdge)
+		if err != nil {
+			return err
+		}
+		if out == "" && back == "" {
 			return nil
 		}
 		if err := pause(ctx, time.Second); err != nil {

@@ -53,6 +53,7 @@ type endConfig struct {
 	Profile string       // a file for where its processor time goes
 	Both    bool         // both ends of upstream's keep the path alive, not the first alone
 	Link    wan.Link     // of the ocean
+	Full    bool         // whether all of a crowd know each other
 	Crowd   int          // how many others the first end knows, all of them in one process; 0 is one, in a process like it
 }
 
@@ -118,7 +119,7 @@ type order struct {
 // seen is what it answers.
 type seen struct {
 	Err        string
-	At         time.Time
+	At         time.Time     // of the answer, or of the beginning of a start
 	CPU        time.Duration // of the process, so far
 	Got        int64         // bytes of bulk, so far
 	Heap       uint64        // bytes in use, after two collections
@@ -143,8 +144,10 @@ func (e *end) obey(ctx context.Context, o order) (a seen, err error) {
 		took, e := e.mib(ctx)
 		a.Took, err = []time.Duration{took}, e
 	case "answer":
+		a.At = time.Now()
 		err = e.answer(ctx)
 	case "ask":
+		a.At = time.Now()
 		took, e := e.ask(ctx)
 		a.Took, err = []time.Duration{took}, e
 	case "begin":

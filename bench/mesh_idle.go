@@ -13,6 +13,7 @@ import (
 const (
 	idleFew    = 1
 	idleMany   = 101
+	idleFull   = 11 // where all know each other
 	idleSettle = 30 * time.Second
 )
 
@@ -20,6 +21,7 @@ const (
 type idlers struct {
 	near, far string
 	peers     int
+	full      bool // all know each other
 
 	heap, stacks sample // bytes, of the near end, after a collection
 	goroutines   sample
@@ -32,6 +34,7 @@ func meshIdle(ctx context.Context, o options, table, progress io.Writer) error {
 	all := []*idlers{
 		{near: ourTUN, far: ourCrowd, peers: idleFew}, {near: ourTUN, far: ourCrowd, peers: idleMany},
 		{near: itsTUN, far: itsCrowd, peers: idleFew}, {near: itsTUN, far: itsCrowd, peers: idleMany},
+		{near: ourTUN, far: ourCrowd, peers: idleFull, full: true},
 	}
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "round %d of %d: %v of silence\n", round+1, o.rounds, o.quiet)
@@ -60,7 +63,7 @@ func (i *idlers) rest(ctx context.Context, quiet time.Duration) (err error) {
 	var r rig
 	defer func() { err = errors.Join(err, r.stop()) }()
 	for self, kind := range []string{i.near, i.far} {
-		s, err := r.start(rooms[self], endConfig{Kind: kind, Self: self, Wire: rooms.addrs(), Crowd: i.peers})
+		s, err := r.start(rooms[self], endConfig{Kind: kind, Self: self, Wire: rooms.addrs(), Crowd: i.peers, Full: i.full})
 		if err != nil {
 			return err
 		}
@@ -120,15 +123,19 @@ func onePeer(few, many sample) (out sample) {
 func writeIdle(w io.Writer, o options, all []*idlers) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Peers that nothing is said to: medians of %d rounds of %v (smallest – largest)\n%s\n"+
-		"One process with a TUN device and so many peers, all in a process far away. Bytes are those of IP packets, both directions, on the wire.\n\n",
+		"One process with a TUN device and so many peers, all in a process far away, who know it alone unless it is said that all know all. Bytes are those of IP packets, both directions, on the wire.\n\n",
 		o.rounds, o.quiet, machine(o.root))
 	heading(&b, "node", "peers", "heap, KB", "stacks, KB", "goroutines", "bytes a minute and peer", "CPU-ms a minute")
 	for _, i := range all {
-		cells(&b, i.near, fmt.Sprint(i.peers), spread(scaled(i.heap, 1e-3), 0), spread(scaled(i.stacks, 1e-3), 0), spread(i.goroutines, 0), spread(i.wire, 0), spread(i.cpu, 0))
+		peers := fmt.Sprint(i.peers)
+		if i.full {
+			peers += ", all with all"
+		}
+		cells(&b, i.near, peers, spread(scaled(i.heap, 1e-3), 0), spread(scaled(i.stacks, 1e-3), 0), spread(i.goroutines, 0), spread(i.wire, 0), spread(i.cpu, 0))
 	}
 	fmt.Fprintln(&b)
 	heading(&b, "a peer more", "heap, KB", "stacks, KB", "goroutines", "CPU-ms a minute")
-	for i := 0; i < len(all); i += 2 {
+	for i := 0; i < 4; i += 2 {
 		few, many := all[i], all[i+1]
 		cells(&b, few.near, spread(scaled(onePeer(few.heap, many.heap), 1e-3), 1), spread(scaled(onePeer(few.stacks, many.stacks), 1e-3), 1),
 			spread(onePeer(few.goroutines, many.goroutines), 1), spread(onePeer(few.cpu, many.cpu), 2))
@@ -142,6 +149,7 @@ func writeIdle(w io.Writer, o options, all []*idlers) error {
 	heading(&b, "aim", "measured", "wanted")
 	cells(&b, "heap of a peer beyond wireguard-go's, KB", spread(beyond, 1), "at most 64")
 	cells(&b, "bytes a minute and peer, of 2 nodes", spread(all[0].wire, 0), "at most 2000")
+	cells(&b, fmt.Sprintf("bytes a minute and peer, of %d nodes that all know each other", idleFull+1), spread(all[4].wire, 0), "at most 2000")
 	cells(&b, fmt.Sprintf("bytes a minute and peer, of %d nodes", idleMany+1), spread(all[1].wire, 0), "at most 2000")
 	_, err := w.Write(b.Bytes())
 	return err

@@ -31,7 +31,12 @@ type restarter struct {
 // meshRestart measures how soon a tunnel carries anything after both its ends
 // have started anew. Each round is one such start.
 func meshRestart(ctx context.Context, o options, table, progress io.Writer) error {
-	all := []*restarter{{kind: ourTUN}, {kind: itsTUN}}
+	var all []*restarter
+	for _, kind := range []string{ourTUN, itsTUN} {
+		if o.wants(kind) {
+			all = append(all, &restarter{kind: kind})
+		}
+	}
 	done := make(chan error, len(all))
 	for _, r := range all {
 		go func() { done <- r.run(ctx, o.rounds, progress) }()
@@ -74,16 +79,22 @@ func (r *restarter) once(ctx context.Context, f *far, asks int) (time.Duration, 
 		defer s.kill()
 		sides[i] = s
 	}
+	var other seen
 	answered := make(chan error, 1)
 	go func() {
-		_, err := sides[1-asks].tell(order{Do: "answer"})
+		var err error
+		other, err = sides[1-asks].tell(order{Do: "answer"})
 		answered <- err
 	}()
 	saw, err := sides[asks].tell(order{Do: "ask"})
 	if err := errors.Join(err, <-answered); err != nil {
 		return 0, err
 	}
-	return saw.Took[0], pause(ctx, restartSettle)
+	began := saw.At
+	if other.At.After(began) {
+		began = other.At
+	}
+	return saw.At.Add(saw.Took[0]).Sub(began), pause(ctx, restartSettle)
 }
 
 // answer opens the end and answers datagrams until the process ends.
@@ -151,7 +162,7 @@ func (e *end) datagrams(ctx context.Context) (*net.UDPConn, error) {
 func writeRestart(w io.Writer, o options, all []*restarter) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Both ends started at once, %v apart, after both were killed: %d times\n%s\n"+
-		"From before the first system call of the end that asks to its first datagram answered; %s has a keepalive on both ends.\n\n", restartRTT, o.rounds, machine(o.root), itsTUN)
+		"From when both had begun to start to the first datagram of one that the other answered; %s has a keepalive on both ends.\n\n", restartRTT, o.rounds, machine(o.root), itsTUN)
 	heading(&b, "tunnel", "median, s", "p95, s", "within 0.6 s", "wanted")
 	for _, r := range all {
 		sorted := slices.Sorted(slices.Values(r.took))

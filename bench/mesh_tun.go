@@ -31,7 +31,7 @@ type carried struct {
 func meshTUN(ctx context.Context, o options, table, progress io.Writer) error {
 	var all []*carried
 	for _, kind := range []string{ourTUN, itsTUN, ourNetstack, itsNetstack, noTunnel} {
-		if o.cases == "" || slices.Contains(strings.Split(o.cases, ";"), kind) {
+		if o.wants(kind) {
 			all = append(all, &carried{kind: kind})
 		}
 	}
@@ -44,6 +44,11 @@ func meshTUN(ctx context.Context, o options, table, progress io.Writer) error {
 		}
 	}
 	return writeTUN(table, o, all)
+}
+
+// wants reports whether one of several things is to be measured.
+func (o options) wants(name string) bool {
+	return o.cases == "" || slices.Contains(strings.Split(o.cases, ";"), name)
 }
 
 // turn measures one path once, from its making.

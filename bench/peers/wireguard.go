@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"strings"
 
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
@@ -76,17 +77,18 @@ func (t Tunnel) Silent() (stop func(), err error) { return t.run(newSilent()) }
 func (t Tunnel) run(dev tun.Device) (stop func(), err error) {
 	d := device.NewDevice(dev, conn.NewDefaultBind(), device.NewLogger(device.LogLevelSilent, ""))
 	key := t.Key.Bytes()
-	conf := fmt.Sprintf("private_key=%s\nlisten_port=%d\n", hex.EncodeToString(key[:]), t.Listen)
+	var conf strings.Builder
+	fmt.Fprintf(&conf, "private_key=%s\nlisten_port=%d\n", hex.EncodeToString(key[:]), t.Listen)
 	for _, p := range t.Peers {
-		conf += fmt.Sprintf("public_key=%s\nallowed_ip=%v\n", hex.EncodeToString(p.Key[:]), netip.PrefixFrom(p.Addr, p.Addr.BitLen()))
+		fmt.Fprintf(&conf, "public_key=%s\nallowed_ip=%v\n", hex.EncodeToString(p.Key[:]), netip.PrefixFrom(p.Addr, p.Addr.BitLen()))
 		if p.Endpoint.IsValid() {
-			conf += fmt.Sprintf("endpoint=%v\n", p.Endpoint)
+			fmt.Fprintf(&conf, "endpoint=%v\n", p.Endpoint)
 		}
 		if p.Keepalive > 0 {
-			conf += fmt.Sprintf("persistent_keepalive_interval=%d\n", p.Keepalive)
+			fmt.Fprintf(&conf, "persistent_keepalive_interval=%d\n", p.Keepalive)
 		}
 	}
-	if err := errors.Join(d.IpcSet(conf), d.Up()); err != nil {
+	if err := errors.Join(d.IpcSet(conf.String()), d.Up()); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("wireguard: %w", err)
 	}
