@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,24 +100,23 @@ type running struct {
 	pool    *warm.Pool
 }
 
+func (c *Config) check() error {
+	switch {
+	case c.Self == "" || c.Network == "":
+		return errors.New("mesh: the names of the node and the network are needed")
+	case c.Key.IsZero():
+		return errors.New("mesh: a WireGuard key is needed")
+	case len(c.Conns) == 0 || slices.Contains(c.Conns, nil):
+		return errors.New("mesh: a packet conn is needed")
+	case c.Rate < 0:
+		return errors.New("mesh: the rate is negative")
+	}
+	return checkFront(c.Front)
+}
+
 // New makes a node's part of the mesh; Run brings it up.
 func New(cfg Config) (*Mesh, error) {
-	switch {
-	case cfg.Self == "" || cfg.Network == "":
-		return nil, errors.New("mesh: the names of the node and the network are needed")
-	case cfg.Key.IsZero():
-		return nil, errors.New("mesh: a WireGuard key is needed")
-	case len(cfg.Conns) == 0:
-		return nil, errors.New("mesh: a packet conn is needed")
-	case cfg.Rate < 0:
-		return nil, errors.New("mesh: the rate is negative")
-	}
-	for _, c := range cfg.Conns {
-		if c == nil {
-			return nil, errors.New("mesh: a packet conn is nil")
-		}
-	}
-	if err := checkFront(cfg.Front); err != nil {
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	m := &Mesh{

@@ -118,19 +118,9 @@ func (n *Node) build() (err error) {
 		Self: n.cfg.Self, Status: n.Status, Overview: n.Overview, Peers: n.peers(),
 		Control: n.local(control.Handler(n.Map, n.operators(), n.log)), Log: n.log,
 	})
-	if n.mesh, err = mesh.New(mesh.Config{
-		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conns: []net.PacketConn{n.cfg.Sockets.WireGuard},
-		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Log: n.cfg.Log,
-	}); err != nil {
+	if err := n.buildMesh(); err != nil {
 		return err
 	}
-	n.mesh.SetMap(n.cfg.Bootstrap) // so that the first question for a map finds its way
-	n.admin.Register("mesh", func() any { return n.mesh.Stats() })
-	n.admin.Register("mesh_device", func() any { return n.mesh.DeviceStats() })
-	n.admin.Register("mesh_fragments", func() any { return n.mesh.FragmentStats() })
-	n.admin.Register("mesh_warm", func() any { return n.mesh.WarmStats() })
-	n.admin.Register("mesh_door", func() any { return n.mesh.DoorStats() })
-	n.admin.Register("mesh_socket", func() any { return n.mesh.SocketStats() })
 	if err := n.buildMaps(); err != nil {
 		return err
 	}

@@ -1,6 +1,29 @@
 package node
 
-import "landfall/cmd/internal/admin"
+import (
+	"net"
+
+	"landfall/cmd/internal/admin"
+	"landfall/mesh"
+)
+
+// buildMesh makes the node's part of the mesh.
+func (n *Node) buildMesh() (err error) {
+	if n.mesh, err = mesh.New(mesh.Config{
+		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conns: []net.PacketConn{n.cfg.Sockets.WireGuard},
+		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Log: n.cfg.Log,
+	}); err != nil {
+		return err
+	}
+	n.mesh.SetMap(n.cfg.Bootstrap) // so that the first question for a map finds its way
+	n.admin.Register("mesh", func() any { return n.mesh.Stats() })
+	n.admin.Register("mesh_device", func() any { return n.mesh.DeviceStats() })
+	n.admin.Register("mesh_fragments", func() any { return n.mesh.FragmentStats() })
+	n.admin.Register("mesh_warm", func() any { return n.mesh.WarmStats() })
+	n.admin.Register("mesh_door", func() any { return n.mesh.DoorStats() })
+	n.admin.Register("mesh_socket", func() any { return n.mesh.SocketStats() })
+	return nil
+}
 
 // paths are the node's ways to its peers, as status tells them.
 func (n *Node) paths() (out []admin.Path) {
