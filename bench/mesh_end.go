@@ -145,7 +145,8 @@ func (e *end) obey(ctx context.Context, o order) (a seen, err error) {
 		a.Took, err = []time.Duration{took}, e
 	case "answer":
 		a.At = time.Now()
-		err = e.answer(ctx)
+		ready, e := e.answer(ctx)
+		a.Took, err = []time.Duration{ready}, e
 	case "ask":
 		a.At = time.Now()
 		took, e := e.ask(ctx)

@@ -24,8 +24,9 @@ const (
 
 // restarter is a tunnel whose both ends are killed and started again.
 type restarter struct {
-	kind string
-	took sample // s, until the first datagram is answered
+	kind  string
+	took  sample // s, until the first datagram is answered
+	ready sample // ms, until the end that answers has an address inside
 }
 
 // meshRestart measures how soon a tunnel carries anything after both its ends
@@ -58,23 +59,24 @@ func (r *restarter) run(ctx context.Context, rounds int, progress io.Writer) (er
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	for i := range rounds {
-		took, err := r.once(ctx, f, i%2)
+		took, ready, err := r.once(ctx, f, i%2)
 		if err != nil {
 			return err
 		}
 		r.took.add(took.Seconds())
-		fmt.Fprintf(progress, "%s: %d of %d: %.2f s\n", r.kind, i+1, rounds, took.Seconds())
+		r.ready.add(milli(ready))
+		fmt.Fprintf(progress, "%s: %d of %d: %.2f s, the answering end ready after %.0f ms\n", r.kind, i+1, rounds, took.Seconds(), milli(ready))
 	}
 	return nil
 }
 
 // once starts both ends, of which one asks, and kills them.
-func (r *restarter) once(ctx context.Context, f *far, asks int) (time.Duration, error) {
+func (r *restarter) once(ctx context.Context, f *far, asks int) (took, ready time.Duration, err error) {
 	var sides [2]*side
 	for i, room := range f.pair {
 		s, err := startSide(room, endConfig{Kind: r.kind, Self: i, Wire: f.addrs(), Both: true})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		defer s.kill()
 		sides[i] = s
@@ -88,24 +90,27 @@ func (r *restarter) once(ctx context.Context, f *far, asks int) (time.Duration, 
 	}()
 	saw, err := sides[asks].tell(order{Do: "ask"})
 	if err := errors.Join(err, <-answered); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	began := saw.At
 	if other.At.After(began) {
 		began = other.At
 	}
-	return saw.At.Add(saw.Took[0]).Sub(began), pause(ctx, restartSettle)
+	return saw.At.Add(saw.Took[0]).Sub(began), other.Took[0], pause(ctx, restartSettle)
 }
 
-// answer opens the end and answers datagrams until the process ends.
-func (e *end) answer(ctx context.Context) error {
+// answer opens the end, and answers datagrams until the process ends. It says
+// how long it took to be ready.
+func (e *end) answer(ctx context.Context) (ready time.Duration, err error) {
+	start := time.Now()
 	if err := e.open(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	c, err := e.datagrams(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	ready = time.Since(start)
 	go func() {
 		defer c.Close()
 		for b := make([]byte, 64); ; {
@@ -116,7 +121,7 @@ func (e *end) answer(ctx context.Context) error {
 			_, _ = c.WriteToUDPAddrPort(b[:n], from) // lost: there will be another
 		}
 	}()
-	return nil
+	return ready, nil
 }
 
 // ask opens the end and says how long it takes, from before that, until the
@@ -163,7 +168,7 @@ func writeRestart(w io.Writer, o options, all []*restarter) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Both ends started at once, %v apart, after both were killed: %d times\n%s\n"+
 		"From when both had begun to start to the first datagram of one that the other answered; %s has a keepalive on both ends.\n\n", restartRTT, o.rounds, machine(o.root), itsTUN)
-	heading(&b, "tunnel", "median, s", "p95, s", "within 0.6 s", "wanted")
+	heading(&b, "tunnel", "median, s", "p95, s", "the other end ready, ms", "within 0.6 s", "wanted")
 	for _, r := range all {
 		sorted := slices.Sorted(slices.Values(r.took))
 		within := 0
@@ -176,7 +181,7 @@ func writeRestart(w io.Writer, o options, all []*restarter) error {
 		if r.kind == ourTUN {
 			wanted = "all"
 		}
-		cells(&b, r.kind, spread(r.took, 2), fmt.Sprintf("%.2f", sorted[len(sorted)*95/100]), fmt.Sprintf("%d of %d", within, len(sorted)), wanted)
+		cells(&b, r.kind, spread(r.took, 2), fmt.Sprintf("%.2f", sorted[len(sorted)*95/100]), spread(r.ready, 0), fmt.Sprintf("%d of %d", within, len(sorted)), wanted)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
