@@ -27,8 +27,12 @@ func (sh *shelf) clear() []*spare {
 	return out
 }
 
-// failed makes the shelf wait, longer each time.
+// failed makes the shelf wait, longer each time. What fails meanwhile does so
+// for the same reason.
 func (sh *shelf) failed(now time.Time) {
+	if now.Before(sh.pause) {
+		return
+	}
 	sh.pause = now.Add(min(maxPause, firstPause<<min(sh.fails, 10)))
 	sh.fails++
 }
