@@ -48,3 +48,14 @@ func TestKnockTellsAnswersApart(t *testing.T) {
 		}
 	}
 }
+
+func FuzzOpens(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(append([]byte{6 << 4, 0, 0, 0, 0, 20, 6, 64}, make([]byte, 52)...))
+	addr := landfall.MeshAddr("test", "a")
+	f.Fuzz(func(t *testing.T, p []byte) {
+		if opens(p, addr) && (len(p) < 60 || p[53]&flagSYN == 0) {
+			t.Errorf("% x is taken for an answer", p)
+		}
+	})
+}
