@@ -66,6 +66,7 @@ func (p *peer) resolve(now instant) {
 	carries := answered && (c.carry.silent < muteAfter || now.since(d.since) > hotFor)
 	hopeless := c == nil || c.life == Gone
 	if p.active(now) && !hopeless && (!carries || d.peer.within(echo, now)) {
+		d.own = d.own && !carries // else two that doubt would do so for each other's sake
 		return
 	}
 	if d.guess && answered {
@@ -83,7 +84,8 @@ func (p *peer) watch(now instant) {
 	}
 	wait := c.delay.late(spare)
 	wait = max(wait, min(wait<<d.patience, waitMost))
-	if c.unanswered == 0 {
+	// What was sent before a ping that was answered, may just want no answer.
+	if c.unanswered == 0 || c.proved > c.lastSent {
 		p.look = now.add(min(wait/2, lookMost))
 		if heard, _ := p.hears(); heard.within(lookMost, now) {
 			p.look = now.add(quiet / 2)
