@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -53,17 +54,20 @@ func (h *host) do(f func()) {
 	<-done
 }
 
-// run runs programs there.
-func (h *host) run(t testing.TB, lines ...string) {
+// run runs programs there, and returns what the last one said.
+func (h *host) run(t testing.TB, lines ...string) (out string) {
 	t.Helper()
 	for _, line := range lines {
 		argv := strings.Fields(line)
-		h.do(func() {
-			if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", line, err, out)
-			}
-		})
+		var b []byte
+		var err error
+		h.do(func() { b, err = exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput() })
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, b)
+		}
+		out = string(b)
 	}
+	return out
 }
 
 // bind makes a Conn there.
@@ -87,39 +91,68 @@ func wire(t testing.TB) (a, b *host) {
 			fmt.Sprintf("ip neighbour replace 10.0.0.%d dev wire0 lladdr 02:00:00:00:00:0%d", them, them),
 			fmt.Sprintf("ip neighbour replace fe80::%d dev wire0 lladdr 02:00:00:00:00:0%d", them, them))
 	}
+	meet(t, a, b, "10.0.0.2")
+	meet(t, a, b, "fe80::2%wire0")
 	return a, b
+}
+
+// meet returns once datagrams get from one host to an address of another. Devices
+// and addresses are not ready just because a program has said so.
+func meet(t testing.TB, from, to *host, addr string) {
+	t.Helper()
+	s, c := from.bind(t, "[::]:0"), to.bind(t, "[::]:0")
+	defer s.Close()
+	defer c.Close()
+	var err error
+	for range 1000 {
+		sent := s.Urgent([]byte("hello"), at(c, addr), 0)
+		if err = c.udp.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			break
+		}
+		if _, err = newMailbox(1, 100).read(c); err == nil {
+			return
+		}
+		err = errors.Join(sent, err)
+	}
+	t.Fatalf("%s is not reached: %v", addr, err)
 }
 
 // feature turns a feature of a device on, as ethtool does.
 func (h *host) feature(t testing.TB, dev, feature string) {
 	t.Helper()
-	h.do(func() {
-		names := make([]byte, 12+32*64) // struct ethtool_gstrings
-		binary.NativeEndian.PutUint32(names, unix.ETHTOOL_GSTRINGS)
-		binary.NativeEndian.PutUint32(names[4:], 4) // ETH_SS_FEATURES
-		ethtool(t, dev, names)
+	var err error
+	h.do(func() { err = setFeature(dev, feature) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setFeature(dev, feature string) error {
+	names := make([]byte, 12+32*64) // struct ethtool_gstrings
+	binary.NativeEndian.PutUint32(names, unix.ETHTOOL_GSTRINGS)
+	binary.NativeEndian.PutUint32(names[4:], 4) // ETH_SS_FEATURES
+	if err := ethtool(dev, names); err != nil {
+		return err
+	}
+	for i := range min(binary.NativeEndian.Uint32(names[8:]), 64) {
+		if unix.ByteSliceToString(names[12+32*i:][:32]) != feature {
+			continue
+		}
 		set := make([]byte, 8+8*2) // struct ethtool_sfeatures
 		binary.NativeEndian.PutUint32(set, unix.ETHTOOL_SFEATURES)
 		binary.NativeEndian.PutUint32(set[4:], 2)
-		for i := range binary.NativeEndian.Uint32(names[8:]) {
-			if unix.ByteSliceToString(names[12+32*i:][:32]) != feature {
-				continue
-			}
-			for _, at := range []uint32{8, 12} { // valid, requested
-				binary.NativeEndian.PutUint32(set[at+8*(i/32):], 1<<(i%32))
-			}
-			ethtool(t, dev, set)
-			return
+		for _, at := range []uint32{8, 12} { // valid, requested
+			binary.NativeEndian.PutUint32(set[at+8*(i/32):], 1<<(i%32))
 		}
-		t.Fatalf("%s has no %s", dev, feature)
-	})
+		return ethtool(dev, set)
+	}
+	return fmt.Errorf("%s has no %s", dev, feature)
 }
 
-func ethtool(t testing.TB, dev string, data []byte) {
-	t.Helper()
+func ethtool(dev string, data []byte) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer unix.Close(fd)
 	var r struct {
@@ -130,9 +163,10 @@ func ethtool(t testing.TB, dev string, data []byte) {
 	copy(r.name[:], dev)
 	r.data = &data[0]
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&r))); errno != 0 {
-		t.Fatalf("ethtool on %s: %v", dev, errno)
+		return fmt.Errorf("ethtool on %s: %w", dev, errno)
 	}
 	runtime.KeepAlive(data)
+	return nil
 }
 
 // What the kernel joins on its way in comes apart, and singles between it, too.
@@ -216,6 +250,9 @@ func TestSlowDevice(t *testing.T) {
 			}
 			wantClosed(t, err)
 		})
+	}
+	for s.Stats().Waits == 0 {
+		hear(t, c, 1)
 	}
 	for i := range 20 {
 		if err := s.Urgent([]byte{byte(i)}, c.LocalAddr(), 0); err != nil {
