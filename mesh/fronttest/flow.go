@@ -41,7 +41,7 @@ func (e *echoer) Closed(error) {}
 func echo(t *testing.T, w *world) {
 	size := 16 << 20
 	if testing.Short() {
-		size = 4 << 20
+		size = 1 << 20
 	}
 	if os.Getenv("LANDFALL_SOAK") != "" {
 		size = 2 << 30

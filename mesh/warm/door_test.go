@@ -86,7 +86,10 @@ func TestEveryStreamIsServedOnceOrFails(t *testing.T) {
 		k := newKit(t, Config{Spares: 8}, DoorConfig{})
 		k.keep()
 		random := rand.New(rand.NewPCG(7, 7))
-		const count = 400
+		count := 400
+		if testing.Short() {
+			count = 100
+		}
 		clients := make([]*client, count)
 		for i := range clients {
 			clients[i] = &client{}
