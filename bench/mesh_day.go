@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"landfall/mesh/wan"
 	"landfall/mesh/wan/day"
 	"landfall/mesh/wan/wantest"
 )
@@ -29,7 +30,7 @@ func meshDay(ctx context.Context, o options, table, progress io.Writer) (err err
 	defer func() { err = errors.Join(err, p.Close()) }()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%v of twelve regions that talk, in virtual time and without -race\n%s\n\n", o.day, machine(o.root))
-	heading(&b, "seed", "real s", "CPU-s", "hash of the sorted trace", "packets", "messages", "arrived, %", "p50, ms", "p99, ms", "longest, ms")
+	heading(&b, "seed", "real s", "CPU-s", "hash of the sorted trace", "packets", "of WireGuard", "probes", "relayed", "messages", "arrived, %", "p50, ms", "p99, ms", "longest, ms")
 	var took sample
 	hashes := map[string]bool{}
 	for round := range o.rounds {
@@ -43,7 +44,7 @@ func meshDay(ctx context.Context, o options, table, progress io.Writer) (err err
 		hash := r.Trace.Hash
 		hashes[hash] = true
 		cells(&b, fmt.Sprint(seed), fmt.Sprintf("%.1f", r.Took.Seconds()), fmt.Sprintf("%.1f", r.CPU.Seconds()), hash,
-			fmt.Sprint(r.Trace.Packets), fmt.Sprint(r.Sent), fmt.Sprintf("%.3f", 100*float64(r.Arrived)/float64(max(r.Sent, 1))),
+			fmt.Sprint(r.Trace.Packets), kinds(r.Trace, '\x01', '\x02', '\x03', '\x04'), kinds(r.Trace, 'L'), kinds(r.Trace, 'R'), fmt.Sprint(r.Sent), fmt.Sprintf("%.3f", 100*float64(r.Arrived)/float64(max(r.Sent, 1))),
 			fmt.Sprintf("%.0f", milli(r.P50)), fmt.Sprintf("%.0f", milli(r.P99)), fmt.Sprintf("%.0f", milli(r.Longest)))
 	}
 	fmt.Fprintln(&b)
@@ -52,4 +53,13 @@ func meshDay(ctx context.Context, o options, table, progress io.Writer) (err err
 	cells(&b, "hashes, of so many seeds", fmt.Sprintf("%d of %d", len(hashes), (o.rounds+1)/2), "as many")
 	_, err = table.Write(b.Bytes())
 	return err
+}
+
+// kinds are the packets that begin with one of these bytes.
+func kinds(t wan.Trace, of ...byte) string {
+	var sum uint64
+	for _, k := range of {
+		sum += t.Kinds[k]
+	}
+	return fmt.Sprint(sum)
 }
