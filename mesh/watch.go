@@ -16,6 +16,9 @@ import (
 const (
 	// hurry is how often to look at a session that is missing.
 	hurry = 20 * time.Millisecond
+	// moment is how long to look away after a kick, so that what goes on then is
+	// over, and what comes of it is the same in whatever order it went on.
+	moment = time.Microsecond
 	// rest is how long to look at nothing at most.
 	rest = 20 * time.Second
 )
@@ -31,6 +34,8 @@ func (m *Mesh) watch(ctx context.Context, up *running) error {
 		case err := <-up.dev.Failed():
 			return err
 		case <-m.kick:
+			timer.Reset(moment)
+			continue
 		case <-timer.C:
 		}
 		m.tick(up.dev)
