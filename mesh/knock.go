@@ -14,7 +14,7 @@ import (
 // and given up after so long.
 const (
 	knockEvery = 50 * time.Millisecond
-	knockTime  = 3 * time.Second
+	knockTime  = 2 * time.Second
 )
 
 // errUnheard is a firewall in the way.
