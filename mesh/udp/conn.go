@@ -19,14 +19,14 @@ var ErrTooBig = fmt.Errorf("datagram larger than the first hop carries: %w", sys
 // Conn is a socket of the mesh.
 type Conn interface {
 	// Read fills bufs, and sets for each of n datagrams its size, its source
-	// and the two bits of ECN (RFC 3168, 5) that it arrived with; sizes, from
-	// and ecn are as long as bufs. It waits for the first and for no more. One
+	// and the TOS byte that it arrived with (RFC 2474, 3; RFC 3168, 5); sizes, from
+	// and tos are as long as bufs. It waits for the first and for no more. One
 	// goroutine reads. Buffers of 65535 bytes save a copy; a datagram longer
 	// than its buffer is dropped and counted. Sources are unmapped: IPv4
 	// addresses for IPv4 datagrams, whatever the socket. ICMP's word about
 	// earlier datagrams is no error, only counted. Once the Conn is closed,
 	// the error is net.ErrClosed.
-	Read(bufs [][]byte, sizes []int, from []netip.AddrPort, ecn []uint8) (n int, err error)
+	Read(bufs [][]byte, sizes []int, from []netip.AddrPort, tos []uint8) (n int, err error)
 	// Write sends bufs in their order to one address, all under one TOS byte
 	// (DSCP<<2|ECN); it waits while the socket is full, and is done with bufs
 	// when it returns. Many goroutines may write. A datagram that cannot be
@@ -47,8 +47,8 @@ type Conn interface {
 type MarkedConn interface {
 	// WriteMarked is WriteTo under a TOS byte.
 	WriteMarked(b []byte, to netip.AddrPort, tos uint8) (int, error)
-	// ReadMarked is ReadFrom with the two bits of ECN.
-	ReadMarked(b []byte) (n int, from netip.AddrPort, ecn uint8, err error)
+	// ReadMarked is ReadFrom with the TOS byte.
+	ReadMarked(b []byte) (n int, from netip.AddrPort, tos uint8, err error)
 }
 
 // New takes over c, which is bound and not connected: nobody else reads from

@@ -31,7 +31,7 @@ func (c *control) put(n int, level, kind int32, size int, value uint32) int {
 
 // marks are what the kernel says beside a message.
 type marks struct {
-	ecn     uint8
+	tos     uint8
 	segment int    // length of the datagrams that were joined; 0 for a single one
 	lost    uint32 // datagrams dropped so far because the socket was full
 }
@@ -55,10 +55,10 @@ func (m *marks) add(level, kind int32, data []byte) {
 	switch {
 	case len(data) == 0:
 	case level == unix.IPPROTO_IP && kind == unix.IP_TOS:
-		m.ecn = data[0] & 3 // the only one of a single byte
+		m.tos = data[0] // the only one of a single byte
 	case len(data) < 4:
 	case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_TCLASS:
-		m.ecn = uint8(binary.NativeEndian.Uint32(data)) & 3
+		m.tos = uint8(binary.NativeEndian.Uint32(data))
 	case level == unix.IPPROTO_UDP && kind == unix.UDP_GRO:
 		m.segment = int(max(0, int32(binary.NativeEndian.Uint32(data))))
 	case level == unix.SOL_SOCKET && kind == unix.SO_RXQ_OVFL:

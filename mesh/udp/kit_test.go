@@ -54,11 +54,11 @@ type mailbox struct {
 	bufs  [][]byte
 	sizes []int
 	from  []netip.AddrPort
-	ecn   []uint8
+	tos   []uint8
 }
 
 func newMailbox(n, size int) *mailbox {
-	m := &mailbox{bufs: make([][]byte, n), sizes: make([]int, n), from: make([]netip.AddrPort, n), ecn: make([]uint8, n)}
+	m := &mailbox{bufs: make([][]byte, n), sizes: make([]int, n), from: make([]netip.AddrPort, n), tos: make([]uint8, n)}
 	all := make([]byte, n*size)
 	for i := range n {
 		m.bufs[i] = all[i*size : (i+1)*size : (i+1)*size]
@@ -66,13 +66,13 @@ func newMailbox(n, size int) *mailbox {
 	return m
 }
 
-func (m *mailbox) read(c Conn) (int, error) { return c.Read(m.bufs, m.sizes, m.from, m.ecn) }
+func (m *mailbox) read(c Conn) (int, error) { return c.Read(m.bufs, m.sizes, m.from, m.tos) }
 
 // datagram is one as it was read.
 type datagram struct {
 	data string
 	from netip.AddrPort
-	ecn  uint8
+	tos  uint8
 }
 
 // hear reads n datagrams.
@@ -85,7 +85,7 @@ func hear(t testing.TB, c Conn, n int) (out []datagram) {
 			t.Fatal(err)
 		}
 		for i := range k {
-			out = append(out, datagram{string(m.bufs[i][:m.sizes[i]]), m.from[i], m.ecn[i]})
+			out = append(out, datagram{string(m.bufs[i][:m.sizes[i]]), m.from[i], m.tos[i]})
 		}
 	}
 	return out

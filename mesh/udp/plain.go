@@ -19,14 +19,14 @@ func newPlain(c net.PacketConn) *plain {
 
 func (p *plain) LocalAddr() netip.AddrPort { return addrPort(p.PacketConn.LocalAddr()) }
 
-func (p *plain) Read(bufs [][]byte, sizes []int, from []netip.AddrPort, ecn []uint8) (int, error) {
+func (p *plain) Read(bufs [][]byte, sizes []int, from []netip.AddrPort, tos []uint8) (int, error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
 	for {
 		var err error
 		p.reads.Add(1)
-		if sizes[0], from[0], ecn[0], err = p.read(bufs[0]); err == nil {
+		if sizes[0], from[0], tos[0], err = p.read(bufs[0]); err == nil {
 			p.received.Add(1)
 			return 1, nil
 		}
@@ -37,10 +37,10 @@ func (p *plain) Read(bufs [][]byte, sizes []int, from []netip.AddrPort, ecn []ui
 	}
 }
 
-func (p *plain) read(b []byte) (n int, from netip.AddrPort, ecn uint8, err error) {
+func (p *plain) read(b []byte) (n int, from netip.AddrPort, tos uint8, err error) {
 	if p.marked != nil {
-		n, from, ecn, err = p.marked.ReadMarked(b)
-		return n, unmap(from), ecn & 3, err
+		n, from, tos, err = p.marked.ReadMarked(b)
+		return n, unmap(from), tos, err
 	}
 	n, addr, err := p.ReadFrom(b)
 	return n, addrPort(addr), 0, err

@@ -83,7 +83,7 @@ func TestMarkedConnsCarryMarks(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := netip.MustParseAddrPort("192.0.2.1:7")
-	if want := []datagram{{"\x01", from, 1}, {"\x02", from, 1}, {"\x03", from, 3}}; !slices.Equal(hear(t, c, 3), want) {
+	if want := []datagram{{"\x01", from, 34<<2 | 1}, {"\x02", from, 34<<2 | 1}, {"\x03", from, 48<<2 | 3}}; !slices.Equal(hear(t, c, 3), want) {
 		t.Errorf("not %v", want)
 	}
 	if c.LocalAddr() != from {

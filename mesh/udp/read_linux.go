@@ -48,7 +48,7 @@ type joined struct {
 	data []byte
 	size int
 	from netip.AddrPort
-	ecn  uint8
+	tos  uint8
 }
 
 func newReader(s *socket) *reader {
@@ -65,8 +65,8 @@ func newReader(s *socket) *reader {
 	return r
 }
 
-func (s *socket) Read(bufs [][]byte, sizes []int, from []netip.AddrPort, ecn []uint8) (int, error) {
-	return s.in.read(batch{bufs, sizes, from, ecn})
+func (s *socket) Read(bufs [][]byte, sizes []int, from []netip.AddrPort, tos []uint8) (int, error) {
+	return s.in.read(batch{bufs, sizes, from, tos})
 }
 
 // batch is what a caller wants filled.
@@ -74,7 +74,7 @@ type batch struct {
 	bufs  [][]byte
 	sizes []int
 	from  []netip.AddrPort
-	ecn   []uint8
+	tos   []uint8
 }
 
 func (r *reader) read(b batch) (n int, err error) {
@@ -169,7 +169,7 @@ func (r *reader) message(i int, b []byte) joined {
 	if m.lost > 0 {
 		r.overflowed.Store(uint64(m.lost))
 	}
-	j := joined{data: b[:h.n], size: int(h.n), from: r.names[i].addrPort(), ecn: m.ecn}
+	j := joined{data: b[:h.n], size: int(h.n), from: r.names[i].addrPort(), tos: m.tos}
 	if m.segment > 0 && m.segment < j.size {
 		r.coalesced.Add(uint64((j.size + m.segment - 1) / m.segment))
 		j.size = m.segment
@@ -194,7 +194,7 @@ func (r *reader) hand(b batch) int {
 			r.rest = append(r.rest, m)
 			continue
 		}
-		b.sizes[i], b.from[i], b.ecn[i] = m.size, m.from, m.ecn
+		b.sizes[i], b.from[i], b.tos[i] = m.size, m.from, m.tos
 	}
 	n := r.got - len(r.rest)
 	if len(r.rest) > 0 {
@@ -234,7 +234,7 @@ func (r *reader) deal(b batch, n int) int {
 			r.cut.Add(1)
 			continue
 		}
-		b.sizes[n], b.from[n], b.ecn[n] = copy(b.bufs[n], d), m.from, m.ecn
+		b.sizes[n], b.from[n], b.tos[n] = copy(b.bufs[n], d), m.from, m.tos
 		n++
 	}
 	return n

@@ -15,7 +15,7 @@ type arrival struct {
 	data    []byte
 	segment int // 0 for none
 	from    netip.AddrPort
-	ecn     uint8
+	tos     uint8
 }
 
 // pieces are the datagrams in a message.
@@ -37,7 +37,7 @@ func deliver(r *reader, waiting []arrival) int {
 		m.n = uint32(copy(into, a.data))
 		r.names[i].set(a.from, true)
 		c := &r.controls[i]
-		end := c.put(0, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, uint32(a.ecn))
+		end := c.put(0, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, uint32(a.tos))
 		if a.segment > 0 {
 			end = c.put(end, unix.IPPROTO_UDP, unix.UDP_GRO, 4, uint32(a.segment))
 		}
@@ -54,7 +54,7 @@ func joinedTraffic(r *rand.Rand, n int) (all []arrival) {
 		for range 1 + r.IntN(200) {
 			a := arrival{
 				from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(3))}), 7),
-				ecn:  uint8(r.IntN(4)),
+				tos:  uint8(r.IntN(256)),
 			}
 			size := 1 + r.IntN(1400)
 			if joins && r.IntN(3) > 0 {
@@ -84,7 +84,7 @@ func TestJoinedDatagramsComeApart(t *testing.T) {
 		var want []datagram
 		for _, a := range waiting {
 			for _, p := range a.pieces() {
-				want = append(want, datagram{string(p), a.from, a.ecn})
+				want = append(want, datagram{string(p), a.from, a.tos})
 			}
 		}
 		box := newMailbox([]int{Batch, 1, 7}[seed%3], []int{bigBuffer, 1400}[seed/3%2])
@@ -96,9 +96,9 @@ func TestJoinedDatagramsComeApart(t *testing.T) {
 			}
 			modes[r.joining]++
 			for i := range n {
-				d := datagram{string(box.bufs[i][:box.sizes[i]]), box.from[i], box.ecn[i]}
+				d := datagram{string(box.bufs[i][:box.sizes[i]]), box.from[i], box.tos[i]}
 				if w := want[got+i]; d != w {
-					t.Fatalf("seed %d, datagram %d: %d bytes from %v with %d, want %d from %v with %d", seed, got+i, len(d.data), d.from, d.ecn, len(w.data), w.from, w.ecn)
+					t.Fatalf("seed %d, datagram %d: %d bytes from %v with %d, want %d from %v with %d", seed, got+i, len(d.data), d.from, d.tos, len(w.data), w.from, w.tos)
 				}
 			}
 			got += n

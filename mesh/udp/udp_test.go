@@ -171,8 +171,8 @@ func TestCongestionMarksArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, d := range hear(t, c, len(run)+1) {
-				if d.ecn != ecn || d.from != at(s, way.to) {
-					t.Errorf("%s: datagram %d of ECN %d from %v arrived with %d from %v", way.name, i, ecn, at(s, way.to), d.ecn, d.from)
+				if d.tos != tos || d.from != at(s, way.to) {
+					t.Errorf("%s: datagram %d under %#x from %v arrived under %#x from %v", way.name, i, tos, at(s, way.to), d.tos, d.from)
 				}
 			}
 		}

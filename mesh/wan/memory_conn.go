@@ -34,15 +34,15 @@ type MemoryConn struct {
 	closed   bool
 }
 
-// ReadMarked reads a datagram and the ECN field that it came with.
-func (c *MemoryConn) ReadMarked(b []byte) (n int, from netip.AddrPort, ecn uint8, err error) {
+// ReadMarked reads a datagram and the TOS byte that it came with.
+func (c *MemoryConn) ReadMarked(b []byte) (n int, from netip.AddrPort, tos uint8, err error) {
 	k, err := c.next()
 	if err != nil {
 		return 0, netip.AddrPort{}, 0, &net.OpError{Op: "read", Net: "udp", Source: c.LocalAddr(), Err: err}
 	}
-	n, from, ecn = copy(b, k.b), k.src, k.tos&ecnMask
+	n, from, tos = copy(b, k.b), k.src, k.tos
 	parcelPool.Put(k)
-	return n, from, ecn, nil
+	return n, from, tos, nil
 }
 
 // ReadFromUDPAddrPort reads a datagram.
