@@ -2,8 +2,11 @@ package lab
 
 import (
 	"context"
+	"os"
+	"os/exec"
 	"time"
 
+	"landfall/cmd/internal/labrouter"
 	"landfall/cmd/internal/netlab"
 	"landfall/mesh/wan"
 )
@@ -16,10 +19,26 @@ type (
 	Firewall = netlab.Firewall
 	Program  = netlab.Program
 	Process  = netlab.Process
+	Carrier  = netlab.Carrier
 )
 
 // RTT is a Link with nothing but a round trip time.
 func RTT(a, b wan.Site, rtt time.Duration) Link { return netlab.RTT(a, b, rtt) }
+
+// Apart is a Config.Carrier in a process of its own, where nothing else delays
+// packets: a program that calls ServeRouter.
+func Apart(seed uint64, program *exec.Cmd) func(dev *os.File) (Carrier, error) {
+	return func(dev *os.File) (Carrier, error) {
+		c, err := labrouter.Start(seed, dev, program)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+}
+
+// ServeRouter is the life of that process. Nothing else may run in it.
+func ServeRouter() error { return labrouter.Serve() }
 
 // Lab is a netlab.Lab whose hosts know the world's services.
 type Lab struct {

@@ -24,6 +24,8 @@ type Config struct {
 	Bin    string // a folder with the landfall to use
 	Pebble string // the authority's program
 	Log    *slog.Logger
+	// Carrier is that of the lab; nil means that this process carries packets.
+	Carrier func(dev *os.File) (lab.Carrier, error)
 }
 
 // Fleet is the servers and the world around them. Nothing of Landfall runs
@@ -41,7 +43,7 @@ type Fleet struct {
 // resolver on each host.
 func Open(ctx context.Context, c Config) (*Fleet, error) {
 	l, err := lab.Open(ctx, lab.Config{
-		Dir: c.Dir, Path: c.Bin, Places: places(), Links: links(), Hosts: hosts(), Seed: 1, Log: c.Log,
+		Dir: c.Dir, Path: c.Bin, Places: places(), Links: links(), Hosts: hosts(), Seed: 1, Log: c.Log, Carrier: c.Carrier,
 	})
 	if err != nil {
 		return nil, err
