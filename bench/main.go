@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"landfall/bench/load"
+	"landfall/cmd/lab"
 )
 
 // options are the flags.
@@ -61,6 +62,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 			return load.Serve(ctx, os.Stdin, out)
 		case meshEnd:
 			return serveEnd(ctx, args[1:], os.Stdin, out)
+		case meshRouter:
+			return lab.ServeRouter()
 		case meshApp:
 			return serveApp(ctx, args[1:])
 		case meshUsers:

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -44,13 +45,17 @@ func meshDeath(ctx context.Context, o options, table, progress io.Writer) error 
 	if err != nil {
 		return err
 	}
-	c.Dir = filepath.Join(dir, "lab")
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c.Dir, c.Carrier = filepath.Join(dir, "lab"), lab.Apart(1, exec.Command(self, meshRouter))
 	f, err := fleet.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	d := &death{Fleet: f, log: filepath.Join(dir, "users"), progress: progress}
+	d := &death{Fleet: f, self: self, log: filepath.Join(dir, "users"), progress: progress}
 	if err := d.run(ctx, o.cuts); err != nil {
 		return err
 	}
@@ -64,6 +69,7 @@ func meshDeath(ctx context.Context, o options, table, progress io.Writer) error 
 // death is a fleet and the moments at which its path died.
 type death struct {
 	*fleet.Fleet
+	self     string // this program
 	log      string
 	progress io.Writer
 	began    time.Time
@@ -105,19 +111,34 @@ func (d *death) run(ctx context.Context, cuts int) error {
 
 // cut has the path die, and counts that if the emulator was in time.
 func (d *death) cut(ctx context.Context) error {
-	end := d.WAN().Phase("death")
-	err := pause(ctx, deathWindow+2*deathRTT)
-	at := time.Now()
-	d.WAN().Cut("fra", "sin")
-	err = errors.Join(err, pause(ctx, deathFor))
-	d.WAN().Heal("fra", "sin")
-	if phase := end(); phase.Late() != nil {
-		fmt.Fprintln(d.progress, "once more:", phase.Late())
-		d.spoilt++
-	} else {
-		d.cuts, d.late = append(d.cuts, at), max(d.late, phase.LateP99)
+	if err := d.Carrier().Begin("death"); err != nil {
+		return err
 	}
-	return err
+	if err := pause(ctx, deathWindow+2*deathRTT); err != nil {
+		return err
+	}
+	path := lab.RTT("fra", "sin", deathRTT)
+	dead := path
+	dead.Down = true
+	at := time.Now()
+	if err := d.Connect(dead.A, dead.B, dead.Link); err != nil {
+		return err
+	}
+	err := pause(ctx, deathFor)
+	if err := errors.Join(err, d.Connect(path.A, path.B, path.Link)); err != nil {
+		return err
+	}
+	phase, err := d.Carrier().End()
+	if err != nil {
+		return err
+	}
+	if late := phase.Late(); late != nil {
+		fmt.Fprintln(d.progress, "once more:", late)
+		d.spoilt++
+		return nil
+	}
+	d.cuts, d.late = append(d.cuts, at), max(d.late, phase.LateP99)
+	return nil
 }
 
 // settle founds the network, makes the links what they are to be, and lets
@@ -125,11 +146,7 @@ func (d *death) cut(ctx context.Context) error {
 func (d *death) settle(ctx context.Context) (*lab.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.On(fleet.Home).Start(lab.Program{Name: meshApp, Args: []string{self, meshApp, "127.0.0.1:3000"}}); err != nil {
+	if _, err := d.On(fleet.Home).Start(lab.Program{Name: meshApp, Args: []string{d.self, meshApp, "127.0.0.1:3000"}}); err != nil {
 		return nil, err
 	}
 	if err := d.Found(ctx); err != nil {
@@ -152,7 +169,7 @@ func (d *death) settle(ctx context.Context) (*lab.Process, error) {
 		}
 	}
 	edge := netip.AddrPortFrom(d.On(deathEdge).Addresses[0], 443)
-	return d.Host(deathUser).Start(lab.Program{Name: meshUsers, Args: []string{self, meshUsers, edge.String(), fleet.App, d.log}})
+	return d.Host(deathUser).Start(lab.Program{Name: meshUsers, Args: []string{d.self, meshUsers, edge.String(), fleet.App, d.log}})
 }
 
 // straight waits until both ends use the path that is to die.

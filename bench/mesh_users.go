@@ -18,11 +18,12 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The arguments that make this program the application behind an edge, and
-// its users.
+// The arguments that make this program the internet between servers, the
+// application behind an edge, and its users.
 const (
-	meshApp   = "mesh-app"
-	meshUsers = "mesh-users"
+	meshRouter = "mesh-router"
+	meshApp    = "mesh-app"
+	meshUsers  = "mesh-users"
 )
 
 const (
