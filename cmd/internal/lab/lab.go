@@ -77,7 +77,7 @@ func (r *runner) netlab(dir string) netlab.Config {
 		c.Places[p.Name] = p.Place
 	}
 	for _, h := range r.config.Lab.Hosts {
-		s := netlab.Server{Name: h.Name, Place: h.Place, Addresses: h.Addresses, Inside: h.Inside}
+		s := netlab.Server{Name: h.Name, Place: h.Place, Addresses: h.Addresses, Inside: h.Inside, NAT: natOf(h)}
 		if h.Closed {
 			s.Firewall = &netlab.Firewall{}
 			for _, p := range h.Open {
@@ -91,6 +91,21 @@ func (r *runner) netlab(dir string) netlab.Config {
 		c.Hosts = append(c.Hosts, s)
 	}
 	return c
+}
+
+// natOf is what stands before a host, if it is the router's work.
+func natOf(h config.LabHost) *wan.NAT {
+	switch h.NAT {
+	case config.LabFullCone:
+		return new(wan.FullCone(h.Addresses[0]))
+	case config.LabRestricted:
+		return new(wan.AddressRestricted(h.Addresses[0]))
+	case config.LabPortRestricted:
+		return new(wan.PortRestricted(h.Addresses[0]))
+	case config.LabSymmetric:
+		return new(wan.Symmetric(h.Addresses[0]))
+	}
+	return nil
 }
 
 // carry starts the router.

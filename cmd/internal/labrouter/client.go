@@ -84,6 +84,11 @@ func (c *Client) SetLink(from, to wan.Site, l wan.Link) error {
 	return c.tell(order{Do: doLink, From: from, To: to, Link: l})
 }
 
+// SetNAT puts hosts behind a NAT: see wan.Router.
+func (c *Client) SetNAT(n wan.NAT, inside ...netip.Addr) error {
+	return c.tell(order{Do: doNAT, NAT: n, Inside: inside})
+}
+
 // Begin begins a measured phase.
 func (c *Client) Begin(phase string) error { return c.tell(order{Do: doBegin, Phase: phase}) }
 

@@ -28,6 +28,8 @@ type order struct {
 	Addr     netip.Addr
 	From, To wan.Site
 	Link     wan.Link
+	NAT      wan.NAT
+	Inside   []netip.Addr
 	Phase    string
 }
 
@@ -36,6 +38,7 @@ const (
 	doStart = "start"
 	doSite  = "site"
 	doLink  = "link"
+	doNAT   = "nat"
 	doBegin = "begin"
 	doEnd   = "end"
 )
@@ -103,6 +106,8 @@ func (s *server) obey(o order) (a answer) {
 		s.wan.SetSite(netip.AddrPortFrom(o.Addr, 0), o.From)
 	case o.Do == doLink:
 		err = s.wan.SetLink(o.From, o.To, o.Link)
+	case o.Do == doNAT:
+		err = s.router.SetNAT(o.NAT, o.Inside...)
 	case o.Do == doBegin:
 		s.end = s.wan.Phase(o.Phase)
 	case o.Do == doEnd && s.end != nil:
@@ -138,4 +143,3 @@ func (s *server) alive() error {
 		return nil
 	}
 }
-

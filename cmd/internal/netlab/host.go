@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,7 +144,15 @@ func (h *Host) Crash() {
 // Unplug takes the host off the internet, until Plug: whoever sends to it
 // hears nothing any more.
 func (h *Host) Unplug(ctx context.Context) error {
-	return h.lab.router.nft(ctx, unplugged(h.table(), h.Addresses))
+	return h.lab.router.nft(ctx, unplugged(h.table(), h.wired()))
+}
+
+// wired are the addresses that packets have on the host's wire.
+func (h *Host) wired() []netip.Addr {
+	if h.NAT != nil {
+		return []netip.Addr{h.Inside}
+	}
+	return h.Addresses
 }
 
 // Plug undoes Unplug.
