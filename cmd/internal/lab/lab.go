@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config) error {
 	if r.lab, err = netlab.Open(ctx, r.netlab(state.dir)); err != nil {
 		return err
 	}
-	if err = state.tell(r.lab); err == nil {
+	if err = errors.Join(r.router.Guard(r.lab.Namespaces()), state.tell(r.lab)); err == nil {
 		err = r.run(ctx, start)
 	}
 	return errors.Join(err, r.lab.Close())

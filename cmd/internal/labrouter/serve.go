@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"landfall/cmd/internal/netlab"
 	"landfall/mesh/wan"
 )
 
@@ -31,6 +32,7 @@ type order struct {
 	NAT      wan.NAT
 	Inside   []netip.Addr
 	Phase    string
+	Guard    []uint64
 }
 
 // The orders; the first one is doStart.
@@ -39,6 +41,7 @@ const (
 	doSite  = "site"
 	doLink  = "link"
 	doNAT   = "nat"
+	doGuard = "guard"
 	doBegin = "begin"
 	doEnd   = "end"
 )
@@ -67,7 +70,10 @@ func Serve() error {
 	}
 	defer talk.Close()
 	s := &server{}
-	defer s.close()
+	return errors.Join(s.serve(talk), s.close())
+}
+
+func (s *server) serve(talk *os.File) error {
 	in, out := json.NewDecoder(talk), json.NewEncoder(talk)
 	for {
 		var o order
@@ -87,12 +93,16 @@ type server struct {
 	wan    *wan.Network
 	router *wan.Router
 	end    func() wan.Phase
+
+	guarded []uint64
 }
 
-func (s *server) close() {
+// close ends all, the hosts of a lab that died without having said so too.
+func (s *server) close() error {
 	if s.wan != nil {
 		s.wan.Close()
 	}
+	return netlab.Evict(s.guarded...)
 }
 
 func (s *server) obey(o order) (a answer) {
@@ -108,6 +118,8 @@ func (s *server) obey(o order) (a answer) {
 		err = s.wan.SetLink(o.From, o.To, o.Link)
 	case o.Do == doNAT:
 		err = s.router.SetNAT(o.NAT, o.Inside...)
+	case o.Do == doGuard:
+		s.guarded = o.Guard
 	case o.Do == doBegin:
 		s.end = s.wan.Phase(o.Phase)
 	case o.Do == doEnd && s.end != nil:

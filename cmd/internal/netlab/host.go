@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -167,21 +166,9 @@ func (h *Host) table() string { return "off_" + strings.ReplaceAll(h.Name, "-", 
 // and returns when nothing is left.
 func (h *Host) empty() error {
 	h.Crash()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for range 1000 {
-		left, err := inhabitants(h.room.net)
-		if err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			h.work.Wait()
-			return nil
-		}
-		for _, pid := range left {
-			unix.Kill(pid, unix.SIGKILL) // it may be gone already
-		}
-		<-tick.C
+	if err := Evict(h.room.number); err != nil {
+		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return fmt.Errorf("host %s: programs outlive SIGKILL", h.Name)
+	h.work.Wait()
+	return nil
 }
