@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"time"
@@ -59,15 +58,23 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer state.leave()
-	r := &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
-	start := time.Now()
-	if r.lab, err = netlab.Open(ctx, r.netlab(state.dir)); err != nil {
+	r, start := newRunner(c), time.Now()
+	if err := r.open(ctx, state.dir); err != nil {
 		return err
 	}
 	if err = errors.Join(r.router.Guard(r.lab.Namespaces()), state.tell(r.lab)); err == nil {
 		err = r.run(ctx, start)
 	}
 	return errors.Join(err, r.lab.Close())
+}
+
+func newRunner(c Config) *runner {
+	return &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
+}
+
+func (r *runner) open(ctx context.Context, dir string) (err error) {
+	r.lab, err = netlab.Open(ctx, r.netlab(dir))
+	return err
 }
 
 // netlab is the lab in the words of package netlab.
@@ -128,19 +135,8 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 	l := r.config.Lab
 	r.say("%s: %s at %s; files in %s", r.config.Name, count(len(l.Hosts), "host"), count(len(l.Places), "place"), r.lab.Dir())
 	r.say("router: process %d, %s", r.router.PID(), standing(r.router.Priority()))
-	if err := r.connect(); err != nil {
+	if err := r.furnish(ctx); err != nil {
 		return err
-	}
-	for _, p := range l.Programs {
-		r.programs[p.Name] = &program{LabProgram: p}
-	}
-	for _, p := range l.Programs {
-		if p.Waits {
-			continue
-		}
-		if err := r.start(ctx, p.Name, true); err != nil {
-			return err
-		}
 	}
 	r.say("ready after %s", span(time.Since(start)))
 	faults := r.phases(ctx)
@@ -154,6 +150,25 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 		faults = append(faults, context.Cause(ctx))
 	}
 	return errors.Join(faults...)
+}
+
+// furnish sets the links and starts the programs.
+func (r *runner) furnish(ctx context.Context) error {
+	if err := r.connect(); err != nil {
+		return err
+	}
+	for _, p := range r.config.Lab.Programs {
+		r.programs[p.Name] = &program{LabProgram: p}
+	}
+	for _, p := range r.config.Lab.Programs {
+		if p.Waits {
+			continue
+		}
+		if err := r.start(ctx, p.Name, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // died is why ctx ended, unless the user wanted it.
@@ -189,17 +204,6 @@ func (r *runner) set(w way, l wan.Link) error {
 	r.links[w] = l
 	return nil
 }
-
-// restore puts links back to what they were.
-func (r *runner) restore(links map[way]wan.Link) error {
-	var faults []error
-	for w, l := range links {
-		faults = append(faults, r.set(w, l))
-	}
-	return errors.Join(faults...)
-}
-
-func (r *runner) saved() map[way]wan.Link { return maps.Clone(r.links) }
 
 func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.config.Out, format+"\n", args...) }
 
