@@ -198,13 +198,14 @@ func (p *Process) Log() string { return p.log }
 func (p *Process) Until(ctx context.Context, what string, try func(context.Context) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	end, ends := ctx.Deadline()
 	var err error
 	for {
 		fault := try(ctx)
 		if fault == nil {
 			return nil
 		}
-		if err == nil || ctx.Err() == nil { // one that came too late says little
+		if err == nil || ctx.Err() == nil && (!ends || time.Now().Before(end)) { // one that came too late says little
 			err = fault
 		}
 		select {
