@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -25,7 +26,9 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=20") // a second else, for every program run with -race
-			return nil
+			full, err := filepath.Abs(examples)
+			env.Setenv("EXAMPLES", full)
+			return err
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

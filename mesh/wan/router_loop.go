@@ -158,16 +158,17 @@ func (l *loop) take(dev int, b []byte, now time.Time) {
 		l.wan.stats.filtered.Add(1)
 		return
 	}
-	there, back, ok := l.paths(b)
+	w, ok := l.way(b)
 	if !ok {
 		l.straight(dev, b)
 		return
 	}
+	there := l.wan.path(w.from, w.to)
 	v, straight := there.offer(len(b), tos(b), now)
 	l.wan.stats.note(v)
 	switch {
 	case v.fate == tooBig:
-		l.beyond(dev, b, v, there, back, now)
+		l.beyond(dev, b, v, there, l.wan.path(w.to, w.from), now)
 		return
 	case v.marked:
 		markCE(b)
@@ -183,19 +184,15 @@ func (l *loop) take(dev int, b []byte, now time.Time) {
 	}
 }
 
-// paths are the link that a packet travels and the one that an answer would,
-// if both its ends are known.
-func (l *loop) paths(b []byte) (there, back *path, ok bool) {
+// way is from where to where a packet travels, if both is known.
+func (l *loop) way(b []byte) (w way, ok bool) {
 	src, dst, ok := ends(b)
 	if !ok {
-		return nil, nil, false
+		return w, false
 	}
 	from, known := l.wan.site(netip.AddrPortFrom(src, 0))
 	to, ok := l.wan.site(netip.AddrPortFrom(dst, 0))
-	if !known || !ok {
-		return nil, nil, false
-	}
-	return l.wan.path(from, to), l.wan.path(to, from), true
+	return way{from, to}, known && ok
 }
 
 func (l *loop) straight(dev int, b []byte) {

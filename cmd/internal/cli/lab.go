@@ -67,8 +67,8 @@ one-to-one NAT and hosts that are unplugged. docs/lab.md explains the file.`,
 				return err
 			}
 			if check {
-				_, err := fmt.Fprintf(env.Stdout, "%s: ok: %d places, %d links, %d hosts, %d programs, %d phases\n",
-					title(f.name()), len(l.Places), len(l.Links), len(l.Hosts), len(l.Programs), len(l.Phases))
+				_, err := fmt.Fprintf(env.Stdout, "%s: ok: %s, %s, %s, %s, %s\n", title(f.name()), count(len(l.Places), "place"),
+					count(len(l.Links), "link"), count(len(l.Hosts), "host"), count(len(l.Programs), "program"), count(len(l.Phases), "phase"))
 				return err
 			}
 			dir, err := f.directory(env)

@@ -261,20 +261,20 @@ func (c *labCheck) event(path, owner string, p *LabPhase, e LabEvent) {
 		}
 		verbs = append(verbs, k.verb)
 		if k.kind == "place" {
-			c.linked(path+"."+k.verb, owner, slices.Concat(e.Cut, e.Heal, e.Change))
+			c.linked(path+"."+k.verb, owner, k.to)
 			continue
 		}
 		c.known(path+"."+k.verb, owner, k.kind, k.to[0])
 	}
 	switch {
+	case len(e.Change) == 0 && len(e.keys) > 0:
+		c.fault(path+"."+e.keys[0], owner, `write change = ["fra", "nyc"] beside it`, "%s is about a link", e.keys[0])
 	case len(verbs) == 0:
 		c.fault(path, owner, "write one of cut, heal, change, unplug, plug, crash, start, stop, kill", "nothing happens at %v", e.At)
 	case len(verbs) > 1:
 		c.fault(path+"."+verbs[1], owner, "make two events of it", "%s and %s in one event", verbs[0], verbs[1])
 	case len(e.Change) > 0 && len(e.keys) == 0:
 		c.fault(path, owner, `say what changes, such as loss = "5%"`, "nothing changes at %v", e.At)
-	case len(e.Change) == 0 && len(e.keys) > 0:
-		c.fault(path+"."+e.keys[0], owner, `write change = ["fra", "nyc"] beside it`, "%s is about a link", e.keys[0])
 	}
 	if e.At < 0 || p.Lasts > 0 && e.At >= p.Lasts {
 		c.fault(path+".at", owner, "let it happen while the phase lasts", "it happens at %v, and the phase lasts %v", e.At, p.Lasts)
@@ -282,7 +282,11 @@ func (c *labCheck) event(path, owner string, p *LabPhase, e LabEvent) {
 }
 
 // linked wants a link between two places, in one direction at least.
-func (c *labCheck) linked(path, owner string, between []wan.Site) {
+func (c *labCheck) linked(path, owner string, places []string) {
+	var between []wan.Site
+	for _, p := range places {
+		between = append(between, wan.Site(p))
+	}
 	ends, ok := c.ends(path, owner, between)
 	if !ok {
 		return

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"time"
@@ -59,15 +58,23 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer state.leave()
-	r := &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
-	start := time.Now()
-	if r.lab, err = netlab.Open(ctx, r.netlab(state.dir)); err != nil {
+	r, start := newRunner(c), time.Now()
+	if err := r.open(ctx, state.dir); err != nil {
 		return err
 	}
-	if err = state.tell(r.lab); err == nil {
+	if err = errors.Join(r.router.Guard(r.lab.Namespaces()), state.tell(r.lab)); err == nil {
 		err = r.run(ctx, start)
 	}
 	return errors.Join(err, r.lab.Close())
+}
+
+func newRunner(c Config) *runner {
+	return &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
+}
+
+func (r *runner) open(ctx context.Context, dir string) (err error) {
+	r.lab, err = netlab.Open(ctx, r.netlab(dir))
+	return err
 }
 
 // netlab is the lab in the words of package netlab.
@@ -77,7 +84,7 @@ func (r *runner) netlab(dir string) netlab.Config {
 		c.Places[p.Name] = p.Place
 	}
 	for _, h := range r.config.Lab.Hosts {
-		s := netlab.Server{Name: h.Name, Place: h.Place, Addresses: h.Addresses, Inside: h.Inside}
+		s := netlab.Server{Name: h.Name, Place: h.Place, Addresses: h.Addresses, Inside: h.Inside, NAT: natOf(h)}
 		if h.Closed {
 			s.Firewall = &netlab.Firewall{}
 			for _, p := range h.Open {
@@ -91,6 +98,21 @@ func (r *runner) netlab(dir string) netlab.Config {
 		c.Hosts = append(c.Hosts, s)
 	}
 	return c
+}
+
+// natOf is what stands before a host, if it is the router's work.
+func natOf(h config.LabHost) *wan.NAT {
+	switch h.NAT {
+	case config.LabFullCone:
+		return new(wan.FullCone(h.Addresses[0]))
+	case config.LabRestricted:
+		return new(wan.AddressRestricted(h.Addresses[0]))
+	case config.LabPortRestricted:
+		return new(wan.PortRestricted(h.Addresses[0]))
+	case config.LabSymmetric:
+		return new(wan.Symmetric(h.Addresses[0]))
+	}
+	return nil
 }
 
 // carry starts the router.
@@ -113,19 +135,8 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 	l := r.config.Lab
 	r.say("%s: %s at %s; files in %s", r.config.Name, count(len(l.Hosts), "host"), count(len(l.Places), "place"), r.lab.Dir())
 	r.say("router: process %d, %s", r.router.PID(), standing(r.router.Priority()))
-	if err := r.connect(); err != nil {
+	if err := r.furnish(ctx); err != nil {
 		return err
-	}
-	for _, p := range l.Programs {
-		r.programs[p.Name] = &program{LabProgram: p}
-	}
-	for _, p := range l.Programs {
-		if p.Waits {
-			continue
-		}
-		if err := r.start(ctx, p.Name, true); err != nil {
-			return err
-		}
 	}
 	r.say("ready after %s", span(time.Since(start)))
 	faults := r.phases(ctx)
@@ -139,6 +150,25 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 		faults = append(faults, context.Cause(ctx))
 	}
 	return errors.Join(faults...)
+}
+
+// furnish sets the links and starts the programs.
+func (r *runner) furnish(ctx context.Context) error {
+	if err := r.connect(); err != nil {
+		return err
+	}
+	for _, p := range r.config.Lab.Programs {
+		r.programs[p.Name] = &program{LabProgram: p}
+	}
+	for _, p := range r.config.Lab.Programs {
+		if p.Waits {
+			continue
+		}
+		if err := r.start(ctx, p.Name, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // died is why ctx ended, unless the user wanted it.
@@ -174,17 +204,6 @@ func (r *runner) set(w way, l wan.Link) error {
 	r.links[w] = l
 	return nil
 }
-
-// restore puts links back to what they were.
-func (r *runner) restore(links map[way]wan.Link) error {
-	var faults []error
-	for w, l := range links {
-		faults = append(faults, r.set(w, l))
-	}
-	return errors.Join(faults...)
-}
-
-func (r *runner) saved() map[way]wan.Link { return maps.Clone(r.links) }
 
 func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.config.Out, format+"\n", args...) }
 

@@ -50,7 +50,7 @@ func (r *runner) phases(ctx context.Context) (faults []error) {
 
 // repeated runs a phase until its packets were in time, or often enough.
 func (r *runner) repeated(ctx context.Context, p config.LabPhase) (m measured, err error) {
-	links, off, running := r.saved(), maps.Clone(r.off), r.running()
+	before := r.remember()
 	most := r.config.Lab.Report.Repeats
 	for n := 0; ; n++ {
 		if m, err = r.phase(ctx, p, n); err != nil {
@@ -66,29 +66,42 @@ func (r *runner) repeated(ctx context.Context, p config.LabPhase) (m measured, e
 			return m, nil
 		}
 		r.say("phase %s: again (%d of %d): %v", p.Name, n+1, most, late)
-		if err := r.rewind(ctx, links, off, running); err != nil {
+		if err := r.rewind(ctx, before); err != nil {
 			return m, err
 		}
 	}
 }
 
+// memory is what a phase may change.
+type memory struct {
+	links   map[way]wan.Link
+	off     map[string]bool
+	running []string
+}
+
+func (r *runner) remember() memory {
+	return memory{maps.Clone(r.links), maps.Clone(r.off), r.running()}
+}
+
 // rewind puts back what a phase changed.
-func (r *runner) rewind(ctx context.Context, links map[way]wan.Link, off map[string]bool, running []string) error {
-	if err := r.restore(links); err != nil {
-		return err
+func (r *runner) rewind(ctx context.Context, m memory) error {
+	for w, l := range m.links {
+		if err := r.set(w, l); err != nil {
+			return err
+		}
 	}
 	for _, h := range r.config.Lab.Hosts {
-		if err := r.plug(ctx, h.Name, off[h.Name]); err != nil {
+		if err := r.plug(ctx, h.Name, m.off[h.Name]); err != nil {
 			return err
 		}
 	}
 	now := r.running()
 	for _, name := range now {
-		if !slices.Contains(running, name) {
+		if !slices.Contains(m.running, name) {
 			r.end(name, unix.SIGKILL)
 		}
 	}
-	for _, name := range running {
+	for _, name := range m.running {
 		if !slices.Contains(now, name) {
 			if err := r.start(ctx, name, true); err != nil {
 				return err

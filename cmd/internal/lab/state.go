@@ -109,12 +109,12 @@ func (s *state) leave() {
 // in a directory: the program with its arguments, or a shell. It returns only
 // if that fails.
 func Enter(dir, host string, args []string) error {
-	if os.Geteuid() != 0 {
-		return errors.New("a lab's hosts are root's: try sudo")
-	}
 	l, err := running(dir)
 	if err != nil {
 		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("a lab's hosts are root's: try sudo")
 	}
 	door, ok := l.Hosts[host]
 	if !ok {
@@ -126,7 +126,7 @@ func Enter(dir, host string, args []string) error {
 // running is the lab that runs in a directory.
 func running(dir string) (l living, err error) {
 	none := fmt.Errorf("no lab runs in %s: start one with landfall lab --file FILE --keep", dir)
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR, 0)
+	f, err := os.Open(filepath.Join(dir, lockFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return l, none
 	}

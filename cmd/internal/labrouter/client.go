@@ -33,8 +33,7 @@ type Client struct {
 }
 
 // Start runs a command, which must call Serve, on a device, and closes this
-// process's own copy of it. The process ends with the calling thread, which
-// must be locked to its goroutine until then.
+// process's own copy of it.
 func Start(seed uint64, dev *os.File, cmd *exec.Cmd) (*Client, error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -46,7 +45,8 @@ func Start(seed uint64, dev *os.File, cmd *exec.Cmd) (*Client, error) {
 	c.cmd.ExtraFiles = []*os.File{dev, there}
 	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said
 	// A group of its own: Ctrl-C is for the lab, which needs it to the end.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// And it outlives this process by a moment: see Guard.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.cmd.Start(); err != nil {
 		here.Close()
 		return nil, fmt.Errorf("router: %w", err)
@@ -82,6 +82,18 @@ func (c *Client) SetSite(a netip.Addr, s wan.Site) error {
 // SetLink sets one direction of a link, also while it is in use.
 func (c *Client) SetLink(from, to wan.Site, l wan.Link) error {
 	return c.tell(order{Do: doLink, From: from, To: to, Link: l})
+}
+
+// SetNAT puts hosts behind a NAT: see wan.Router.
+func (c *Client) SetNAT(n wan.NAT, inside ...netip.Addr) error {
+	return c.tell(order{Do: doNAT, NAT: n, Inside: inside})
+}
+
+// Guard has the router kill all that is left in some network namespaces when
+// it ends: when a lab is killed, its programs die with it, but not the
+// children that they have started.
+func (c *Client) Guard(namespaces []uint64) error {
+	return c.tell(order{Do: doGuard, Guard: namespaces})
 }
 
 // Begin begins a measured phase.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"landfall/cmd/internal/netlab"
 	"landfall/mesh/wan"
 )
 
@@ -28,7 +29,10 @@ type order struct {
 	Addr     netip.Addr
 	From, To wan.Site
 	Link     wan.Link
+	NAT      wan.NAT
+	Inside   []netip.Addr
 	Phase    string
+	Guard    []uint64
 }
 
 // The orders; the first one is doStart.
@@ -36,6 +40,8 @@ const (
 	doStart = "start"
 	doSite  = "site"
 	doLink  = "link"
+	doNAT   = "nat"
+	doGuard = "guard"
 	doBegin = "begin"
 	doEnd   = "end"
 )
@@ -64,7 +70,10 @@ func Serve() error {
 	}
 	defer talk.Close()
 	s := &server{}
-	defer s.close()
+	return errors.Join(s.serve(talk), s.close())
+}
+
+func (s *server) serve(talk *os.File) error {
 	in, out := json.NewDecoder(talk), json.NewEncoder(talk)
 	for {
 		var o order
@@ -84,12 +93,16 @@ type server struct {
 	wan    *wan.Network
 	router *wan.Router
 	end    func() wan.Phase
+
+	guarded []uint64
 }
 
-func (s *server) close() {
+// close ends all, the hosts of a lab that died without having said so too.
+func (s *server) close() error {
 	if s.wan != nil {
 		s.wan.Close()
 	}
+	return netlab.Evict(s.guarded...)
 }
 
 func (s *server) obey(o order) (a answer) {
@@ -103,6 +116,10 @@ func (s *server) obey(o order) (a answer) {
 		s.wan.SetSite(netip.AddrPortFrom(o.Addr, 0), o.From)
 	case o.Do == doLink:
 		err = s.wan.SetLink(o.From, o.To, o.Link)
+	case o.Do == doNAT:
+		err = s.router.SetNAT(o.NAT, o.Inside...)
+	case o.Do == doGuard:
+		s.guarded = o.Guard
 	case o.Do == doBegin:
 		s.end = s.wan.Phase(o.Phase)
 	case o.Do == doEnd && s.end != nil:
@@ -138,4 +155,3 @@ func (s *server) alive() error {
 		return nil
 	}
 }
-

@@ -12,6 +12,7 @@ import (
 type Carrier interface {
 	SetSite(a netip.Addr, s wan.Site) error
 	SetLink(from, to wan.Site, l wan.Link) error
+	SetNAT(n wan.NAT, inside ...netip.Addr) error
 	// Begin begins a measured phase, and End ends it.
 	Begin(phase string) error
 	End() (wan.Phase, error)
@@ -22,15 +23,21 @@ type Carrier interface {
 // inProcess is a carrier that shares this process with all else.
 type inProcess struct {
 	*wan.Network
-	end func() wan.Phase
+	router *wan.Router
+	end    func() wan.Phase
 }
 
 func startInProcess(seed uint64, dev *os.File) (Carrier, error) {
 	n := wan.New(seed)
-	if _, err := n.Router(dev); err != nil {
+	r, err := n.Router(dev)
+	if err != nil {
 		return nil, err
 	}
-	return &inProcess{Network: n}, nil
+	return &inProcess{Network: n, router: r}, nil
+}
+
+func (c *inProcess) SetNAT(n wan.NAT, inside ...netip.Addr) error {
+	return c.router.SetNAT(n, inside...)
 }
 
 func (c *inProcess) SetSite(a netip.Addr, s wan.Site) error {

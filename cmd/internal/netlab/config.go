@@ -45,8 +45,11 @@ type Server struct {
 	Place     wan.Site     // a key of Config.Places
 	Addresses []netip.Addr // what others reach it by: one of each family at most
 	// Inside is the IPv4 address that the host has itself when it stands
-	// behind 1:1 NAT. Such a host has one address, of IPv4.
+	// behind NAT. Such a host has one address, of IPv4.
 	Inside netip.Addr
+	// NAT is the kind of NAT that it stands behind; its Public is set to the
+	// host's address, and the hosts that have it share one NAT. Nil is 1:1.
+	NAT *wan.NAT
 	// Firewall lets in from outside what it lists, answers and ICMP; nil
 	// lets in everything.
 	Firewall *Firewall
@@ -79,7 +82,7 @@ func (c Config) check() error {
 		}
 		names[s.Name] = true
 		for _, a := range s.Addresses {
-			if addrs[a] {
+			if addrs[a] && s.NAT == nil {
 				faults = append(faults, fmt.Errorf("host %q: address %v is another host's", s.Name, a))
 			}
 			addrs[a] = true
@@ -104,6 +107,8 @@ func (c Config) checkHost(s Server) error {
 		return errors.New("it has two addresses of one family")
 	case s.Inside.IsValid() && (!s.Inside.Is4() || sixes > 0):
 		return errors.New("NAT is for IPv4 alone")
+	case s.NAT != nil && !s.Inside.IsValid():
+		return errors.New("NAT without an address inside")
 	}
 	if _, ok := c.Places[s.Place]; !ok {
 		return fmt.Errorf("there is no place %q", s.Place)

@@ -7,11 +7,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,7 +143,15 @@ func (h *Host) Crash() {
 // Unplug takes the host off the internet, until Plug: whoever sends to it
 // hears nothing any more.
 func (h *Host) Unplug(ctx context.Context) error {
-	return h.lab.router.nft(ctx, unplugged(h.table(), h.Addresses))
+	return h.lab.router.nft(ctx, unplugged(h.table(), h.wired()))
+}
+
+// wired are the addresses that packets have on the host's wire.
+func (h *Host) wired() []netip.Addr {
+	if h.NAT != nil {
+		return []netip.Addr{h.Inside}
+	}
+	return h.Addresses
 }
 
 // Plug undoes Unplug.
@@ -158,21 +166,9 @@ func (h *Host) table() string { return "off_" + strings.ReplaceAll(h.Name, "-", 
 // and returns when nothing is left.
 func (h *Host) empty() error {
 	h.Crash()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for range 1000 {
-		left, err := inhabitants(h.room.net)
-		if err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			h.work.Wait()
-			return nil
-		}
-		for _, pid := range left {
-			unix.Kill(pid, unix.SIGKILL) // it may be gone already
-		}
-		<-tick.C
+	if err := Evict(h.room.number); err != nil {
+		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return fmt.Errorf("host %s: programs outlive SIGKILL", h.Name)
+	h.work.Wait()
+	return nil
 }

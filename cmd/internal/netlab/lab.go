@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -61,6 +62,28 @@ func (l *Lab) build(ctx context.Context) error {
 		if err := l.addHost(ctx, s); err != nil {
 			return err
 		}
+	}
+	return l.setNATs()
+}
+
+// setNATs tells the router which hosts share a NAT.
+func (l *Lab) setNATs() error {
+	inside := map[netip.Addr][]netip.Addr{}
+	for _, s := range l.config.Hosts {
+		if s.NAT != nil {
+			inside[s.Addresses[0]] = append(inside[s.Addresses[0]], s.Inside)
+		}
+	}
+	for _, s := range l.config.Hosts {
+		if s.NAT == nil || inside[s.Addresses[0]] == nil {
+			continue
+		}
+		n := *s.NAT
+		n.Public = s.Addresses[0]
+		if err := l.carrier.SetNAT(n, inside[n.Public]...); err != nil {
+			return fmt.Errorf("host %s: %w", s.Name, err)
+		}
+		delete(inside, n.Public)
 	}
 	return nil
 }

@@ -50,15 +50,25 @@ func addrs(text ...string) (out []netip.Addr) {
 }
 
 // open opens a lab for a test that has a minute.
-func open(t *testing.T) (context.Context, *Lab) {
+func open(t *testing.T, changes ...func(*Config)) (context.Context, *Lab) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("namespaces take root and Debian packages; make test has both")
 	}
 	t.Parallel() // labs never meet
+	return build(t, changes...)
+}
+
+// build is open for tests that are parallel already.
+func build(t *testing.T, changes ...func(*Config)) (context.Context, *Lab) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	l, err := Open(ctx, config(t.TempDir()))
+	c := config(t.TempDir())
+	for _, change := range changes {
+		change(&c)
+	}
+	l, err := Open(ctx, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -199,10 +198,15 @@ func (p *Process) Log() string { return p.log }
 func (p *Process) Until(ctx context.Context, what string, try func(context.Context) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	end, ends := ctx.Deadline()
+	var err error
 	for {
-		err := try(ctx)
-		if err == nil {
+		fault := try(ctx)
+		if fault == nil {
 			return nil
+		}
+		if err == nil || ctx.Err() == nil && (!ends || time.Now().Before(end)) { // one that came too late says little
+			err = fault
 		}
 		select {
 		case <-tick.C:
@@ -212,28 +216,4 @@ func (p *Process) Until(ctx context.Context, what string, try func(context.Conte
 			return fmt.Errorf("host %s: %s: no %s: %w\n%s", p.host.Name, p.name, what, errors.Join(ctx.Err(), err), tail(p.log, 4<<10))
 		}
 	}
-}
-
-// inhabitants are the processes in a network namespace, threads of this one
-// apart.
-func inhabitants(ns *os.File) ([]int, error) {
-	want, err := ns.Stat()
-	if err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		if info, err := os.Stat("/proc/" + e.Name() + "/ns/net"); err == nil && os.SameFile(info, want) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }

@@ -13,11 +13,12 @@ import (
 // mounts and the hostname, and keeps them alive. Programs that it starts live
 // there too, and are killed when it ends.
 type room struct {
-	name  string
-	tid   int
-	net   *os.File // its network namespace
-	tasks chan func()
-	ended chan struct{}
+	name   string
+	tid    int
+	net    *os.File // its network namespace
+	number uint64   // of that
+	tasks  chan func()
+	ended  chan struct{}
 }
 
 // newRoom returns when the thread is in its namespaces.
@@ -68,8 +69,11 @@ func (r *room) move() error {
 		return fmt.Errorf("set hostname: %w", err)
 	}
 	r.tid = unix.Gettid()
-	f, err := os.Open(r.path())
-	r.net = f
+	var err error
+	if r.number, err = namespace(r.path()); err != nil {
+		return err
+	}
+	r.net, err = os.Open(r.path())
 	return err
 }
 

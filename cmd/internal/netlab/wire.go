@@ -62,6 +62,9 @@ func (l *Lab) wire(ctx context.Context, h *Host) error {
 	if !h.Inside.IsValid() {
 		return l.plug(ctx, h.room, h.Addresses...)
 	}
+	if h.NAT != nil { // the router's work
+		return l.plug(ctx, h.room, h.Inside)
+	}
 	nat, err := newRoom(h.Name + "-nat")
 	if err != nil {
 		return err
