@@ -218,8 +218,10 @@ func (m *Mesh) begin(up *running) error {
 	m.mu.Lock()
 	m.up = up
 	var waiting []*peer
-	for _, p := range m.peers {
-		waiting = append(waiting, p)
+	for _, known := range m.list {
+		if p := m.peers[known.Node]; p != nil {
+			waiting = append(waiting, p)
+		}
 	}
 	var err error
 	for _, l := range m.listeners {

@@ -13,6 +13,7 @@ const (
 	twinSpan     = 2 * time.Second
 	twinSlots    = 4096
 	sessionSlots = 4096
+	wayBits      = 1<<12 - 1 // of an entry: which way the first copy came
 )
 
 // twins drops the second copies of datagrams that were sent on two ways.
@@ -67,11 +68,11 @@ func (t *twins) copied(b []byte, way origin, wire int, now int64) bool {
 		seen = t.seen.Load()
 	}
 	// The lowest bits say which way the first copy came.
-	sum := maphash.Bytes(t.seed, b)&^15 | mark&15
+	sum := maphash.Bytes(t.seed, b)&^wayBits | mark&wayBits
 	slot := &seen[sum>>32%twinSlots]
 	last := slot.Swap(sum)
 	o := s.owner.Load()
-	if last&^15 != sum&^15 || o == nil || o.index != index(b) {
+	if last&^wayBits != sum&^wayBits || o == nil || o.index != index(b) {
 		return false
 	}
 	if last != sum {
