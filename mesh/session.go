@@ -48,6 +48,10 @@ func (m *Mesh) beginnings(now time.Time) (begin []landfall.NodeID, anew []*peer)
 		if p == nil {
 			continue
 		}
+		if !p.asked && !p.sessionless(now) {
+			p.none = time.Time{}
+			continue
+		}
 		s, _ := m.table.Status(p.Node, now)
 		missing := p.sessionless(now) && (s.Alive || !s.Known)
 		if (p.asked || missing) && m.mayBegin(p, now) {

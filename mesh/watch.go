@@ -143,11 +143,9 @@ func (m *Mesh) wait() time.Duration {
 		wait = min(wait, next.Sub(now))
 	}
 	for _, p := range m.peers {
-		s, _ := m.table.Status(p.Node, now)
-		switch {
-		case !p.sessionless(now):
+		if !p.sessionless(now) {
 			wait = min(wait, p.Handshake.Add(sessionLife+1).Sub(now))
-		case s.Alive || !s.Known:
+		} else if s, _ := m.table.Status(p.Node, now); s.Alive || !s.Known {
 			wait = min(wait, hurry)
 		}
 	}
