@@ -20,9 +20,13 @@ import (
 	"landfall/mesh/wan/wantest"
 )
 
+// pause is the time between two messages of a node: most pairs are idle, as
+// most pairs of a real mesh are.
+const pause = 10 * time.Minute
+
 // TestDay is a day of meshes. By itself it is a short one.
 func TestDay(t *testing.T) {
-	r := day.Live(t, day.Config{Spec: day.Spec{Seed: 1, Length: 10 * time.Minute}, Start: startPlace})
+	r := day.Live(t, day.Config{Spec: day.Spec{Seed: 1, Length: 10 * time.Minute}, Start: startPlace, Pause: pause})
 	if r.Wrong != 0 || r.Refused != 0 {
 		t.Errorf("%d messages were wrong, %d refused", r.Wrong, r.Refused)
 	}
@@ -46,6 +50,9 @@ func TestSameSeedSameDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	// What happens in a bubble happens one after the other.
+	t.Setenv("GOMAXPROCS", "1")
+	t.Setenv("GOGC", "1000")
 	dir := t.TempDir()
 	live := func(log string) day.Result {
 		spec.Log = filepath.Join(dir, log)
