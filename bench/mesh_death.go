@@ -74,6 +74,8 @@ type death struct {
 	progress io.Writer
 	began    time.Time
 	cuts     []time.Time   // that count
+	prepared bool          // whether both ends knew a way round before the next cut
+	bare     int           // cuts when they did not
 	spoilt   int           // by the emulator
 	late     time.Duration // its worst p99 of those that count
 }
@@ -138,14 +140,23 @@ func (d *death) cut(ctx context.Context) error {
 		return nil
 	}
 	d.cuts, d.late = append(d.cuts, at), max(d.late, phase.LateP99)
+	if !d.prepared {
+		fmt.Fprintln(d.progress, "not both ends knew a way round")
+		d.bare++
+	}
 	return nil
 }
 
-// settle founds the network, makes the links what they are to be, and lets
+// settle makes the links what they are to be, founds the network, and lets
 // users in.
 func (d *death) settle(ctx context.Context) (*lab.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	for _, l := range []lab.Link{lab.RTT("fra", "sin", deathRTT), lab.RTT("fra", "nyc", deathAround), lab.RTT("nyc", "sin", deathAcross)} {
+		if err := d.Connect(l.A, l.B, l.Link); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := d.On(fleet.Home).Start(lab.Program{Name: meshApp, Args: []string{d.self, meshApp, "127.0.0.1:3000"}}); err != nil {
 		return nil, err
 	}
@@ -163,16 +174,12 @@ func (d *death) settle(ctx context.Context) (*lab.Process, error) {
 	if _, _, err := d.Served(ctx, deathUser, opsPage); err != nil {
 		return nil, err
 	}
-	for _, l := range []lab.Link{lab.RTT("fra", "sin", deathRTT), lab.RTT("fra", "nyc", deathAround), lab.RTT("nyc", "sin", deathAcross)} {
-		if err := d.Connect(l.A, l.B, l.Link); err != nil {
-			return nil, err
-		}
-	}
 	edge := netip.AddrPortFrom(d.On(deathEdge).Addresses[0], 443)
 	return d.Host(deathUser).Start(lab.Program{Name: meshUsers, Args: []string{d.self, meshUsers, edge.String(), fleet.App, d.log}})
 }
 
-// straight waits until both ends use the path that is to die.
+// straight waits until both ends use the path that is to die, and notes
+// whether they know a way round it.
 func (d *death) straight(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, deathBack)
 	defer cancel()
@@ -185,7 +192,8 @@ func (d *death) straight(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if out == "" && back == "" {
+		if out.straight() && back.straight() {
+			d.prepared = out.Backup != "" && back.Backup != ""
 			return nil
 		}
 		if err := pause(ctx, time.Second); err != nil {
@@ -194,44 +202,44 @@ func (d *death) straight(ctx context.Context) error {
 	}
 }
 
-// way is what a node says about its way to another: empty if it is straight
-// and beyond doubt.
-func (d *death) way(ctx context.Context, from, to landfall.NodeID) (string, error) {
+// nodeWay is what a node says about its way to another.
+type nodeWay struct {
+	Peer               landfall.NodeID
+	Via, Doubt, Backup string
+	Alive              bool
+}
+
+func (w nodeWay) straight() bool { return w.Alive && w.Via == "" && w.Doubt == "" }
+
+func (d *death) way(ctx context.Context, from, to landfall.NodeID) (nodeWay, error) {
 	out, err := d.Type(ctx, from, "status", "--json")
 	if err != nil {
-		return "", err
+		return nodeWay{}, err
 	}
 	var all struct {
 		Nodes []struct {
 			Node  landfall.NodeID
-			Paths []struct {
-				Peer       landfall.NodeID
-				Via, Doubt string
-				Alive      bool
-			}
+			Paths []nodeWay
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &all); err != nil {
-		return "", fmt.Errorf("landfall status --json on %s: %w", from, err)
+		return nodeWay{}, fmt.Errorf("landfall status --json on %s: %w", from, err)
 	}
 	for _, n := range all.Nodes {
 		for _, p := range n.Paths {
-			if n.Node != from || p.Peer != to {
-				continue
+			if n.Node == from && p.Peer == to {
+				return p, nil
 			}
-			if !p.Alive {
-				return "dead", nil
-			}
-			return p.Via + p.Doubt, nil
 		}
 	}
-	return "unknown", nil
+	return nodeWay{}, nil
 }
 
 // felt is what users felt.
 type felt struct {
 	began, ended time.Time
 	cuts, spoilt int
+	bare         int // cuts when not both ends knew a way round
 	late         time.Duration
 	requests     feltKind
 	messages     feltKind
@@ -274,6 +282,7 @@ func (f *felt) write(w io.Writer, o options) error {
 	fmt.Fprintln(&b)
 	heading(&b, "aim", "measured", "wanted")
 	cells(&b, "failed requests", fmt.Sprint(f.requests.failed), "0")
+	cells(&b, "cuts for which not both ends had a way round ready", fmt.Sprint(f.bare), "0")
 	cells(&b, "dropped WebSockets", fmt.Sprint(f.dropped), "0")
 	cells(&b, "p99 added to messages, ms", fmt.Sprintf("%.0f", milliAt(f.messages.when, 0.99)-milliAt(f.messages.before, 0.99)), "at most 300; 50 is where it must get to")
 	_, err := w.Write(b.Bytes())

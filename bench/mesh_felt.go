@@ -15,7 +15,7 @@ const deathWindow = 2 * time.Second
 
 // read makes sense of what the users wrote down.
 func (d *death) read() (*felt, error) {
-	f := &felt{began: d.began, cuts: len(d.cuts), spoilt: d.spoilt, late: d.late}
+	f := &felt{began: d.began, cuts: len(d.cuts), spoilt: d.spoilt, bare: d.bare, late: d.late}
 	f.requests.why, f.messages.why = map[string]int{}, map[string]int{}
 	file, err := os.Open(d.log)
 	if err != nil {
