@@ -71,8 +71,9 @@ func (b *bind) Send(bufs [][]byte, ep conn.Endpoint) error {
 	return conn.ErrWrongEndpointType
 }
 
-// sendHandshake sends what is not data. An initiation that is not ours to send
-// becomes a wish.
+// sendHandshake sends what is not data, on both ways: what a way does with data
+// is only known once there is a session, and of two copies WireGuard drops one.
+// An initiation that is not ours to send becomes a wish.
 func (b *bind) sendHandshake(p *peer, d []byte) error {
 	if d[0] == initiation && !p.Initiate {
 		b.wanted(p.Node)
@@ -80,8 +81,10 @@ func (b *bind) sendHandshake(p *peer, d []byte) error {
 	}
 	r := p.route.Load()
 	err := b.urgent(p, d, r.Primary)
-	if (r.Doubt || err != nil) && r.Backup.IsValid() {
-		err = b.urgent(p, d, r.Backup)
+	if r.Backup.IsValid() {
+		if second := b.urgent(p, d, r.Backup); err != nil {
+			err = second
+		}
 	}
 	return err
 }
