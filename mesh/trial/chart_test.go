@@ -96,15 +96,13 @@ func (w *world) stretch(c chart) (most float64, far int) {
 	return most, far
 }
 
-// chatter has every node ask every other something now and then, until it is
-// stopped. Questions are answered.
-func (w *world) chatter(every time.Duration) (stop func()) {
+// chatter has every node ask every other a question now and then, until it is
+// stopped.
+func (w *world) chatter(every time.Duration, question []byte) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	r := rand.New(rand.NewPCG(w.seed, 2))
 	go func() {
 		defer close(ended)
-		question := make([]byte, 100)
-		question[0] = 1
 		pairs := len(w.ids) * (len(w.ids) - 1)
 		order := r.Perm(pairs) // so that nobody's packets follow upon each other
 		for i := 0; ; i = (i + 1) % pairs {
@@ -122,6 +120,9 @@ func (w *world) chatter(every time.Duration) (stop func()) {
 	}()
 	return func() { close(done); <-ended }
 }
+
+// question is one that reply answers.
+func question() []byte { return append([]byte{1}, make([]byte, 99)...) }
 
 // reply answers questions of chatter.
 func (w *world) reply(from, to landfall.NodeID, body []byte) {

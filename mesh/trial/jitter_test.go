@@ -23,7 +23,7 @@ func TestJitter(t *testing.T) {
 		w.memory.Tap(bill.add)
 		w.heard = w.reply
 		w.start()
-		defer w.chatter(time.Second)()
+		defer w.chatter(time.Second, question())()
 		time.Sleep(10 * time.Second)
 		bill.clear()
 		switches := map[leg][]time.Time{}

@@ -116,14 +116,12 @@ type Calm struct {
 
 // Storm is what TestStorm prints, by the name "storm".
 type Storm struct {
-	Lasted      time.Duration
-	Events      int
-	Restarts    int
-	Pairs       int
-	Checks      int           // times that a pair with a way was asked for its packets
-	Silent      int           // of these, how often none had come for too long
-	Longest     time.Duration // without a packet though there was a way
-	Astray      int           // samples in which a pair sent on a way long dead while another lived
-	ProbesMost  float64       // probes a second, sent by one node, in the worst ten seconds
-	PacketsMost int
+	Lasted     time.Duration
+	Events     int           // that changed links, or what nodes were called
+	Restarts   int           // of nodes
+	Peers      int           // of a node
+	Checks     int           // times that a node which had had a way to a peer for ten seconds was asked for the peer's packets
+	Silent     int           // of these, how often none had come in these ten seconds
+	Longest    time.Duration // without a packet though there was a way
+	ProbesMost float64       // probes a second, sent by one node, in the worst ten seconds
 }

@@ -54,7 +54,7 @@ func findRoutes(t *testing.T, seed uint64, nodes int, follow time.Duration) Topo
 
 // follow changes some links under traffic and watches for a while.
 func (top *Topology) follow(w *world, r *rand.Rand, c chart, most time.Duration) {
-	defer w.chatter(time.Second)()
+	defer w.chatter(time.Second, question())()
 	time.Sleep(15 * time.Second)
 	top.Changed = w.reroute(r, c)
 	start := time.Now()
