@@ -98,9 +98,12 @@ func (f *Flow) Write(b []byte) (n int, err error) {
 	}
 	// A second attempt closes the gap between finding no room and saying that
 	// one waits for it.
-	for range 2 {
+	for again := range 2 {
 		k, err := f.ep.Write(b[n:])
 		if n += k; err != nil || n == len(b) {
+			if again > 0 {
+				f.Wake() // somebody may have been told to wait for what is there
+			}
 			return n, cmp.Or(f.mayWrite(), err)
 		}
 		f.mu.Lock()

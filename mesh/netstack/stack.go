@@ -50,9 +50,13 @@ func longestRTO(timeout time.Duration) time.Duration { return max(tcp.MinRTO, ti
 // address itself never reaches n.
 func newStack(n *nic, addr netip.Addr, timeout time.Duration) (*stack.Stack, error) {
 	gvlog.SetTarget(silence{}) // the stack's own logger prints to stderr
+	// Reno: the window of this CUBIC can fall to nothing, after timeouts or
+	// when round trips grow longer in slow start, and a stream then stands
+	// still for ever, though its peer answers (RFC 9438, 4.2 forbids a target
+	// below the window).
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv6.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
 		HandleLocal:        true,
 	})
 	if err := errors.Join(setTCP(s, timeout), attach(s, n, addr)); err != nil {
