@@ -61,6 +61,7 @@ type candidate struct {
 	revived instant // it answered again after that
 
 	sent        uint32 // as the data plane says
+	lone        uint32 // of these, such as went by no other way too
 	lastSent    instant
 	lastHeard   instant
 	unanswered  instant

@@ -18,6 +18,7 @@ const (
 // there: a measure of loss, and of ways that answer probes but carry nothing.
 type carry struct {
 	sent, heard uint32  // at the last account
+	lone        uint32  // likewise
 	known       bool    // there was an account
 	at          instant // the ping of the last account was sent
 	moved       bool    // the peer has heard data, once
@@ -30,16 +31,17 @@ type carry struct {
 	until       instant // mute until then
 }
 
-// account takes the two counters: ours when the ping was sent at at, the peer's
+// account takes the two counters: ours when the ping f was sent, the peer's
 // when it arrived. trust is false if copies have gone another way since the
-// last account: the slower copy of a datagram is not counted as heard. It
-// reports whether the way is found mute now.
-func (c *carry) account(at instant, sent, heard uint32, trust bool, now instant) bool {
-	out, in := sent-c.sent, heard-c.heard
+// last account: the slower copy of a datagram is not counted as heard, so only
+// what went alone says something then. It reports whether the way is found
+// mute now.
+func (c *carry) account(f *flight, heard uint32, trust bool, now instant) bool {
+	out, alone, in := f.sent-c.sent, f.lone-c.lone, heard-c.heard
 	// Counters that went back are those of a peer that restarted, or of an
 	// address that changed.
 	fits := c.known && int32(out) >= 0 && int32(in) >= 0 && in <= out+out/4+1024
-	c.sent, c.heard, c.known, c.at = sent, heard, true, max(c.at, at)
+	c.sent, c.lone, c.heard, c.known, c.at = f.sent, f.lone, heard, true, max(c.at, f.at)
 	if !fits {
 		c.sum, c.got, c.silent, c.silentSince = 0, 0, 0, now
 		return false
@@ -51,6 +53,8 @@ func (c *carry) account(at instant, sent, heard uint32, trust bool, now instant)
 		}
 	} else if trust {
 		c.silent += out
+	} else if int32(alone) > 0 {
+		c.silent += alone
 	}
 	if trust {
 		c.measure(out, in, now)

@@ -176,14 +176,37 @@ func verdict(ch, cur *candidate, now instant) string {
 // second is the way to fall back on. It is kept while it is not much worse
 // than the best.
 func (p *peer) second(now instant) *candidate {
-	best, cur := p.cheapest(now, p.primary), p.backup
-	if best == nil || cur == nil || cur == p.primary || !p.has(cur) || !cur.usable(now) || cur.worse(now) > best.worse(now) {
+	best, cur := p.spare(now), p.backup
+	if best == nil || cur == nil || cur == p.primary || !p.has(cur) || !cur.usable(now) || cur.worse(now) > best.worse(now) ||
+		!p.apart(cur) && p.apart(best) {
 		return best
 	}
 	if cost := best.cost(now); cur.cost(now) > cost+cost/4+leastGain {
 		return best
 	}
 	return cur
+}
+
+// spare is the cheapest way beside the primary, of those apart from it if
+// there are any that are no worse off.
+func (p *peer) spare(now instant) *candidate {
+	best := p.cheapest(now, p.primary)
+	if best == nil || p.apart(best) {
+		return best
+	}
+	for _, c := range p.ways {
+		if p.apart(c) && c.usable(now) && c.worse(now) <= best.worse(now) &&
+			(!p.apart(best) || c.cost(now) < best.cost(now)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// apart reports whether a way does not share the primary's fate: two addresses
+// of one machine end together more often than not, whatever their families.
+func (p *peer) apart(c *candidate) bool {
+	return c != p.primary && (p.primary == nil || c.way.Relayed() || p.primary.way.Relayed())
 }
 
 // arrived reports whether the peer has answered from where it moved to, and

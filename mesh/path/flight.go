@@ -21,7 +21,8 @@ const (
 type flight struct {
 	stamp int64
 	at    instant
-	sent  uint32 // the way's data counter then
+	sent  uint32 // the way's data counters then
+	lone  uint32
 	size  uint16 // of a probe for size, else 0: such a one may be lost for its size
 	large uint16 // the largest data datagram sent since the probe before
 	hot   bool

@@ -73,7 +73,7 @@ func TestCarryAccounts(t *testing.T) {
 		now := instant(time.Minute)
 		for i, a := range c.accounts {
 			now = now.add(time.Second)
-			if mute := m.account(now, a.sent, a.heard, a.trust, now); mute != a.mute {
+			if mute := m.account(&flight{at: now, sent: a.sent}, a.heard, a.trust, now); mute != a.mute {
 				t.Errorf("%s: account %d: mute %v", name, i, mute)
 			}
 		}

@@ -37,6 +37,7 @@ type peer struct {
 	ponder instant // when to look for relays
 
 	copied instant // when datagrams last went both ways
+	mixed  bool    // some have, or the primary was another, since traffic was last told
 
 	route   Route // as last told by an Event
 	alive   bool  // likewise
@@ -92,7 +93,7 @@ func (p *peer) name(endpoints []netip.AddrPort, now instant) (news bool) {
 // worth a try only while the pair is active or has too few ways.
 func (p *peer) learn(w Way, now instant) *candidate {
 	learned, relayed := p.count()
-	curious := now < p.free || p.active(now) || p.works(now) < 2
+	curious := now < p.free || p.active(now) || !p.insured(now)
 	switch {
 	case !w.IsValid(), !w.Relayed() && learned >= maxLearned:
 		return nil
@@ -182,6 +183,7 @@ func (p *peer) settle(now instant) (events []Event) {
 	if r.Doubt || p.route.Doubt {
 		p.copied = now
 	}
+	p.mixed = p.mixed || r.Doubt || p.route.Doubt || r.Primary != p.route.Primary
 	if r != p.route {
 		p.route = r
 		events = append(events, Event{p.id, Routed, r, p.explain(before)})

@@ -134,7 +134,7 @@ func (p *peer) refuses(by landfall.NodeID, now instant) bool {
 func (t *Table) propose(p *peer, now instant) {
 	p.expire(now)
 	limit := time.Duration(math.MaxInt64)
-	if p.works(now) >= 2 {
+	if p.insured(now) {
 		limit = p.cheapest(now, nil).cost(now) * 98 / 100
 	}
 	offers := t.offers(p, now)
@@ -149,6 +149,12 @@ func (t *Table) propose(p *peer, now instant) {
 		}
 	}
 	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return p.useless(c, now) })
+}
+
+// insured reports whether there are two ways that do not share their fate.
+func (p *peer) insured(now instant) bool {
+	return p.primary != nil && p.primary.usable(now) &&
+		slices.ContainsFunc(p.ways, func(c *candidate) bool { return p.apart(c) && c.usable(now) })
 }
 
 // room makes room for one more relayed way, at the cost of the one that was

@@ -59,7 +59,7 @@ func (c *candidate) sized(f flight, a Answer, at time.Time) {
 	if a.Largest > 0 {
 		c.search.Confirmed(a.Largest, at)
 	}
-	if int(f.large) > a.Largest { // what was sent before the ping did not all arrive
+	if !a.Bare && int(f.large) > a.Largest { // what was sent before the ping did not all arrive
 		c.search.Hint(max(a.Largest+c.overhead(), leastHint), at)
 	}
 }

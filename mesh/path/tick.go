@@ -109,7 +109,7 @@ func (t *Table) probe(p *peer, c *candidate, size int, now instant) Probe {
 	t.stamp = max(t.stamp+1, t.clock.time(now).UnixNano())
 	used := c == p.primary || c == p.backup
 	c.launch(flight{
-		stamp: t.stamp, at: now, sent: c.sent, size: uint16(size),
+		stamp: t.stamp, at: now, sent: c.sent, lone: c.lone, size: uint16(size),
 		large: uint16(c.largestSent), hot: used && p.hot(now),
 	})
 	if size == 0 {

@@ -75,10 +75,7 @@ func (t *Table) Answered(id landfall.NodeID, a Answer, at time.Time) (fresh bool
 		if !ok {
 			continue
 		}
-		trust := p.copied < c.carry.at || c == p.primary && p.leads()
-		if c.carry.account(f.at, f.sent, a.Heard, trust, now) && !c.mute(now) {
-			c.carry.mute(now)
-		}
+		p.account(c, &f, a, now)
 		c.sized(f, a, at)
 		p.plan(c, now)
 		events = t.update(p, now)
@@ -86,6 +83,17 @@ func (t *Table) Answered(id landfall.NodeID, a Answer, at time.Time) (fresh bool
 		return true, events
 	}
 	return false, nil
+}
+
+// account has the answer's count compared with ours.
+func (p *peer) account(c *candidate, f *flight, a Answer, now instant) {
+	if a.Bare {
+		return
+	}
+	trust := p.copied < c.carry.at || c == p.primary && p.leads()
+	if c.carry.account(f, a.Heard, trust, now) && !c.mute(now) {
+		c.carry.mute(now)
+	}
 }
 
 // Traffic says what the data plane saw on all ways to a peer. Times later than
@@ -104,6 +112,9 @@ func (t *Table) Traffic(id landfall.NodeID, list []Traffic, at time.Time) {
 		if c == nil {
 			continue
 		}
+		if more := r.Sent - c.sent; !p.mixed && int32(more) > 0 {
+			c.lone += more
+		}
 		c.sent, c.gap = r.Sent, r.Gap
 		c.lastSent = min(t.clock.ago(r.LastSent), now)
 		c.lastHeard = max(c.lastHeard, min(t.clock.ago(r.LastHeard), now))
@@ -111,6 +122,7 @@ func (t *Table) Traffic(id landfall.NodeID, list []Traffic, at time.Time) {
 		c.largestSent = max(c.largestSent, r.LargestSent)
 		sent, heard = max(sent, c.lastSent), max(heard, t.clock.ago(r.LastHeard))
 	}
+	p.mixed = p.route.Doubt
 	if last := min(max(sent, heard), now); last.within(activeFor, now) && last != 0 {
 		p.rouse(last, now, sent > p.busy)
 	}
@@ -129,7 +141,7 @@ func (t *Table) Reported(from landfall.NodeID, list []Report, at time.Time) {
 			continue
 		}
 		for _, end := range []*peer{p, q} { // either may want the other for a relay
-			if now < end.free || end.active(now) || end.works(now) < 2 {
+			if now < end.free || end.active(now) || !end.insured(now) {
 				end.ponder = min(end.ponder, now.add(newReports))
 				t.soon(end, end.ponder)
 			}

@@ -109,6 +109,9 @@ type Answer struct {
 	// Largest is the largest UDP payload the peer has lately received on that
 	// way, probes included; 0 is unknown.
 	Largest int
+	// Bare says that the peer did not believe the ping: it answered, and says
+	// nothing of Heard and Largest.
+	Bare bool
 }
 
 // Event is a change that others act on.
