@@ -68,7 +68,8 @@ func (t *traffic) on(o origin, w path.Way) *ledger {
 	}
 	ways := slices.Clone(t.list())
 	if len(ways) >= maxWays {
-		ways = slices.DeleteFunc(ways, func(l *ledger) bool { return l == stalest(ways) })
+		i := slices.Index(ways, stalest(ways))
+		ways = slices.Delete(ways, i, i+1)
 	}
 	l := &ledger{way: w, origin: o}
 	ways = append(ways, l)
