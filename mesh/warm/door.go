@@ -147,6 +147,14 @@ func (d *Door) grant(addr netip.Addr, padding int) int {
 	return int(n)
 }
 
+// paddingClass is the class of padding: nobody waits for it, whoever asks.
+func paddingClass(asked landfall.Class) landfall.Class {
+	if asked == landfall.Bulk {
+		return landfall.Bulk
+	}
+	return landfall.Normal
+}
+
 // visitor is the sink of a stream that has not begun.
 type visitor struct {
 	door    *Door
@@ -172,7 +180,7 @@ func (v *visitor) Data(b []byte) int {
 		case q.padding > 0:
 			v.padding = v.door.grant(v.stream.Remote().Addr(), q.padding)
 			v.head = binary.BigEndian.AppendUint32(nil, uint32(v.padding))
-			v.stream.Mark(q.class)
+			v.stream.Mark(paddingClass(q.class))
 			v.pump()
 		default:
 			v.begin(q.class)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -128,6 +129,47 @@ func TestEveryStreamIsServedOnceOrFails(t *testing.T) {
 			t.Errorf("%d of %d answered, %d opened again", answered, count, k.pool.Stats().Retried)
 		}
 	})
+}
+
+// TestNobodyWaitsForPadding: whatever class a peer asks for it in, it is not
+// ahead of what people wait for.
+func TestNobodyWaitsForPadding(t *testing.T) {
+	for asked, want := range map[landfall.Class]landfall.Class{
+		landfall.Control: landfall.Normal, landfall.Interactive: landfall.Normal,
+		landfall.Normal: landfall.Normal, landfall.Bulk: landfall.Bulk,
+	} {
+		d := NewDoor(DoorConfig{})
+		s := &marked{}
+		d.Answer(func(front.Stream) {})(s)
+		s.sink.Data(warmBytes(asked, 1000))
+		if s.written != numberSize+1000 || s.class != want {
+			t.Errorf("asked in class %d: %d bytes in class %d, want it to be %d", asked, s.written, s.class, want)
+		}
+		if s.sink.Data(goBytes(asked, nil)); s.class != asked {
+			t.Errorf("what follows is of class %d, not %d", s.class, asked)
+		}
+	}
+}
+
+// marked is a stream that notes its class.
+type marked struct {
+	front.Stream
+	sink    landfall.Sink
+	class   landfall.Class
+	written int
+}
+
+func (m *marked) Remote() netip.AddrPort { return netip.AddrPort{} }
+func (m *marked) Mark(c landfall.Class)  { m.class = c }
+func (m *marked) Write(b []byte) (int, error) {
+	m.written += len(b)
+	return len(b), nil
+}
+
+func (m *marked) Start(s landfall.Sink) {
+	if s != nil {
+		m.sink = s
+	}
 }
 
 // FuzzPreamble: whatever the pieces that bytes come in, the requests are the
