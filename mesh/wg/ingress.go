@@ -65,7 +65,7 @@ func (i *ingress) Write(bufs [][]byte, offset int) (int, error) {
 // heard counts what has come on each way.
 func (i *ingress) heard(p *peer, bufs [][]byte, now int64) {
 	i.count.heard.Add(uint64(len(bufs)))
-	i.twins.learn(bufs[0], p)
+	i.twins.learn(bufs[0], p, getIn(bufs[0]).way, now)
 	p.traffic.answered()
 	for len(bufs) > 0 {
 		first := getIn(bufs[0])

@@ -13,6 +13,7 @@ const (
 	twinSpan     = 2 * time.Second
 	twinSlots    = 4096
 	sessionSlots = 4096
+	reach        = 8         // so many sessions of neighbouring indices find room
 	wayBits      = 1<<12 - 1 // of an entry: which way the first copy came
 )
 
@@ -27,18 +28,20 @@ type twins struct {
 	until atomic.Int64 // look for copies until then
 	seen  atomic.Pointer[[twinSlots]atomic.Uint64]
 
-	// By receiver index: whose session it is, and the way it was last heard.
+	// By receiver index, each at most reach behind its place.
 	sessions [sessionSlots]session
 }
 
+// session is one in which something has been authentic.
 type session struct {
-	heard atomic.Uint64        // index, and a hash of the way
-	owner atomic.Pointer[owns] // once something of it was authentic
+	owner atomic.Pointer[owns]
+	heard atomic.Uint64 // the mark of the way it was last heard on
 }
 
 type owns struct {
 	index uint32
 	peer  *peer
+	since int64
 }
 
 // index is the receiver's name for the session of a data datagram, which it
@@ -50,14 +53,11 @@ func index(b []byte) uint32 { return binary.LittleEndian.Uint32(b[4:]) }
 // payload of size wire. A copy that came another way is a sign of life of that
 // way, which its owner is credited for.
 func (t *twins) copied(b []byte, way origin, wire int, now int64) bool {
-	s := &t.sessions[index(b)%sessionSlots]
+	s, o := t.session(index(b))
 	mark := way.mark()
-	heard := uint64(index(b))<<32 | mark
-	if last := s.heard.Load(); last != heard {
-		s.heard.Store(heard)
-		if last>>32 == uint64(index(b)) {
-			t.until.Store(now + int64(twinSpan))
-		}
+	if s != nil && s.heard.Load() != mark {
+		s.heard.Store(mark)
+		t.until.Store(now + int64(twinSpan))
 	}
 	if now > t.until.Load() {
 		return false
@@ -71,8 +71,7 @@ func (t *twins) copied(b []byte, way origin, wire int, now int64) bool {
 	sum := maphash.Bytes(t.seed, b)&^wayBits | mark&wayBits
 	slot := &seen[sum>>32%twinSlots]
 	last := slot.Swap(sum)
-	o := s.owner.Load()
-	if last&^wayBits != sum&^wayBits || o == nil || o.index != index(b) {
+	if last&^wayBits != sum&^wayBits || o == nil {
 		return false
 	}
 	if last != sum {
@@ -94,12 +93,39 @@ func (t *twins) credit(p *peer, way origin, wire int, now int64) {
 	}
 }
 
-// learn says whose session an authentic datagram was of.
-func (t *twins) learn(b []byte, p *peer) {
-	s := &t.sessions[index(b)%sessionSlots]
-	if o := s.owner.Load(); o == nil || o.index != index(b) || o.peer != p {
-		s.owner.Store(&owns{index(b), p})
+// session finds the session of an index, and whose it is; nil if nothing of it
+// has been authentic.
+func (t *twins) session(index uint32) (*session, *owns) {
+	for k := range uint32(reach) {
+		s := &t.sessions[(index+k)%sessionSlots]
+		if o := s.owner.Load(); o != nil && o.index == index {
+			return s, o
+		}
 	}
+	return nil, nil
+}
+
+// learn says whose session an authentic datagram was of, and which way it came.
+// It takes the place of the oldest, where there is none free.
+func (t *twins) learn(b []byte, p *peer, way origin, now int64) {
+	if _, o := t.session(index(b)); o != nil && o.peer == p {
+		return
+	}
+	var place *session
+	var oldest int64
+	for k := range uint32(reach) {
+		s := &t.sessions[(index(b)+k)%sessionSlots]
+		o := s.owner.Load()
+		if o == nil || o.index == index(b) {
+			place = s
+			break
+		}
+		if place == nil || o.since < oldest {
+			place, oldest = s, o.since
+		}
+	}
+	place.heard.Store(way.mark())
+	place.owner.Store(&owns{index(b), p, now})
 }
 
 // mark is a short hash of a way.
