@@ -123,32 +123,32 @@ func (m *Mesh) await(ctx context.Context) (*running, error) {
 var errNoStreams = fmt.Errorf("the front carries packets, but no streams: %w", errors.ErrUnsupported)
 
 // reach waits until the peer is known to be alive or dead. The context it
-// returns ends when the peer is given up again; the pass is what streams to it
-// begin with.
-func (m *Mesh) reach(ctx context.Context, id landfall.NodeID) (addr netip.Addr, life context.Context, pass [passSize]byte, err error) {
+// returns ends when the peer is given up again; with the key are made the passes
+// that streams to it begin with.
+func (m *Mesh) reach(ctx context.Context, id landfall.NodeID) (addr netip.Addr, life context.Context, key passKey, err error) {
 	for {
 		m.mu.Lock()
 		p := m.peers[id]
 		if p == nil {
 			defer m.mu.Unlock()
-			return addr, nil, pass, m.stranger(id)
+			return addr, nil, key, m.stranger(id)
 		}
 		s, _ := m.table.Status(id, time.Now())
 		changed, silence := p.changed, m.unreachable(p)
-		addr, life, pass = p.Addr, p.life, p.ours
+		addr, life, key = p.Addr, p.life, p.ours
 		m.mu.Unlock()
 		switch {
 		case s.Alive:
-			return addr, life, pass, nil
+			return addr, life, key, nil
 		case s.Known:
-			return addr, nil, pass, silence
+			return addr, nil, key, silence
 		}
 		select {
 		case <-changed:
 		case <-m.ended:
-			return addr, nil, pass, fmt.Errorf("mesh to %s: %w", id, net.ErrClosed)
+			return addr, nil, key, fmt.Errorf("mesh to %s: %w", id, net.ErrClosed)
 		case <-ctx.Done():
-			return addr, nil, pass, fmt.Errorf("%w: %w", silence, context.Cause(ctx))
+			return addr, nil, key, fmt.Errorf("%w: %w", silence, context.Cause(ctx))
 		}
 	}
 }

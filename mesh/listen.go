@@ -56,7 +56,7 @@ func (m *Mesh) Listen(s landfall.MeshService) (net.Listener, error) {
 func (m *Mesh) listen(up *running, l *listener) error {
 	err := errNoStreams
 	if up.streams != nil {
-		err = up.streams.Listen(l.port, (&guard{mesh: m, in: up.door.Answer(l.take), refused: &m.stray}).accept)
+		err = up.streams.Listen(l.port, m.newGuard(up.door.Answer(l.take)).accept)
 	}
 	if err != nil {
 		return fmt.Errorf("mesh service %s: %w", l.service, err)

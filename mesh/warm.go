@@ -1,9 +1,11 @@
 package mesh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -51,16 +53,16 @@ func (m *Mesh) connection(ctx context.Context, streams front.Streams, t landfall
 	if err != nil {
 		return nil, err
 	}
-	addr, life, pass := m.addr, context.Background(), m.own.ours
+	addr, life, key := m.addr, context.Background(), m.own.ours
 	if t.Node != m.cfg.Self {
-		if addr, life, pass, err = m.reach(ctx, t.Node); err != nil {
+		if addr, life, key, err = m.reach(ctx, t.Node); err != nil {
 			return nil, err
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
-	s, err := streams.Open(ctx, netip.AddrPortFrom(addr, port), t.Class, append(pass[:], first...), sink)
+	s, err := openWith(ctx, streams, netip.AddrPortFrom(addr, port), t.Class, key, first, sink)
 	switch {
 	case err == nil:
 		return s, nil
@@ -70,6 +72,23 @@ func (m *Mesh) connection(ctx context.Context, streams front.Streams, t landfall
 		return nil, fmt.Errorf("peer %s does not serve %s: %w", t.Node, t.Service, err)
 	}
 	return nil, fmt.Errorf("peer %s answers, but the stream to its %s did not open: %w", t.Node, t.Service, err)
+}
+
+// openWith opens a stream that shows its pass, for which its port has to be
+// known.
+func openWith(ctx context.Context, streams front.Streams, to netip.AddrPort, c landfall.Class, key passKey, first []byte, sink landfall.Sink) (front.Stream, error) {
+	s, err := streams.Open(ctx, to, c, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	b := append(key.pass(s.Local(), s.Remote()), first...)
+	if n, err := s.Write(b); err != nil || n < len(b) {
+		err = fmt.Errorf("first bytes: %d of %d fit: %w", n, len(b), cmp.Or(err, io.ErrShortWrite))
+		s.Abort(err)
+		return nil, err
+	}
+	s.Start(sink)
+	return s, nil
 }
 
 // used notes what a stream is opened for, and has connections stand ready for
