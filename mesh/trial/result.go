@@ -28,6 +28,8 @@ func Find(out []byte, name string, result any) error {
 	return nil
 }
 
+// The trial "day" has a []day.Result of package day, of two days alike.
+
 // Routes is what TestRoutes prints, by the name "routes".
 type Routes struct {
 	Nodes      int
