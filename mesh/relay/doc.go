@@ -25,9 +25,9 @@
 //
 // The MAC covers the header and the whole payload, for else a datagram of
 // anybody's could be put into a recorded header and a relay made to send it.
-// A recorded frame may be sent again: it is then relayed again, one for one, to
-// the node it was meant for, where WireGuard and package probe know it for a
-// repetition.
+// A recorded frame may be sent again: Open takes it again, and whoever relays
+// has to know it for a repetition, by its MAC. One that slips through goes to
+// the node it was meant for, where WireGuard and package probe know it.
 //
 // The MAC is HMAC-SHA-256 cut to 128 bits (RFC 2104, 5): about 1.1 µs for 1400
 // bytes on a processor with SHA instructions and 2.9 µs without, and nothing

@@ -45,6 +45,10 @@ func NameOf(network string, key landfall.PublicKey) Name {
 	return Name(sum[:8])
 }
 
+// MAC is the part of a frame that stands for all of it, for it is a keyed hash
+// of the rest: that of a frame which Open takes is hardly ever another's.
+func MAC(b []byte) []byte { return b[macAt:Overhead] }
+
 // Keys seal frames to one peer and open frames from it. They may be used by
 // many at once.
 type Keys struct {

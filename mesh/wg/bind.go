@@ -28,17 +28,20 @@ const keepaliveSize = overhead
 // bind gives WireGuard one endpoint per peer and keeps the ways to itself. It
 // implements conn.Bind for sockets that are opened and closed once.
 type bind struct {
-	conns  []udp.Conn
-	v4, v6 udp.Conn // of conns; never nil
-	peers  *directory
-	count  *counters
-	other  func(b []byte, from path.Way, peer landfall.NodeID)
-	wanted func(landfall.NodeID)
-	passed func(p *peer, seq uint64) // data has been sent up to here
-	twins  twins
-	parts  parts
-	lists  sync.Pool     // of *[][]byte, for what is made from a batch
-	partID atomic.Uint32 // of the last datagram that was sent in fragments
+	conns             []udp.Conn
+	v4, v6            udp.Conn // of conns; never nil
+	peers             *directory
+	count             *counters
+	other             func(b []byte, from path.Way, peer landfall.NodeID)
+	wanted            func(landfall.NodeID)
+	passed            func(p *peer, seq uint64) // data has been sent up to here
+	charge            func(n int)               // bytes are sent past the queues
+	twins             twins
+	parts             parts
+	repeats           repeats
+	relaying, probing *outbox
+	lists             sync.Pool     // of *[][]byte, for what is made from a batch
+	partID            atomic.Uint32 // of the last datagram that was sent in fragments
 
 	opened atomic.Bool
 	once   sync.Once
@@ -49,7 +52,9 @@ type bind struct {
 func newBind(cfg Config, peers *directory, count *counters) *bind {
 	b := &bind{
 		conns: cfg.Conns, peers: peers, count: count, other: cfg.Other, wanted: cfg.Wanted,
-		twins:  twins{peers: peers, seed: maphash.MakeSeed()},
+		twins:    twins{peers: peers, seed: maphash.MakeSeed()},
+		repeats:  repeats{seed: maphash.MakeSeed()},
+		relaying: newOutbox(cfg.Rate * forwardShare / 8), probing: newOutbox(cfg.Rate * probeShare / 8),
 		closed: make(chan struct{}), failed: make(chan error, len(cfg.Conns)+1),
 	}
 	b.lists.New = func() any { return new([][]byte) }

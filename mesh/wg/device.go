@@ -49,7 +49,8 @@ type Config struct {
 	MTU int
 	// Rate bounds what the node sends, in bits per second with all headers,
 	// for uplinks that are narrower than their card: then what waits, waits
-	// here, in order of class. 0 is no bound.
+	// here, in order of class. At most half of it is for other nodes' datagrams.
+	// 0 is no bound.
 	Rate int64
 	// Other is handed probes, the way each came, and, for a relayed one, which
 	// node the relay says it is from ("" for a direct one). It must return
@@ -88,6 +89,7 @@ type Device struct {
 	in    *ingress
 	wg    *device.Device
 
+	sending     sync.WaitGroup
 	configuring sync.Mutex // held while peers change
 	once        sync.Once
 }
@@ -103,7 +105,9 @@ func Start(cfg Config) (*Device, error) {
 	d.bind = newBind(cfg, d.peers, &d.count)
 	d.in = newIngress(cfg, d.peers, &d.count, &d.bind.twins)
 	d.out = newEgress(cfg, d.peers, &d.count, d.in, d.bind.fail)
-	d.bind.passed = d.out.window.passed
+	d.bind.passed, d.bind.charge = d.out.window.passed, d.out.charge
+	d.sending.Go(d.bind.forwardAll)
+	d.sending.Go(d.bind.forwardProbes)
 	d.wg = device.NewDevice(newTunnel(d.out, d.in), d.bind, logger(d.log))
 	// Else WireGuard would make whatever a datagram came from the way back.
 	d.wg.DisableSomeRoamingForBrokenMobileSemantics()
@@ -262,6 +266,9 @@ func (d *Device) Close() {
 				d.log.Debug("socket closed", "err", err)
 			}
 		}
+		d.bind.relaying.close()
+		d.bind.probing.close()
+		d.sending.Wait()
 		for _, p := range d.peers.all() {
 			p.memory.free()
 		}

@@ -126,6 +126,16 @@ func (e *egress) take(bufs [][]byte, sizes []int, offset int) (int, error) {
 	}
 }
 
+// charge takes bytes that are sent past the queues out of the rate.
+func (e *egress) charge(n int) {
+	if e.pace.rate == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pace.spend(n, time.Now())
+}
+
 func (e *egress) startPump() {
 	if !e.pumping {
 		e.pumping = true

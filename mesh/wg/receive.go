@@ -30,7 +30,8 @@ type receiver struct {
 	sock    udp.Conn
 	from    []netip.AddrPort
 	marks   []uint8
-	forward []forward // of the batch under way
+	frames  []forward // to send on, of the batch under way
+	probes  []forward // the same
 	now     time.Time // of the batch under way
 	nowhere source    // what WireGuard is told of data, which it does not ask about
 }

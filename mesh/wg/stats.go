@@ -35,7 +35,8 @@ const (
 	unknownFar                  // a relayed frame from or to a node that is no peer
 	notForUs                    // to be forwarded for a node that we do not relay for
 	noDirectWay                 // to be forwarded where we have no direct way
-	relayBusy                   // to be forwarded for a pair that has used up its rate
+	relayBusy                   // to be forwarded for a pair that has used up its rate, or by a socket that is busy
+	repeated                    // to be forwarded once more
 	noRoute                     // sent to a peer without a route
 	unsendable                  // refused by the socket
 	noPeer                      // a packet to an address that is nobody's
@@ -47,7 +48,7 @@ const (
 
 var reasonNames = [reasons]string{
 	"too_long", "unknown_kind", "bad_fragment", "unknown_frame", "forged_frame", "bad_payload", "unknown_far",
-	"not_for_us", "no_direct_way", "relay_busy", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long", "congested",
+	"not_for_us", "no_direct_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long", "congested",
 }
 
 // counters are Stats that are counted.
