@@ -39,6 +39,7 @@ func (l Life) String() string {
 type candidate struct {
 	way     Way
 	learned bool // heard from, not named by the map; forgotten when dead
+	drained bool // a relayed way: its relay is about to leave
 	life    Life // never Mute, which is the carry's to say
 	delay   delay
 	fate    fate
@@ -57,6 +58,7 @@ type candidate struct {
 	tries    uint8    // probes since it died
 
 	deaths  uint8   // lately
+	sum     uint32  // a relayed way: what its halves should cost together, in steps of viewStep
 	died    instant // the last time
 	revived instant // it answered again after that
 

@@ -48,6 +48,8 @@ func (p *peer) pick(now instant) (best *candidate, why string) {
 		return best, "it answers"
 	case !cur.usable(now):
 		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now))
+	case cur.drained && best.worse(now) == 0:
+		return best, "the node between is about to leave"
 	case p.arrived(now):
 		return p.moved, "the peer speaks from there now"
 	}
@@ -102,7 +104,7 @@ func (c *candidate) worse(now instant) (rank int) {
 	if c.misses > 0 {
 		rank += 2
 	}
-	if !c.trusted(now) {
+	if !c.trusted(now) || c.drained {
 		rank++
 	}
 	return rank

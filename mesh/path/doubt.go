@@ -14,23 +14,47 @@ const (
 	lookMost    = 250 * time.Millisecond // between two looks at the traffic of an active pair
 	lookLeast   = 5 * time.Millisecond
 	trialFor    = 2 * time.Second // a new primary is watched for as long
+	favourFor   = 2 * time.Second // doubts that are only the peer's may cost as much at once
+	favourEvery = 5               // and one part in so many for ever
 )
 
 // doubt is whether the primary still works.
 type doubt struct {
 	since    instant // 0: there is none
 	why      string
-	own      bool    // for a reason of ours, not only the peer's
-	guess    bool    // from silence, which may mean nothing
-	peer     instant // when the peer last said it doubts
-	cleared  instant // when the last doubt ended
-	patience uint8   // doublings of the wait, after doubts for nothing
-	eased    instant // when patience last changed
+	own      bool          // for a reason of ours, not only the peer's
+	guess    bool          // from silence, which may mean nothing
+	peer     instant       // when the peer last said it doubts
+	tab      time.Duration // what the peer's doubts have cost of late
+	cleared  instant       // when the last doubt ended
+	patience uint8         // doublings of the wait, after doubts for nothing
+	eased    instant       // when patience last changed
 }
 
 // hot reports whether to probe as fast as may be.
 func (p *peer) hot(now instant) bool {
-	return p.doubt.since != 0 && now.since(p.doubt.since) < hotFor && p.active(now)
+	return p.grave(now) && now.since(p.doubt.since) < hotFor && p.active(now)
+}
+
+// grave reports whether there is a doubt that is worth something: one of our
+// own, or the peer's for a while. A peer that doubts always is not to have all
+// that it is sent doubled.
+func (p *peer) grave(now instant) bool {
+	d := &p.doubt
+	return d.since != 0 && (d.own || d.tab < favourFor)
+}
+
+// believe notes that the peer doubts, and what has come of it.
+func (p *peer) believe(now instant) {
+	d := &p.doubt
+	if grave, cost := p.grave(now), now.since(d.peer); d.peer != 0 {
+		d.tab = max(0, d.tab-cost/favourEvery)
+		if grave {
+			d.tab += min(cost, 2*echo)
+		}
+	}
+	d.peer = now
+	p.begin("the peer doubts", false, now)
 }
 
 // begin begins a doubt of the route in use, or strengthens one.
@@ -146,7 +170,7 @@ func (p *peer) trial(now instant) bool {
 
 // doubled reports whether interactive datagrams go both ways.
 func (p *peer) doubled(now instant) bool {
-	return p.backup != nil && (p.doubt.since != 0 || p.trial(now) && p.leads())
+	return p.backup != nil && (p.grave(now) || p.trial(now) && p.leads())
 }
 
 // leads reports whether what goes by the primary surely arrives before its copy

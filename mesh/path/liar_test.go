@@ -3,6 +3,8 @@ package path
 import (
 	"testing"
 	"time"
+
+	"landfall"
 )
 
 // TestRelayThatSwallowsDataIsFoundOutWhateverItsDelay: a relay forwards probes
@@ -30,5 +32,98 @@ func TestRelayThatSwallowsDataIsFoundOutWhateverItsDelay(t *testing.T) {
 				t.Errorf("legs of %v, jitter %v: %d of %d questions without an answer", leg, jitter, lost, f.asked)
 			}
 		}
+	}
+}
+
+// TestSlowRelaysGiveWay: relays that answer at once, or say that they are near,
+// and forward slowly, leave their place to those that are better than they are.
+func TestSlowRelaysGiveWay(t *testing.T) {
+	const good, liars = 2, 7 // n2 is 80 ms long, the direct way 100, the others 240
+	w := newWorld(t, good+1+liars, 1, 1, func(h hop) time.Duration {
+		switch liar := h.from > good || h.to > good; {
+		case liar && h.relayed:
+			return 60 * time.Millisecond
+		case liar:
+			return 3 * time.Millisecond
+		case h.from == good || h.to == good:
+			return 20 * time.Millisecond
+		}
+		return 50 * time.Millisecond
+	})
+	w.load(0, 1, 20*time.Millisecond)
+	w.run(20 * time.Second)
+	for n := range 2 {
+		if r := w.nodes[n].mates[1-n].route; r.Primary != (Way{Via: id(good)}) {
+			t.Errorf("n%d goes %v", n, r)
+		}
+	}
+	w.run(5 * time.Minute)
+	for _, c := range w.nodes[0].routed {
+		if c.peer == 1 && c.Route.Primary.Relayed() && c.Route.Primary.Via != id(good) {
+			t.Error("a liar was used:", c.Route)
+		}
+	}
+}
+
+// TestDrainedNodesRelayLast: a node that is about to leave relays no longer
+// where there is another way, and does where there is none.
+func TestDrainedNodesRelayLast(t *testing.T) {
+	w := newWorld(t, 4, 1, 1, func(h hop) time.Duration {
+		switch {
+		case h.from == 2 || h.to == 2:
+			return 20 * time.Millisecond
+		case h.from == 3 || h.to == 3:
+			return 30 * time.Millisecond
+		}
+		return 200 * time.Millisecond
+	})
+	f := w.load(0, 1, 20*time.Millisecond)
+	goes := func(want landfall.NodeID) {
+		t.Helper()
+		if r := w.nodes[0].mates[1].route; r.Primary.Via != want {
+			t.Errorf("after %v n0 goes %v, want via %q", w.now.Sub(began), r, want)
+		}
+	}
+	w.run(10 * time.Second)
+	goes("n2")
+	for _, s := range w.nodes {
+		s.table.Drain("n2", true, w.now)
+	}
+	w.run(2 * time.Second)
+	goes("n3")
+	w.lost = func(h hop) bool { return h.from+h.to == 1 || h.from == 3 || h.to == 3 }
+	w.run(5 * time.Second)
+	goes("n2")
+	w.lost = func(hop) bool { return false }
+	for _, s := range w.nodes {
+		s.table.Drain("n2", false, w.now)
+	}
+	w.run(time.Minute)
+	goes("n2")
+	if f.answered < f.asked*9/10 {
+		t.Errorf("%d of %d questions answered", f.answered, f.asked)
+	}
+}
+
+// TestDoubtsOfThePeerCostLittle: a peer that doubts again and again has what
+// it is sent doubled for two seconds and a fifth of the time.
+func TestDoubtsOfThePeerCostLittle(t *testing.T) {
+	w := newWorld(t, 3, 1, 1, func(hop) time.Duration { return 20 * time.Millisecond })
+	w.load(0, 1, 20*time.Millisecond)
+	w.run(10 * time.Second)
+	s := w.nodes[0]
+	var doubled int
+	const looks = 600
+	for i := range looks {
+		if i%5 == 0 {
+			s.table.Heard("n1", Way{Addr: address(1, 0)}, true, w.now)
+		}
+		w.run(50 * time.Millisecond)
+		if s.mates[1].route.Doubt {
+			doubled++
+		}
+	}
+	if doubled == 0 || doubled > looks*3/10 {
+		t.Errorf("doubled for %d of %d", doubled, looks)
 	}
 }

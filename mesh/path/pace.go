@@ -37,6 +37,8 @@ func (p *peer) pace(c *candidate, now instant) time.Duration {
 		return volleySpace
 	case used && p.hot(now):
 		return Hot
+	case c.learned && c.life == Fresh && !c.way.Relayed(): // anybody's, perhaps
+		return Hurry << min(len(c.flights), 3)
 	case c.life != Living, c.settling > 0, c == p.primary && p.trial(now):
 		return Hurry
 	case !p.active(now):

@@ -36,12 +36,15 @@ type peer struct {
 	look   instant // when to look at the traffic, while it is active
 	ponder instant // when to look for relays
 
+	rebuffs map[landfall.NodeID]rebuff // relays to it that are not what they seem
+
 	copied instant // when datagrams last went both ways
 	mixed  bool    // some have, or the primary was another, since traffic was last told
 
 	route   Route // as last told by an Event
 	alive   bool  // likewise
 	known   bool  // it has been told whether the peer is alive
+	drained bool  // it is about to leave: it relays where nothing else can
 	told    told
 	heardOf uint32 // the newest of our reports that it was sent
 	turn    int    // whom it was last told about, going round

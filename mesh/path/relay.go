@@ -1,6 +1,7 @@
 package path
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -17,6 +18,8 @@ const (
 	newReports = 50 * time.Millisecond // and after news, while they matter
 	retry      = time.Minute           // a dead relayed way is forgotten, and may be proposed again
 	unwanted   = time.Minute           // a relayed way that is not among the best goes after it
+	resent     = 10 * time.Minute      // it is remembered as long that a relay was worse than its sum
+	leaving    = time.Hour             // what a relay that is drained costs more, in the order of offers
 )
 
 // view is one entry of what a peer says about its ways to others. There is one
@@ -82,12 +85,20 @@ func (p *peer) direct(now instant) *candidate {
 
 // offer is a relay with what the way through it should cost.
 type offer struct {
-	by  *peer
-	sum time.Duration
+	by   *peer
+	sum  time.Duration // of both halves
+	rank time.Duration // what it does cost, as far as that is known
 }
 
-// offers are the best few relays to p, by the sum of both halves. The second
-// half is as p says, or else as the relay does.
+// rebuff is what is remembered of a relay that was worse than its sum.
+type rebuff struct {
+	cost  time.Duration
+	until instant
+}
+
+// offers are the best few relays to p: such as have answered by what they
+// cost, end to end, others by the sum of both halves. The second half is as p
+// says, or else as the relay does.
 func (t *Table) offers(p *peer, now instant) []offer {
 	var best []offer
 	for _, by := range t.peers {
@@ -102,14 +113,41 @@ func (t *Table) offers(p *peer, now instant) []offer {
 		if c == nil {
 			continue
 		}
-		o := offer{by, c.cost(now) + half}
-		i, _ := slices.BinarySearchFunc(best, o, func(a, b offer) int { return int(a.sum - b.sum) })
+		sum := c.cost(now) + half
+		o := offer{by, sum, p.rank(by, sum, now)}
+		i, _ := slices.BinarySearchFunc(best, o, func(a, b offer) int { return int(a.rank - b.rank) })
 		if i < tried {
 			best = slices.Insert(best, i, o)
 			best = best[:min(len(best), tried)]
 		}
 	}
 	return best
+}
+
+// rank is what a relay costs, to put it in order: a node that answers quickly,
+// or says that it is near, need not forward quickly.
+func (p *peer) rank(by *peer, sum time.Duration, now instant) time.Duration {
+	rank := sum
+	if c := p.at(Way{Via: by.id}); c != nil && c.delay.n >= 3 {
+		rank = c.cost(now)
+	} else if r := p.rebuffs[by.id]; now < r.until {
+		rank = max(rank, r.cost)
+	}
+	if by.drained {
+		rank += leaving
+	}
+	return rank
+}
+
+// part notes what is worth to be known of a relayed way that is forgotten.
+func (p *peer) part(c *candidate, now instant) {
+	sum := time.Duration(c.sum) * viewStep
+	if cost := c.cost(now); c.delay.n >= 3 && cost > sum+sum/4+leastGain {
+		if p.rebuffs == nil {
+			p.rebuffs = map[landfall.NodeID]rebuff{}
+		}
+		p.rebuffs[c.way.Via] = rebuff{cost, now.add(resent)}
+	}
 }
 
 // towards is the cost of the half from the relay to p; 0 is unknown.
@@ -140,15 +178,23 @@ func (t *Table) propose(p *peer, now instant) {
 	offers := t.offers(p, now)
 	for _, o := range offers {
 		if c := p.at(Way{Via: o.by.id}); c != nil {
-			c.wanted = now
+			c.wanted, c.sum = now, uint32(o.sum/viewStep)
 		}
 	}
 	for _, o := range offers {
-		if p.at(Way{Via: o.by.id}) == nil && o.sum < limit && p.room(now) {
-			p.add(Way{Via: o.by.id}, now).wanted = now
+		if p.at(Way{Via: o.by.id}) == nil && o.rank < limit && p.room(now) {
+			c := p.add(Way{Via: o.by.id}, now)
+			c.wanted, c.sum, c.drained = now, uint32(o.sum/viewStep), o.by.drained
 		}
 	}
-	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return p.useless(c, now) })
+	p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool {
+		useless := p.useless(c, now)
+		if useless {
+			p.part(c, now)
+		}
+		return useless
+	})
+	maps.DeleteFunc(p.rebuffs, func(_ landfall.NodeID, r rebuff) bool { return r.until <= now })
 }
 
 // insured reports whether there are two ways that do not share their fate.
@@ -175,6 +221,7 @@ func (p *peer) room(now instant) bool {
 		}
 	}
 	if out != nil {
+		p.part(out, now)
 		p.ways = slices.DeleteFunc(p.ways, func(c *candidate) bool { return c == out })
 	}
 	return out != nil

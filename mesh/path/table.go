@@ -42,6 +42,22 @@ func (t *Table) SetPeer(id landfall.NodeID, endpoints []netip.AddrPort, at time.
 	return events
 }
 
+// Drain says whether a peer is about to leave: it relays to others only where
+// there is no other way.
+func (t *Table) Drain(id landfall.NodeID, drained bool, at time.Time) {
+	p, now := t.byID[id], t.clock.at(at)
+	if p == nil || p.drained == drained {
+		return
+	}
+	p.drained = drained
+	for _, q := range t.peers {
+		if c := q.at(Way{Via: id}); c != nil {
+			c.drained, q.ponder = drained, now
+			t.soon(q, now)
+		}
+	}
+}
+
 // enter adds a peer without ways.
 func (t *Table) enter(id landfall.NodeID, now instant) *peer {
 	p := &peer{id: id, due: now, ponder: now}

@@ -22,8 +22,7 @@ func (t *Table) Heard(id landfall.NodeID, w Way, doubt bool, at time.Time) {
 		p.recall(c, now)
 	}
 	if doubt {
-		p.begin("the peer doubts", false, now)
-		p.doubt.peer = now
+		p.believe(now)
 	}
 	t.soon(p, now)
 }
@@ -37,7 +36,22 @@ func (t *Table) way(p *peer, w Way, now instant) *candidate {
 	if w.Via == p.id || w.Relayed() && t.byID[w.Via] == nil {
 		return nil
 	}
-	return p.learn(w, now)
+	c := p.learn(w, now)
+	if c != nil && w.Relayed() {
+		c.drained = t.byID[w.Via].drained
+	}
+	return c
+}
+
+// Proven reports whether a peer has answered by a way, so that what is sent
+// there goes to nobody else. What is relayed to it does not.
+func (t *Table) Proven(id landfall.NodeID, w Way) bool {
+	p := t.byID[id]
+	if p == nil {
+		return false
+	}
+	c := p.at(w)
+	return w.Relayed() || c != nil && c.delay.n > 0
 }
 
 // recall asks a way that was dead, unless it has just been asked.
