@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.zx2c4.com/wireguard/conn"
 
@@ -34,8 +35,11 @@ type bind struct {
 	count             *counters
 	other             func(b []byte, from path.Way, peer landfall.NodeID)
 	wanted            func(landfall.NodeID)
-	passed            func(p *peer, seq uint64) // data has been sent up to here
-	charge            func(n int)               // bytes are sent past the queues
+	passed            func(p *peer, seq uint64)             // data has been sent up to here
+	charge            func(n int)                           // bytes are sent past the queues
+	afford            func(n int, ahead time.Duration) bool // the same, if the rate has room for it
+	extra             allowance                             // of second copies that are Normal, to all peers
+	detours           detours
 	twins             twins
 	parts             parts
 	repeats           repeats
@@ -57,6 +61,7 @@ func newBind(cfg Config, peers *directory, count *counters) *bind {
 		relaying: newOutbox(cfg.Rate * forwardShare / 8), probing: newOutbox(cfg.Rate * probeShare / 8),
 		closed: make(chan struct{}), failed: make(chan error, len(cfg.Conns)+1),
 	}
+	b.detours.work.L = &b.detours.mu
 	b.lists.New = func() any { return new([][]byte) }
 	b.partID.Store(uint32(maphash.Bytes(b.twins.seed, nil))) // somewhere at random
 	for _, c := range cfg.Conns {

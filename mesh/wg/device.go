@@ -105,7 +105,8 @@ func Start(cfg Config) (*Device, error) {
 	d.bind = newBind(cfg, d.peers, &d.count)
 	d.in = newIngress(cfg, d.peers, &d.count, &d.bind.twins)
 	d.out = newEgress(cfg, d.peers, &d.count, d.in, d.bind.fail)
-	d.bind.passed, d.bind.charge = d.out.window.passed, d.out.charge
+	d.bind.passed, d.bind.charge, d.bind.afford = d.out.window.passed, d.out.charge, d.out.afford
+	d.sending.Go(d.bind.resendAll)
 	d.sending.Go(d.bind.forwardAll)
 	d.sending.Go(d.bind.forwardProbes)
 	d.wg = device.NewDevice(newTunnel(d.out, d.in), d.bind, logger(d.log))
@@ -194,7 +195,7 @@ func (d *Device) RemovePeer(id landfall.NodeID) {
 // Use says how a peer's datagrams go from now on. When it says that they are
 // in doubt, and the route before did not, what was lately sent to the peer is
 // sent again on the backup way; when it gives up a primary that was not in
-// doubt, on the new one.
+// doubt, on the new one. It does not wait for that.
 func (d *Device) Use(id landfall.NodeID, r path.Route) { d.bind.use(id, r) }
 
 // SendTo sends a probe to a peer on a way of its, ahead of data that waits.
@@ -268,6 +269,7 @@ func (d *Device) Close() {
 		}
 		d.bind.relaying.close()
 		d.bind.probing.close()
+		d.bind.detours.close()
 		d.sending.Wait()
 		for _, p := range d.peers.all() {
 			p.memory.free()

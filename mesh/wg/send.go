@@ -16,11 +16,21 @@ import (
 	"landfall/mesh/udp"
 )
 
-// How many bytes are sent twice, per peer, while its primary is in doubt.
-// Normal has to leave half of the burst to classes that are more urgent.
+// How many bytes are sent twice, per peer, while its primary is in doubt, and
+// again when doubt begins. Normal has to leave half of the burst to classes
+// that are more urgent, and for all peers together there is no more of it than
+// that for a few: when many are in doubt at once, the cause is near.
 const (
-	doubleBurst = 256 << 10
+	doubleBurst = 512 << 10
 	doubleRate  = 4 << 20 // per second
+	extraBurst  = 2 * doubleBurst
+)
+
+// How far what is sent twice may be ahead of the rate, where there is one: not
+// longer than that does it keep back what is sent once.
+const (
+	aheadNormal = credit
+	aheadUrgent = 20 * time.Millisecond
 )
 
 // hop is where a way begins.
@@ -129,8 +139,8 @@ func (b *bind) sendData(p *peer, bufs [][]byte) error {
 		}
 		p.memory.mu.Unlock()
 	}
-	// Only now: when doubt begins meanwhile, either we see it, or whoever
-	// begins it sees what we have just kept.
+	// Only now: when doubt begins meanwhile, either we see it, or what we have
+	// just kept is sent again.
 	r := p.route.Load()
 	err := b.sendOn(p, bufs, r.Primary, r.MTU, now, nil)
 	switch {
@@ -162,18 +172,29 @@ func (b *bind) account(p *peer, bufs [][]byte, now time.Time) {
 
 // mayDouble tells how many datagrams of a run may be sent twice.
 func (b *bind) mayDouble(p *peer, r run, now time.Time) (n int) {
-	keep := 0
-	switch r.class {
-	case landfall.Bulk:
+	if r.class == landfall.Bulk {
 		return 0
-	case landfall.Normal:
-		keep = doubleBurst / 2
 	}
-	for n < len(r.bufs) && p.spare.take(len(r.bufs[n]), keep, doubleRate, doubleBurst, now) {
+	for n < len(r.bufs) && b.spare(p, len(r.bufs[n]), r.class, doubleBurst/2, now) {
 		n++
 	}
 	b.count.doubled.Add(uint64(n))
 	return n
+}
+
+// spare uses what may be sent twice to a peer for n bytes of a class. Normal
+// keeps so much of the burst.
+func (b *bind) spare(p *peer, n int, c landfall.Class, keep int, now time.Time) bool {
+	ahead := aheadUrgent
+	if c == landfall.Normal {
+		ahead = aheadNormal
+		if !b.extra.take(n, 0, doubleRate, extraBurst, now) {
+			return false
+		}
+	} else {
+		keep = 0
+	}
+	return p.spare.take(n, keep, doubleRate, doubleBurst, now) && b.afford(n, ahead)
 }
 
 // sendOn sends a batch on one way, in runs of one class; only as much of each
@@ -294,7 +315,7 @@ func room(d []byte) []byte {
 
 // use gives a peer another route. What was lately sent goes again on the
 // backup when doubt begins, and on the primary when that takes the place of
-// one that is given up without having been in doubt.
+// one that is given up without having been in doubt. It never waits.
 func (b *bind) use(id landfall.NodeID, r path.Route) {
 	p, old := b.peers.use(id, r)
 	if p == nil || old.Doubt {
@@ -307,31 +328,5 @@ func (b *bind) use(id landfall.NodeID, r path.Route) {
 		}
 		w, mtu = r.Primary, r.MTU
 	}
-	if h, ok := b.hop(p, w, mtu); ok {
-		b.resend(p, h, w)
-	}
-}
-
-// resend sends what was lately sent to a peer again, on another way.
-func (b *bind) resend(p *peer, h hop, w path.Way) {
-	now := time.Now()
-	p.memory.mu.Lock()
-	defer p.memory.mu.Unlock()
-	var batch [][]byte
-	var mark uint8
-	flush := func() {
-		if len(batch) > 0 && b.write(h, batch, mark) == nil {
-			b.count.resent.Add(uint64(len(batch)))
-			p.traffic.on(h.origin, w).send(len(batch), h.payload(longest(batch)), now.UnixNano())
-		}
-		batch = batch[:0]
-	}
-	p.memory.recall(now, func(d []byte, tos uint8) {
-		if tos != mark {
-			flush()
-			mark = tos
-		}
-		batch = append(batch, d)
-	})
-	flush()
+	b.detours.note(p, detour{way: w, mtu: mtu})
 }
