@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"slices"
 	"time"
 
 	"landfall"
@@ -23,6 +24,19 @@ var classNames = [...]string{
 	landfall.Normal: "normal", landfall.Bulk: "bulk", landfall.Interactive: "interactive", landfall.Control: "control",
 }
 
+// excess is the order of what no class has earned. Control is not the first of
+// it: it needs little, and may save for that.
+var excess = [...]landfall.Class{landfall.Interactive, landfall.Control, landfall.Normal, landfall.Bulk}
+
+// saving is how many bytes Control may have earned at most, even while it has
+// nothing to send.
+const saving = 16 << 10
+
+// shares are the part of what is sent that each class earns while it waits, as
+// divisors. What is earned goes before all else, the most urgent first. So none
+// starves the others, whatever marks local programs put on their packets.
+var shares = [...]int{landfall.Interactive: 2, landfall.Normal: 4, landfall.Bulk: 16, landfall.Control: 8}
+
 // waiting is a packet in a queue.
 type waiting struct {
 	slab *[slabSize]byte // the packet begins at overhead
@@ -38,6 +52,7 @@ type queue struct {
 	bytes   int
 	late    time.Time // until when it holds the front back; zero while it is not full
 	dropped uint64
+	earned  int // bytes, while others were served
 }
 
 func (q *queue) packets() int { return len(q.list) - q.head }
@@ -73,18 +88,41 @@ func (c *classes) push(class landfall.Class, w waiting) {
 	c.count++
 }
 
-// pop takes the first packet of the most urgent class; false if none waits.
+// pop takes the first packet of the most urgent class that has earned it, else
+// of the first in the order of excess; false if none waits.
 func (c *classes) pop() (landfall.Class, waiting, bool) {
 	if c.count == 0 {
 		return 0, waiting{}, false
 	}
-	for _, class := range ranks {
-		if q := &c.queues[class]; q.packets() > 0 {
-			c.count--
-			return class, q.pop(), true
+	c.count--
+	next := slices.IndexFunc(ranks[:], func(class landfall.Class) bool {
+		q := &c.queues[class]
+		return q.packets() > 0 && q.earned >= q.list[q.head].size
+	})
+	if next >= 0 {
+		return ranks[next], c.serve(ranks[next]), true
+	}
+	next = slices.IndexFunc(excess[:], func(class landfall.Class) bool { return c.queues[class].packets() > 0 })
+	return excess[next], c.serve(excess[next]), true
+}
+
+// serve takes the first packet of a class, which pays with what it has earned,
+// and lets the others earn. None but Control saves for more than one packet.
+func (c *classes) serve(class landfall.Class) waiting {
+	w := c.queues[class].pop()
+	for i := range c.queues {
+		switch q := &c.queues[i]; {
+		case landfall.Class(i) == class:
+			q.earned = max(0, q.earned-w.size)
+		case landfall.Class(i) == landfall.Control:
+			q.earned = min(q.earned+w.size/shares[i], saving)
+		case q.packets() == 0:
+			q.earned = 0
+		default:
+			q.earned = min(q.earned+w.size/shares[i], slabSize)
 		}
 	}
-	return 0, waiting{}, false
+	return w
 }
 
 // slab is room for one packet.

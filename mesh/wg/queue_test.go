@@ -44,7 +44,7 @@ func TestBulkNeverDelaysChat(t *testing.T) {
 }
 
 // TestClassesAreServedInOrder: what waits while the socket is full leaves by
-// class, and within a class in its order.
+// class, bulk last, and within a class in its order.
 func TestClassesAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
@@ -71,10 +71,12 @@ func TestClassesAreServedInOrder(t *testing.T) {
 		}
 		// What was inside, two batches at most, knows no order.
 		rest := order[2*128+windowSize/1000:]
-		for i, c := range rest[1:] {
-			if slices.Index(ranks[:], c) < slices.Index(ranks[:], rest[i]) {
-				t.Fatalf("class %d after class %d", c, rest[i])
-			}
+		end := map[landfall.Class]int{}
+		for i, c := range rest {
+			end[c] = i
+		}
+		if end[landfall.Interactive] > end[landfall.Normal] || end[landfall.Normal] > end[landfall.Bulk] || end[landfall.Control] > end[landfall.Bulk] {
+			t.Errorf("the last of each class left at %v", end)
 		}
 		last := map[int]int{}
 		for _, n := range b.numbers() {
@@ -82,6 +84,60 @@ func TestClassesAreServedInOrder(t *testing.T) {
 				t.Errorf("%d after %d of the same class", n, last[n%4])
 			}
 			last[n%4] = n
+		}
+	})
+}
+
+// TestNoClassStarvesOthers: whatever floods, each class has its share, and
+// within it goes at once.
+func TestNoClassStarvesOthers(t *testing.T) {
+	for _, flood := range ranks {
+		for _, other := range ranks {
+			if other == flood {
+				continue
+			}
+			var c classes
+			push := func(class landfall.Class) { c.push(class, waiting{slab: c.slab(), size: 1000}) }
+			served := map[landfall.Class]int{}
+			for range 3200 {
+				for _, class := range []landfall.Class{flood, other} {
+					if c.queues[class].packets() < 10 {
+						push(class)
+					}
+				}
+				class, w, _ := c.pop()
+				served[class]++
+				c.release(w.slab)
+			}
+			least := 3200 / (shares[other] + 1)
+			if slices.Index(excess[:], other) < slices.Index(excess[:], flood) {
+				least = 3200 - 3200/shares[flood]
+			}
+			if served[other] < least-2 {
+				t.Errorf("class %d was served %d times of 3200 while class %d floods, want %d", other, served[other], flood, least)
+			}
+		}
+	}
+}
+
+// TestControlDoesNotStarveChat: anybody may mark his packets CS6.
+func TestControlDoesNotStarveChat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, func(c *Config) { c.Rate = 8_000_000 })
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		for i := range 1000 {
+			a.front.Send(numbered(a, b, landfall.Control, 10_000, 1300))
+			a.front.Send(numbered(a, b, landfall.Control, 10_000, 1300))
+			if i%10 == 0 {
+				a.say(t, b, landfall.Interactive, i/10, i/10+1, 200)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+		got := slices.DeleteFunc(b.numbers(), func(n int) bool { return n == 10_000 })
+		if !slices.Equal(got, upTo(100)) {
+			t.Errorf("%d of 100 arrived: %+v", len(got), a.Stats())
 		}
 	})
 }
