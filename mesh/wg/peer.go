@@ -36,6 +36,7 @@ type peer struct {
 	wg       atomic.Pointer[device.Peer] // the same, for WireGuard
 	route    atomic.Pointer[path.Route]  // never nil
 	lastData atomic.Int64                // nanoseconds since 1970; 0 is never
+	begun    atomic.Int64                // when a handshake was last begun, likewise
 	woken    atomic.Int64                // when the pair was last idle
 	widened  atomic.Int64                // when the primary or its MTU last changed
 	traffic  traffic

@@ -81,17 +81,25 @@ func (b *bind) Send(bufs [][]byte, ep conn.Endpoint) error {
 	return conn.ErrWrongEndpointType
 }
 
-// sendHandshake sends what is not data, on both ways: what a way does with data
-// is only known once there is a session, and of two copies WireGuard drops one.
-// An initiation that is not ours to send becomes a wish.
+// again is how soon after another an initiation is one more try.
+const again = 10 * time.Second
+
+// sendHandshake sends what is not data, on both ways unless it is a first try:
+// what the primary does with data is only known once there is a session. An
+// initiation that is not ours to send becomes a wish.
 func (b *bind) sendHandshake(p *peer, d []byte) error {
-	if d[0] == initiation && !p.Initiate {
-		b.wanted(p.Node)
-		return nil
+	both := true
+	if d[0] == initiation {
+		if !p.Initiate {
+			b.wanted(p.Node)
+			return nil
+		}
+		now := time.Now().UnixNano()
+		both = now-p.begun.Swap(now) < int64(again)
 	}
 	r := p.route.Load()
 	err := b.urgent(p, d, r.Primary)
-	if r.Backup.IsValid() {
+	if (both || r.Doubt || err != nil) && r.Backup.IsValid() {
 		if second := b.urgent(p, d, r.Backup); err != nil {
 			err = second
 		}
