@@ -10,19 +10,25 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"landfall"
+	"landfall/mesh/class"
 )
 
-// maxQueued is how many bytes wait between the stack and WireGuard before
-// the stack has to wait too.
-const maxQueued = 1 << 20
+// maxQueued is how many bytes of a class wait between the stack and WireGuard
+// before what sends them has to wait too.
+const maxQueued = 128 << 10
 
 // batch is how many packets are read at once.
 const batch = 64
 
+// ranks are the classes, most urgent first.
+var ranks = [...]landfall.Class{landfall.Control, landfall.Interactive, landfall.Normal, landfall.Bulk}
+
 // nic joins the stack to package wg. Packets that the stack sends wait in a
-// queue that is bounded and drops nothing. Senders block while it is full,
-// with a TCP endpoint's lock held, so whoever empties it must never take a
-// lock of the stack. WireGuard's reader does not.
+// queue of their class that is bounded and drops nothing. Senders block while
+// it is full, with a TCP endpoint's lock held, so whoever empties it must never
+// take a lock of the stack. WireGuard's reader does not.
 type nic struct {
 	mtu      uint32
 	dispatch atomic.Pointer[stack.NetworkDispatcher]
@@ -31,11 +37,42 @@ type nic struct {
 	mu       sync.Mutex
 	notEmpty sync.Cond
 	notFull  sync.Cond
-	queue    []*stack.PacketBuffer // queue[head:] waits
-	head     int
-	bytes    int
-	waiting  int // senders
+	queues   [len(ranks)]queue // by class
 	closed   bool
+}
+
+// queue is what waits of one class.
+type queue struct {
+	packets []*stack.PacketBuffer // packets[head:] wait
+	head    int
+	bytes   int
+	waiting int // senders
+}
+
+func (q *queue) len() int { return len(q.packets) - q.head }
+
+// pop moves packets to where they are read.
+func (q *queue) pop(into []*stack.PacketBuffer) int {
+	k := copy(into, q.packets[q.head:])
+	clear(q.packets[q.head : q.head+k])
+	if q.head += k; q.head > len(q.packets)/2 {
+		q.packets = slices.Delete(q.packets, 0, q.head)
+		q.head = 0
+	}
+	for _, p := range into[:k] {
+		q.bytes -= p.Size()
+	}
+	return k
+}
+
+// classOf is what the traffic class of a packet's header says.
+func classOf(p *stack.PacketBuffer) landfall.Class {
+	h := p.NetworkHeader().Slice()
+	if len(h) < header.IPv6MinimumSize {
+		return landfall.Normal
+	}
+	tos, _ := header.IPv6(h).TOS()
+	return class.Of(tos >> 2)
 }
 
 func newNIC(mtu int) *nic {
@@ -50,45 +87,58 @@ func (n *nic) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) {
 	defer n.mu.Unlock()
 	pkts := list.AsSlice()
 	for i, p := range pkts {
-		for n.bytes >= maxQueued && !n.closed {
+		q := &n.queues[classOf(p)]
+		for q.bytes >= maxQueued && !n.closed {
 			n.notEmpty.Signal()
-			n.waiting++
+			q.waiting++
 			n.notFull.Wait()
-			n.waiting--
+			q.waiting--
 		}
 		if n.closed {
 			return i, &tcpip.ErrClosedForSend{}
 		}
-		n.queue = append(n.queue, p.IncRef())
-		n.bytes += p.Size()
+		q.packets = append(q.packets, p.IncRef())
+		q.bytes += p.Size()
 	}
 	n.notEmpty.Signal()
 	return len(pkts), nil
 }
 
-// take moves up to len(into) waiting packets, at least one.
+// take moves up to len(into) waiting packets, at least one, most urgent first.
+// No class gets more than half of the room that is left while others wait, so
+// that none stands still: what sends it may be about to send something urgent.
 func (n *nic) take(into []*stack.PacketBuffer) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for n.head == len(n.queue) && !n.closed {
+	for n.empty() && !n.closed {
 		n.notEmpty.Wait()
 	}
 	if n.closed {
 		return 0, os.ErrClosed
 	}
-	k := copy(into, n.queue[n.head:])
-	clear(n.queue[n.head : n.head+k])
-	if n.head += k; n.head > len(n.queue)/2 {
-		n.queue = slices.Delete(n.queue, 0, n.head)
-		n.head = 0
+	k := 0
+	for k < len(into) && !n.empty() {
+		for _, c := range ranks {
+			room := into[k:]
+			k += n.queues[c].pop(room[:(len(room)+1)/2])
+		}
 	}
-	for _, p := range into[:k] {
-		n.bytes -= p.Size()
-	}
-	if n.waiting > 0 && n.bytes < maxQueued/2 {
-		n.notFull.Broadcast()
+	for i := range n.queues {
+		if q := &n.queues[i]; q.waiting > 0 && q.bytes < maxQueued/2 {
+			n.notFull.Broadcast()
+			break
+		}
 	}
 	return k, nil
+}
+
+func (n *nic) empty() bool {
+	for i := range n.queues {
+		if n.queues[i].len() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // close ends both directions. Packets that wait are dropped.
@@ -99,10 +149,13 @@ func (n *nic) close() {
 		return
 	}
 	n.closed = true
-	for _, p := range n.queue[n.head:] {
-		p.DecRef()
+	for i := range n.queues {
+		q := &n.queues[i]
+		for _, p := range q.packets[q.head:] {
+			p.DecRef()
+		}
+		q.packets, q.head = nil, 0
 	}
-	n.queue = nil
 	n.notEmpty.Broadcast()
 	n.notFull.Broadcast()
 }
