@@ -36,9 +36,10 @@
 // What is not authentic gets no answer, and a ping that is not fresh a plain
 // pong of MinSize bytes, which no ping is smaller than: who repeats what he
 // recorded, in whoever's name, gains nothing by it. Only the answer to a fresh
-// ping has reports; pongs are never padded. A ping is fresh once, so who
-// diverts one gains a single answer of MinSize + MaxReports × ReportSize bytes
-// at most.
+// ping has reports; pongs are never padded. A ping is fresh once, and not once
+// much younger ones have been heard. From an address that has answered nothing
+// yet, it gets a bare pong too, and a few pings: that is all that a peer gains
+// which sends in the name of somebody else's address.
 //
 // Nodes of different versions refuse each other's probes. ErrVersion says so,
 // that they may be counted apart from forgeries.

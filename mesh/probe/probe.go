@@ -46,6 +46,9 @@ type Message struct {
 	Initiate bool
 	// Doubt says that the sender doubts whether this way still works.
 	Doubt bool
+	// Bare says that a pong's sender did not believe the ping, or not whence it
+	// came: it says nothing of Heard and Largest, and has no reports.
+	Bare bool
 	// Stamp is a ping's number: nanoseconds since 1970 by the sender's clock,
 	// never the same twice and never falling while it lives. A pong has that
 	// of its ping.
@@ -53,8 +56,8 @@ type Message struct {
 	// Pass is, in a pong, what its sender wants to see in pings; in a ping,
 	// what was in the receiver's last pong, or 0. See Window.
 	Pass uint64
-	// Way is the asker's own number for the way that the ping takes. A pong
-	// has that of its ping.
+	// Way is a number that only who gets the ping can know. A pong has that of
+	// its ping, which shows that its sender has got it.
 	Way uint32
 	// Sent is, in a ping, how many datagrams of data its sender has sent on
 	// the way so far. It wraps around.

@@ -56,6 +56,7 @@ func messages() []Message {
 		{Kind: Ping, Stamp: 5, Size: 1200, Reports: many[:3]},
 		{Kind: Pong, Stamp: 1 << 62, Initiate: true, Doubt: true, Pass: 1<<63 + 5, Way: 3, Heard: 1 << 31, Largest: 1372, Serial: 1<<64 - 1},
 		{Kind: Pong, Stamp: 7, Reports: many},
+		{Kind: Pong, Stamp: 8, Bare: true, Pass: 2},
 	}
 }
 
@@ -307,5 +308,32 @@ func BenchmarkSealAndOpen(b *testing.B) {
 		if _, err := y.Open(x.AppendSeal(buf, m)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestWindowRefusesWhatWasHeldBack: a ping that is much older than the newest
+// is not fresh, though nobody has heard it before.
+func TestWindowRefusesWhatWasHeldBack(t *testing.T) {
+	w := NewWindow(7)
+	begin := time.Now().UnixNano()
+	for _, c := range []struct {
+		after time.Duration
+		fresh bool
+	}{
+		{40 * time.Second, true}, {0, false}, {34 * time.Second, false}, {36 * time.Second, true}, {36 * time.Second, false}, {39 * time.Second, true},
+	} {
+		if got := w.Fresh(Message{Kind: Ping, Pass: 7, Stamp: begin + int64(c.after)}); got != c.fresh {
+			t.Errorf("%v: fresh %v", c.after, got)
+		}
+	}
+}
+
+func TestOnlyPongsAreBare(t *testing.T) {
+	a, b, _ := twoNodes(t)
+	if m, err := b.Open(a.AppendSeal(nil, Message{Kind: Pong, Stamp: 1, Bare: true})); err != nil || !m.Bare {
+		t.Error(m, err)
+	}
+	if _, err := b.Open(a.AppendSeal(nil, Message{Kind: Ping, Stamp: 1, Bare: true})); !errors.Is(err, ErrNotProbe) {
+		t.Error(err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 const (
 	flagInitiate = 1 << iota
 	flagDoubt
-	flagsKnown = flagInitiate | flagDoubt
+	flagBare
+	flagsKnown = flagInitiate | flagDoubt | flagBare
 )
 
 // AppendSeal appends the wire form of m to dst. Reports beyond MaxReports are
@@ -40,6 +41,9 @@ func (k *Keys) appendHead(dst []byte, m Message) []byte {
 	}
 	if m.Doubt {
 		flags |= flagDoubt
+	}
+	if m.Bare {
+		flags |= flagBare
 	}
 	count, size := m.Sent, m.Size
 	if m.Kind == Pong {
@@ -79,7 +83,7 @@ func (k *Keys) Open(b []byte) (Message, error) {
 	m := readHead(b)
 	n := int(b[38])
 	switch {
-	case m.Kind != Ping && m.Kind != Pong, m.Stamp <= 0, b[3]&^flagsKnown != 0, b[39] != 0:
+	case m.Kind != Ping && m.Kind != Pong, m.Bare && m.Kind != Pong, m.Stamp <= 0, b[3]&^flagsKnown != 0, b[39] != 0:
 		return Message{}, ErrNotProbe
 	case n > MaxReports, headSize+n*ReportSize > end:
 		return Message{}, ErrNotProbe
@@ -94,7 +98,7 @@ func (k *Keys) Open(b []byte) (Message, error) {
 // readHead reads all but the reports.
 func readHead(b []byte) Message {
 	m := Message{
-		Kind: Kind(b[2]), Initiate: b[3]&flagInitiate != 0, Doubt: b[3]&flagDoubt != 0,
+		Kind: Kind(b[2]), Initiate: b[3]&flagInitiate != 0, Doubt: b[3]&flagDoubt != 0, Bare: b[3]&flagBare != 0,
 		Stamp:  int64(binary.BigEndian.Uint64(b[12:])),
 		Pass:   binary.BigEndian.Uint64(b[20:]),
 		Way:    binary.BigEndian.Uint32(b[28:]),
