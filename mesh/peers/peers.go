@@ -19,6 +19,7 @@ type Peer struct {
 	// of each pair does: two WireGuard peers that initiate within one round
 	// trip of each other both wait out a retry of five seconds.
 	Initiate bool
+	Draining bool // it is about to leave: it relays where nothing else can
 }
 
 // Of lists the peers of node self, whose key is key, by name. Nodes that are
@@ -41,6 +42,7 @@ func Of(m *landfall.Map, self landfall.NodeID, key landfall.PublicKey) []Peer {
 			Addr:      addr(m, n),
 			Endpoints: slices.Clone(n.Endpoints),
 			Initiate:  bytes.Compare(key[:], n.Key[:]) < 0,
+			Draining:  n.State == landfall.Draining,
 		})
 	}
 	slices.SortFunc(out, func(a, b Peer) int { return cmp.Compare(a.Node, b.Node) })
@@ -92,6 +94,6 @@ func byKey(list []Peer) map[landfall.PublicKey]Peer {
 }
 
 func (p Peer) equal(q Peer) bool {
-	return p.Node == q.Node && p.Key == q.Key && p.Addr == q.Addr && p.Initiate == q.Initiate &&
+	return p.Node == q.Node && p.Key == q.Key && p.Addr == q.Addr && p.Initiate == q.Initiate && p.Draining == q.Draining &&
 		slices.Equal(p.Endpoints, q.Endpoints)
 }

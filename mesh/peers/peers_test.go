@@ -103,7 +103,7 @@ func TestDiff(t *testing.T) {
 		{"one comes, one goes", of(b), of(c), "b key=2 [] initiate=false", "c key=3 [] initiate=false", ""},
 		{"endpoints", of(a, b), of(moved, b), "", "", "a key=1 [192.0.2.7:1] initiate=false"},
 		{"a new key is a new peer", of(a), of(rekeyed), "a key=1 [192.0.2.1:1] initiate=false", "a key=7 [192.0.2.1:1] initiate=true", ""},
-		{"drained", of(a), of(node("a", 1, landfall.Draining, "192.0.2.1:1")), "", "", ""},
+		{"drained", of(a), of(node("a", 1, landfall.Draining, "192.0.2.1:1")), "", "", "a key=1 [192.0.2.1:1] initiate=false"},
 		{"gone", of(a), of(node("a", 1, landfall.Gone, "192.0.2.1:1")), "a key=1 [192.0.2.1:1] initiate=false", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
