@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"hash/maphash"
 	"math"
 	"time"
 
@@ -57,8 +58,11 @@ func (m *Mesh) weigh(p *peer, msg probe.Message, from path.Way) (dev *wg.Device,
 	dev = m.up.dev
 	var fresh bool
 	if msg.Kind == probe.Ping {
-		fresh = p.window.Fresh(msg)
-		pong = m.pong(dev, p, msg, from, fresh, now)
+		if fresh = m.believes(p, msg); fresh && !p.quota.take(now) {
+			fresh = false
+		} else {
+			pong = m.pong(dev, p, msg, from, fresh, now)
+		}
 	} else {
 		fresh = m.answered(p, msg, now)
 	}
@@ -67,23 +71,40 @@ func (m *Mesh) weigh(p *peer, msg probe.Message, from path.Way) (dev *wg.Device,
 		return dev, pong
 	}
 	p.serial = msg.Serial
-	p.asked = p.asked || msg.Initiate
-	if p.asked || !m.table.Next().After(now) || p.sessionless(now) {
+	if msg.Initiate && p.asked.IsZero() {
+		p.asked = now
+	}
+	if msg.Initiate || !m.table.Next().After(now) || p.sessionless(now) {
 		m.look()
 	}
 	return dev, pong
 }
 
-// pong is the answer to a ping: a bare one where it is not to be believed.
+// believes reports whether a ping is fresh. If the peer has restarted, and its
+// clock was set back, it is from the next pass on.
+func (m *Mesh) believes(p *peer, ping probe.Message) bool {
+	if p.window.Fresh(ping) {
+		return true
+	}
+	if p.reborn && ping.Pass == p.window.Pass() {
+		p.window, p.reborn = m.newWindow(), false
+	}
+	return false
+}
+
+// pong is the answer to a ping: a bare one where it is not to be believed, or
+// perhaps goes to somebody else.
 func (m *Mesh) pong(dev *wg.Device, p *peer, ping probe.Message, from path.Way, fresh bool, now time.Time) *probe.Message {
 	pong := probe.Message{
 		Kind: probe.Pong, Stamp: ping.Stamp, Way: ping.Way, Pass: p.window.Pass(),
 		Initiate: p.asks(now), Serial: m.serial(),
 	}
-	if !fresh {
+	if fresh {
+		m.table.Heard(p.Node, from, ping.Doubt, now)
+	}
+	if pong.Bare = !fresh || !m.table.Proven(p.Node, from); pong.Bare {
 		return &pong
 	}
-	m.table.Heard(p.Node, from, ping.Doubt, now)
 	m.saw(p, dev.Traffic(p.Node), now)
 	seen := p.seen[from]
 	pong.Heard = seen.heard
@@ -154,7 +175,12 @@ func (m *Mesh) reported(p *peer, told []probe.Report, now time.Time) {
 
 // answered takes a pong; false if it answers no ping under way.
 func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
-	fresh, events := m.table.Answered(p.Node, path.Answer{Stamp: pong.Stamp, Heard: pong.Heard, Largest: int(pong.Largest)}, now)
+	if pong.Way != m.number(pong.Stamp) {
+		return false // it has not heard the ping
+	}
+	fresh, events := m.table.Answered(p.Node, path.Answer{
+		Stamp: pong.Stamp, Heard: pong.Heard, Largest: int(pong.Largest), Bare: pong.Bare,
+	}, now)
 	if !fresh {
 		return false
 	}
@@ -162,12 +188,22 @@ func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
 	m.note(events)
 	m.reported(p, pong.Reports, now)
 	if p.pass != pong.Pass {
-		if p.pass != 0 { // it has restarted, and knows of no connection
-			m.strangers = append(m.strangers, p.Node)
-			m.look()
+		if p.pass != 0 && probe.Life(p.pass) != probe.Life(pong.Pass) {
+			m.restarted(p, now)
 		}
 		p.pass = pong.Pass
 		m.table.Ask(p.Node, now) // so that it soon hears a ping to believe
 	}
 	return true
 }
+
+// restarted notes that a peer has: it knows of no connection and no session,
+// and may have another clock.
+func (m *Mesh) restarted(p *peer, now time.Time) {
+	m.strangers = append(m.strangers, p.Node)
+	p.reborn, p.renewSoon, p.wished = true, true, now
+	m.look()
+}
+
+// number is a ping's, which nobody can guess from those of others.
+func (m *Mesh) number(stamp int64) uint32 { return uint32(maphash.Comparable(m.seed, stamp)) }

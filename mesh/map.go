@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"landfall"
@@ -30,6 +31,8 @@ type peer struct {
 
 	passes          // never change
 	switches uint64 // to another way
+	quota    quota  // of its pings
+	reborn   bool   // it has restarted, perhaps with another clock
 	session
 
 	life    context.Context // ends, with the reason, when the peer is given up
@@ -54,28 +57,41 @@ func (m *Mesh) SetMap(next *landfall.Map) {
 	changes := peers.Diff(m.list, list)
 	m.list, m.current = list, next
 	up := m.up
-	var gone, fresh []*peer
-	for _, c := range changes.Removed {
-		gone = append(gone, m.drop(c))
-	}
-	for _, c := range changes.Changed {
-		if p := m.peers[c.Node]; p != nil && p.Addr == c.Addr && p.Key == c.Key {
-			p.Peer = c
-			m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
-			continue
-		}
-		gone = append(gone, m.drop(c))
-		fresh = append(fresh, m.admit(c, now))
-	}
-	for _, c := range changes.Added {
-		fresh = append(fresh, m.admit(c, now))
-	}
+	gone, fresh := m.change(changes, now)
 	m.rename()
 	m.mu.Unlock()
 
 	if up != nil {
 		m.rewire(up, gone, fresh)
 	}
+}
+
+// change makes the peers others, and tells which the device has to forget and
+// to learn. All who leave do so before anybody comes: names and addresses may
+// move from one to the next.
+func (m *Mesh) change(changes peers.Changes, now time.Time) (gone, fresh []*peer) {
+	come := slices.Clone(changes.Added)
+	for _, c := range changes.Removed {
+		gone = append(gone, m.drop(c))
+	}
+	for _, c := range changes.Changed {
+		if p := m.peers[c.Node]; p != nil && p.Addr == c.Addr && p.Key == c.Key {
+			p.Peer = c
+			m.name(c, now)
+			continue
+		}
+		gone, come = append(gone, m.drop(c)), append(come, c)
+	}
+	for _, c := range come {
+		fresh = append(fresh, m.admit(c, now))
+	}
+	return gone, fresh
+}
+
+// name tells the path table what the map says of a peer.
+func (m *Mesh) name(c peers.Peer, now time.Time) {
+	m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
+	m.table.Drain(c.Node, c.Draining, now)
 }
 
 // rewire tells the device who left and who came.
@@ -129,7 +145,7 @@ func (m *Mesh) route(id landfall.NodeID) path.Route {
 
 // admit makes a peer known; nil if its key is of no use.
 func (m *Mesh) admit(c peers.Peer, now time.Time) *peer {
-	p := &peer{Peer: c, window: newWindow(), short: probe.ShortOf(m.cfg.Network, c.Key), changed: make(chan struct{})}
+	p := &peer{Peer: c, window: m.newWindow(), short: probe.ShortOf(m.cfg.Network, c.Key), changed: make(chan struct{})}
 	secret, err := m.cfg.Key.Shared(c.Key)
 	if err == nil {
 		p.keys, err = probe.NewKeys(secret, m.key, c.Key)
@@ -145,8 +161,8 @@ func (m *Mesh) admit(c peers.Peer, now time.Time) *peer {
 		return nil
 	}
 	p.life, p.die = context.WithCancelCause(context.Background())
-	m.peers[c.Node], m.probes[p.keys.From], m.shorts[p.short] = p, p, p
-	m.note(m.table.SetPeer(c.Node, c.Endpoints, now))
+	m.peers[c.Node], m.probes[p.keys.From] = p, p
+	m.name(c, now)
 	return p
 }
 
@@ -156,7 +172,6 @@ func (m *Mesh) drop(c peers.Peer) *peer {
 		if p.Key == c.Key {
 			delete(m.peers, p.Node)
 			delete(m.probes, p.keys.From)
-			delete(m.shorts, p.short)
 			m.table.RemovePeer(p.Node)
 			p.die(faultf("peer %s was removed from the map", p.Node))
 			close(p.changed)
@@ -166,18 +181,29 @@ func (m *Mesh) drop(c peers.Peer) *peer {
 	return nil
 }
 
-// rename rebuilds what PeerOf reads.
+// rename rebuilds what PeerOf reads, and what nodes are called in reports: a
+// name that two of them share means neither.
 func (m *Mesh) rename() {
 	names := map[netip.Addr]landfall.NodeID{m.addr: m.cfg.Self}
+	m.shorts = make(map[uint32]*peer, len(m.peers))
 	for _, p := range m.peers {
 		names[p.Addr] = p.Node
+		if _, taken := m.shorts[p.short]; taken {
+			m.shorts[p.short] = nil
+			continue
+		}
+		m.shorts[p.short] = p
 	}
 	m.names.Store(&names)
 }
 
-// newWindow makes one with a pass that nobody can know.
-func newWindow() probe.Window {
-	var pass [8]byte
-	_, _ = rand.Read(pass[:]) // never fails
-	return probe.NewWindow(binary.NativeEndian.Uint64(pass[:]))
+// newWindow makes one with a pass that nobody can know, but that it is ours.
+func (m *Mesh) newWindow() probe.Window {
+	return probe.NewWindow(uint64(m.boot)<<32 | uint64(random()))
+}
+
+func random() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.NativeEndian.Uint32(b[:])
 }

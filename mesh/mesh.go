@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -68,6 +69,8 @@ type Mesh struct {
 	ready chan struct{} // closed when the device is up
 	ended chan struct{} // closed when Run has begun to end
 	kick  chan struct{} // the prober is to look at once
+	boot  uint32        // in all our passes: see probe.Life
+	seed  maphash.Seed  // of the numbers of pings
 	names atomic.Pointer[map[netip.Addr]landfall.NodeID]
 	own   passes        // of streams to ourselves
 	stray atomic.Uint64 // accepted streams without a pass
@@ -87,6 +90,7 @@ type Mesh struct {
 	listeners map[landfall.MeshService]*listener
 	uses      []warm.Use        // what has been opened to the home region
 	strangers []landfall.NodeID // peers that are not what they were: see forget
+	refreshed time.Time         // when WireGuard was last asked about its sessions
 	count     counters
 }
 
@@ -121,6 +125,8 @@ func New(cfg Config) (*Mesh, error) {
 	}
 	m := &Mesh{
 		cfg:       cfg,
+		boot:      random(),
+		seed:      maphash.MakeSeed(),
 		addr:      landfall.MeshAddr(cfg.Network, cfg.Self),
 		key:       cfg.Key.Public(),
 		log:       cfg.Log,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"landfall"
+	"landfall/mesh/path"
 	"landfall/mesh/wg"
 )
 
@@ -17,8 +18,11 @@ const (
 	// slack is what both sides need beside the round trips of a handshake.
 	slack = 50 * time.Millisecond
 	// stuck is how long a peer that answers probes may have no session before
-	// it is made known to WireGuard anew; see renew.
+	// it is made known to WireGuard anew, for the first time. It doubles.
 	stuck = 4 * time.Second
+	// asking is how long a peer's wish for a handshake is kept in mind while
+	// data still comes from it.
+	asking = time.Second
 )
 
 // session is where the handshakes with a peer stand, guarded by Mesh.mu.
@@ -26,15 +30,39 @@ type session struct {
 	wg.Session
 	began  time.Time // our last initiation
 	tries  int       // of them since the last session
-	asked  bool      // the peer asked us for an initiation
+	held   time.Time // when the session began, as far as the clock that only goes on can tell; zero: there is none
+	asked  time.Time // when the peer asked us for an initiation; zero: it does not
 	wished time.Time // when WireGuard last wanted one that is not ours
-	none   time.Time // since when there is no session though the peer is alive; zero: there is one
+	none   time.Time // since when there is no session though the peer is alive, or it was made known anew; zero: there is one
+
+	renewals  int  // since the last session
+	renewSoon bool // it has restarted: see renew
 }
 
 // sessionless reports whether there is no session that both sides confirmed.
 func (s *session) sessionless(now time.Time) bool {
-	h := s.Handshake
-	return h.IsZero() || now.Sub(h) > sessionLife || s.wished.After(h)
+	return s.held.IsZero() || now.Sub(s.held) > sessionLife || s.wished.After(s.held)
+}
+
+// tell takes what WireGuard says. Its times are those of a clock that may be
+// set; how long ago a handshake was, counts when it is first heard of.
+func (s *session) tell(told wg.Session, now time.Time) {
+	if told.Handshake.IsZero() {
+		s.held = time.Time{}
+	} else if !told.Handshake.Equal(s.Handshake) {
+		s.held = now.Add(-max(now.Round(0).Sub(told.Handshake), 0))
+		s.tries = 0
+	}
+	s.Session = told
+}
+
+// every is how often to look for a session that is missing: soon no longer
+// hurriedly, if none comes about.
+func (s *session) every() time.Duration {
+	if s.renewals < 2 {
+		return hurry
+	}
+	return time.Second
 }
 
 // asks reports whether our probes shall ask the peer for a handshake.
@@ -48,27 +76,56 @@ func (m *Mesh) beginnings(now time.Time) (begin []landfall.NodeID, anew []*peer)
 		if p == nil {
 			continue
 		}
-		if !p.asked && !p.sessionless(now) {
-			p.none = time.Time{}
+		if p.asked.IsZero() && !p.sessionless(now) {
+			p.rested()
 			continue
 		}
 		s, _ := m.table.Status(p.Node, now)
 		missing := p.sessionless(now) && (s.Alive || !s.Known)
-		if (p.asked || missing) && m.mayBegin(p, now) {
+		if (p.heeded(s, now) || missing) && m.mayBegin(p, now) {
 			begin = append(begin, p.Node)
 		}
-		p.asked = false
 		switch {
 		case !s.Alive || !p.sessionless(now):
-			p.none = time.Time{}
+			p.rested()
 		case p.none.IsZero():
 			p.none = now
-		case now.Sub(p.none) > stuck:
-			p.none = now
+		case now.Sub(p.none) > m.stuck(p, now):
+			p.none, p.renewSoon = now, false
+			p.renewals++
 			anew = append(anew, p)
 		}
 	}
 	return begin, anew
+}
+
+// rested notes that no session is missing.
+func (s *session) rested() {
+	s.none, s.renewals, s.renewSoon = time.Time{}, 0, false
+}
+
+// heeded reports whether the peer asks for a handshake now, and the session
+// does not carry its data all the same: then it was a ping from long ago.
+func (p *peer) heeded(s path.Status, now time.Time) bool {
+	switch {
+	case p.asked.IsZero():
+		return false
+	case p.sessionless(now) || now.Sub(s.Data) > s.RTT+slack:
+		p.asked = time.Time{}
+		return true
+	case now.Sub(p.asked) > asking:
+		p.asked = time.Time{}
+	}
+	return false
+}
+
+// stuck is how long a peer that answers probes may have no session before it
+// is made known to WireGuard anew. See renew.
+func (m *Mesh) stuck(p *peer, now time.Time) time.Duration {
+	if p.renewSoon && !p.Initiate {
+		return 2 * m.patience(p, now)
+	}
+	return stuck << min(p.renewals, 6)
 }
 
 // mayBegin reports whether to start a handshake now, and notes that it is.
@@ -108,7 +165,7 @@ func (m *Mesh) refresh(dev *wg.Device) {
 	m.mu.Lock()
 	curious := false
 	for _, p := range m.peers {
-		curious = curious || p.sessionless(now)
+		curious = curious || p.sessionless(now) && (p.every() == hurry || now.Sub(m.refreshed) >= p.every())
 	}
 	m.mu.Unlock()
 	if !curious {
@@ -117,18 +174,17 @@ func (m *Mesh) refresh(dev *wg.Device) {
 	sessions := dev.Sessions()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.refreshed = time.Now()
 	for id, p := range m.peers {
-		s := sessions[id]
-		if s.Handshake.After(p.Handshake) {
-			p.tries = 0
-		}
-		p.Session = s
+		p.tell(sessions[id], m.refreshed)
 	}
 }
 
 // renew gives WireGuard a peer once more. It remembers the time of the last
 // initiation it heard from a peer and hears none that is older, for ever: one
-// whose clock was set back could not come back before that time.
+// whose clock was set back could not come back before that time. Where it is
+// known to have restarted, that is done as soon as its first handshakes have
+// come to nothing.
 func (m *Mesh) renew(dev *wg.Device, p *peer) {
 	m.applying.Lock()
 	defer m.applying.Unlock()

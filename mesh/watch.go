@@ -117,7 +117,7 @@ func (m *Mesh) observe(dev *wg.Device) {
 func (m *Mesh) ping(p *peer, ping path.Probe, now time.Time) []byte {
 	return p.keys.AppendSeal(nil, probe.Message{
 		Kind: probe.Ping, Initiate: p.asks(now), Doubt: ping.Doubt, Stamp: ping.Stamp, Pass: p.pass,
-		Sent: ping.Sent, Size: uint16(min(ping.Size, math.MaxUint16)), Serial: m.serial(),
+		Way: m.number(ping.Stamp), Sent: ping.Sent, Size: uint16(min(ping.Size, math.MaxUint16)), Serial: m.serial(),
 	})
 }
 
@@ -144,8 +144,11 @@ func (m *Mesh) wait() time.Duration {
 	}
 	for _, p := range m.peers {
 		if !p.sessionless(now) {
-			wait = min(wait, p.Handshake.Add(sessionLife+1).Sub(now))
+			wait = min(wait, p.held.Add(sessionLife+1).Sub(now))
 		} else if s, _ := m.table.Status(p.Node, now); s.Alive || !s.Known {
+			wait = min(wait, p.every())
+		}
+		if !p.asked.IsZero() {
 			wait = min(wait, hurry)
 		}
 	}
@@ -167,7 +170,7 @@ func (m *Mesh) note(events []path.Event) {
 			p.life, p.die = context.WithCancelCause(context.Background())
 			m.log.Info("peer alive", "peer", e.Peer, "remote", e.Route.Primary)
 		case path.Dead:
-			p.window = newWindow() // it may come back with another clock
+			p.window = m.newWindow() // it may come back with another clock
 			p.die(m.unreachable(p))
 			m.strangers = append(m.strangers, p.Node)
 			m.log.Warn("peer not reachable", "peer", e.Peer, "remote", e.Route.Primary)

@@ -21,6 +21,7 @@ type Status struct {
 	Active bool      // data has gone or come lately
 	Doubt  string    // why the route is in doubt; "" if it is not
 	Heard  time.Time // last answer on the primary, or since when we ask there
+	Data   time.Time // when data last came from it, as Traffic told; zero: never
 }
 
 // Status tells about one peer; false if it is not in the table.
@@ -33,6 +34,8 @@ func (t *Table) Status(id landfall.NodeID, at time.Time) (Status, bool) {
 	if p.doubt.since != 0 {
 		s.Doubt = p.doubt.why
 	}
+	data, _ := p.hears()
+	s.Data = t.clock.time(data)
 	if c := p.primary; c != nil {
 		s.RTT, s.Jitter, s.Loss = c.delay.smooth, c.delay.jitter, c.loss(now)
 		s.Late = c.life == Suspect || c.life == Gone
