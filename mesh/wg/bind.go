@@ -56,7 +56,7 @@ type bind struct {
 func newBind(cfg Config, peers *directory, count *counters) *bind {
 	b := &bind{
 		conns: cfg.Conns, peers: peers, count: count, other: cfg.Other, wanted: cfg.Wanted,
-		twins:    twins{peers: peers, seed: maphash.MakeSeed()},
+		twins:    twins{seed: maphash.MakeSeed()},
 		repeats:  repeats{seed: maphash.MakeSeed()},
 		relaying: newOutbox(cfg.Rate * forwardShare / 8), probing: newOutbox(cfg.Rate * probeShare / 8),
 		closed: make(chan struct{}), failed: make(chan error, len(cfg.Conns)+1),

@@ -69,11 +69,14 @@ func (i *ingress) heard(p *peer, bufs [][]byte, now int64) {
 	p.traffic.answered()
 	for len(bufs) > 0 {
 		first := getIn(bufs[0])
-		n, largest := 1, first.size
+		n, largest := 0, 0
 		for n < len(bufs) {
 			t := getIn(bufs[n])
 			if t.way != first.way {
 				break
+			}
+			if t.sum != 0 {
+				i.twins.proved(t.sum, now)
 			}
 			largest = max(largest, t.size)
 			n++

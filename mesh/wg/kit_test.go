@@ -366,6 +366,14 @@ func (n *node) say(t testing.TB, to *node, c landfall.Class, from, until, size i
 	}
 }
 
+// probe makes a way to a node known.
+func (n *node) probe(t testing.TB, to *node, way path.Way) {
+	t.Helper()
+	if err := n.SendTo([]byte("L"), to.id, way); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // way is the direct one to a node.
 func (n *node) way() path.Way { return path.Way{Addr: n.at} }
 

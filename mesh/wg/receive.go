@@ -122,11 +122,12 @@ func (r *receiver) sort(l *letter) conn.Endpoint {
 	switch d := l.body(); {
 	case len(d) >= keepaliveSize && d[0] == data:
 		way := l.origin()
-		if r.twins.copied(d, way, l.wire, r.now.UnixNano()) {
+		twin, sum := r.twins.copied(d, way, l.wire, r.now.UnixNano())
+		if twin {
 			r.count.twins.Add(1)
 			return nil
 		}
-		inTag{ecn: l.mark & 3, size: l.wire, way: way}.put(l.b)
+		inTag{ecn: l.mark & 3, size: l.wire, way: way, sum: sum}.put(l.b)
 		return &r.nowhere
 	case len(d) >= keepaliveSize && d[0] >= initiation && d[0] < data:
 		return &source{way: l.way(), peer: l.far}

@@ -126,6 +126,8 @@ func TestOnceInside(t *testing.T) {
 			w := newWorld(t, 3)
 			a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
 			time.Sleep(time.Second)
+			b.probe(t, a, path.Way{Via: c.id})
+			b.probe(t, a, a.way())
 			w.setFate(func(d *datagram) (time.Duration, bool) {
 				delay := 10 * time.Millisecond
 				if (slow == 1) == (d.from == a.at && d.to == b.at) {
@@ -253,6 +255,8 @@ func TestTwoFamilies(t *testing.T) {
 		})
 		a, b := w.nodes[0], w.nodes[1]
 		time.Sleep(time.Second)
+		b.probe(t, a, path.Way{Addr: six(0)})
+		b.probe(t, a, a.way())
 		way := path.Way{Addr: six(1)}
 		a.Use(b.id, path.Route{Primary: b.way(), Backup: way, Doubt: true, MTU: 1472, BackupMTU: 1452})
 		for n := range 100 {

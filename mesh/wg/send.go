@@ -113,6 +113,9 @@ func (b *bind) probe(d []byte, id landfall.NodeID, w path.Way) error {
 	if p == nil {
 		return fmt.Errorf("probe to %s: no such peer", id)
 	}
+	if h, ok := b.hop(p, w, 0); ok {
+		p.traffic.on(h.origin, w) // somebody has reason to think it is the peer's
+	}
 	return b.urgent(p, d, w)
 }
 

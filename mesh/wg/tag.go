@@ -55,14 +55,15 @@ func getOut(b []byte) outTag {
 
 // A tag coming in:
 //
-//	0      2      4     8       24
-//	+-----+------+-----+-------+------+
-//	| ECN | size | via | addr. | port |
-//	+-----+------+-----+-------+------+
+//	0      2      4     8       24     26
+//	+-----+------+-----+-------+------+-----+
+//	| ECN | size | via | addr. | port | sum |
+//	+-----+------+-----+-------+------+-----+
 type inTag struct {
 	ecn  uint8
 	size int // of the UDP payload that it came in, or in the last part of it
 	way  origin
+	sum  uint64 // twins' name for the datagram; 0 for none
 }
 
 // origin is the way that a datagram came, as short as it can be.
@@ -86,6 +87,7 @@ func (t inTag) put(b []byte) {
 	binary.LittleEndian.PutUint32(w[4:], t.way.via)
 	copy(w[8:24], t.way.addr[:])
 	binary.LittleEndian.PutUint16(w[24:], t.way.port)
+	binary.LittleEndian.PutUint64(w[26:], t.sum)
 }
 
 func getIn(b []byte) inTag {
@@ -98,5 +100,6 @@ func getIn(b []byte) inTag {
 			addr: [16]byte(w[8:24]),
 			port: binary.LittleEndian.Uint16(w[24:]),
 		},
+		sum: binary.LittleEndian.Uint64(w[26:]),
 	}
 }

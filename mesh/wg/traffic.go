@@ -125,11 +125,14 @@ func (t *traffic) answered() {
 	}
 }
 
-// tell is the traffic of all ways, and resets each LargestSent and
+// tell is the traffic of all ways that have had any, and resets each LargestSent and
 // LargestHeard.
 func (t *traffic) tell() []path.Traffic {
 	var out []path.Traffic
 	for _, l := range t.list() {
+		if l.lastSent.Load() == 0 && l.lastHeard.Load() == 0 {
+			continue
+		}
 		out = append(out, path.Traffic{
 			Way: l.way, Sent: l.sent.Load(), Heard: l.heard.Load(),
 			LastSent: instant(l.lastSent.Load()), LastHeard: instant(l.lastHeard.Load()),
