@@ -49,16 +49,10 @@ func (i *ingress) Write(bufs [][]byte, offset int) (int, error) {
 		i.active(p.Node)
 	}
 	i.heard(p, bufs, now.UnixNano())
-	good := bufs[:0]
 	for _, b := range bufs {
-		if i.accept(p, b, offset, now) {
-			good = append(good, b)
-		}
+		i.accept(p, b, offset, now)
 	}
-	if len(good) == 0 {
-		return len(bufs), nil
-	}
-	_, err := i.front.Write(good, offset)
+	_, err := i.front.Write(bufs, offset)
 	return len(bufs), err
 }
 
@@ -91,23 +85,20 @@ func (i *ingress) heard(p *peer, bufs [][]byte, now int64) {
 }
 
 // accept takes the outer header's mark over and lowers the segment size of a
-// new connection; false if the packet must be dropped.
-func (i *ingress) accept(p *peer, b []byte, offset int, now time.Time) bool {
+// new connection.
+func (i *ingress) accept(p *peer, b []byte, offset int, now time.Time) {
 	packet := b[offset:]
 	if outer := getIn(b).ecn; outer != notECT {
 		inner := ecnOf(packet)
-		merged, ok := mergeECN(inner, outer)
-		if !ok {
-			i.count.drop(congested, 1)
-			return false
-		}
-		if merged != inner {
+		switch merged := mergeECN(inner, outer); {
+		case merged != inner:
 			setECN(packet, merged)
 			i.count.marked.Add(1)
+		case outer == ce && inner == notECT:
+			i.count.unmarked.Add(1)
 		}
 	}
 	i.clamp(p, packet, now)
-	return true
 }
 
 // clamp lowers the segment size of a new connection with a peer.

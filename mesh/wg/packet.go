@@ -54,16 +54,19 @@ const (
 )
 
 // mergeECN takes the outer header's mark over (RFC 6040, 4.2): the mark to
-// bear from now on, and false if the packet must be dropped, for its sender
-// would not understand the mark.
-func mergeECN(inner, outer uint8) (uint8, bool) {
+// bear from now on. A packet whose sender would not understand a mark keeps
+// what it has, where RFC 6040 would have it dropped: its outer header left us
+// as one that no router may mark, and nobody authenticates that header. So
+// whoever only watches a path could have a marked copy overtake each datagram,
+// and turn marks into losses.
+func mergeECN(inner, outer uint8) uint8 {
 	switch {
-	case outer == ce:
-		return ce, inner != notECT
+	case outer == ce && inner != notECT:
+		return ce
 	case outer == ect1 && inner == ect0:
-		return ect1, true
+		return ect1
 	}
-	return inner, true
+	return inner
 }
 
 // ecnOf is the mark of a packet that has a header.

@@ -16,6 +16,7 @@ type Stats struct {
 	Clamped      uint64            `metric:"segment_sizes_lowered_total" help:"TCP handshakes whose segment size was lowered."`
 	Marked       uint64            `metric:"congestion_marks_total" help:"Congestion marks taken over from the outer header."`
 	Inside       int64             `metric:"inside_bytes" help:"Bytes between the class queues and the socket."`
+	Unmarked     uint64            `metric:"congestion_marks_left_out_total" help:"Congestion marks on datagrams whose packets cannot bear one; they pass without."`
 	Queued       map[string]int64  `metric:"queued_bytes" label:"class" help:"Bytes that wait in a class queue."`
 	QueueDropped map[string]uint64 `metric:"queue_dropped_total" label:"class" help:"Packets dropped because their class queue was full."`
 	Dropped      map[string]uint64 `metric:"dropped_total" label:"reason" help:"Datagrams and packets dropped, by reason."`
@@ -42,21 +43,20 @@ const (
 	noPeer                      // a packet to an address that is nobody's
 	notIP                       // a packet that is neither IPv4 nor IPv6, or too short
 	packetTooLong               // a packet longer than the MTU
-	congested                   // a congestion mark on a packet that cannot bear it
 	reasons
 )
 
 var reasonNames = [reasons]string{
 	"too_long", "unknown_kind", "bad_fragment", "unknown_frame", "forged_frame", "bad_payload", "unknown_far",
-	"not_for_us", "no_direct_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long", "congested",
+	"not_for_us", "no_direct_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long",
 }
 
 // counters are Stats that are counted.
 type counters struct {
-	sent, heard, doubled, resent, twins atomic.Uint64
-	relayed, relayedBytes, fragmented   atomic.Uint64
-	tooBigTold, clamped, marked         atomic.Uint64
-	dropped                             [reasons]atomic.Uint64
+	sent, heard, doubled, resent, twins   atomic.Uint64
+	relayed, relayedBytes, fragmented     atomic.Uint64
+	tooBigTold, clamped, marked, unmarked atomic.Uint64
+	dropped                               [reasons]atomic.Uint64
 }
 
 func (c *counters) drop(r reason, n int) { c.dropped[r].Add(uint64(n)) }
@@ -65,7 +65,7 @@ func (c *counters) stats() Stats {
 	s := Stats{
 		Sent: c.sent.Load(), Heard: c.heard.Load(), Doubled: c.doubled.Load(), Resent: c.resent.Load(),
 		Twins: c.twins.Load(), Relayed: c.relayed.Load(), RelayedBytes: c.relayedBytes.Load(),
-		Fragmented: c.fragmented.Load(), TooBigTold: c.tooBigTold.Load(), Clamped: c.clamped.Load(), Marked: c.marked.Load(),
+		Fragmented: c.fragmented.Load(), TooBigTold: c.tooBigTold.Load(), Clamped: c.clamped.Load(), Marked: c.marked.Load(), Unmarked: c.unmarked.Load(),
 		Dropped: map[string]uint64{},
 	}
 	for r, name := range reasonNames {
