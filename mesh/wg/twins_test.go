@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -45,8 +46,8 @@ func TestRepetitionsAreNoSignOfLife(t *testing.T) {
 		before, last := heard(b, a), b.Traffic(a.id)[0].LastHeard
 		for i := range 100 {
 			time.Sleep(250 * time.Millisecond)
-			for _, from := range []int{0, 2, 70 + i%3} {
-				one.from = addrOf(from)
+			for _, from := range []netip.AddrPort{a.at, c.at, addrOf(70), netip.AddrPortFrom(addrOf(70).Addr(), uint16(i%3+1))} {
+				one.from = from
 				w.put(one)
 			}
 		}
