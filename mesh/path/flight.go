@@ -95,6 +95,9 @@ func (c *candidate) land(stamp int64, now instant) (flight, bool) {
 	if c.delay.n == 0 { // nobody was there to answer before: nothing was lost
 		c.flights = slices.DeleteFunc(c.flights, func(old flight) bool { return old.stamp < stamp })
 	}
+	if len(c.flights) == 0 {
+		c.flights = nil // most ways are idle: it would be much of the room that they take
+	}
 	for j := range c.flights { // the way works: what was sent before is lost, not late
 		if old := &c.flights[j]; old.at < f.at {
 			old.late = true

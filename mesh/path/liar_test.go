@@ -1,6 +1,7 @@
 package path
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -125,5 +126,33 @@ func TestDoubtsOfThePeerCostLittle(t *testing.T) {
 	}
 	if doubled == 0 || doubled > looks*3/10 {
 		t.Errorf("doubled for %d of %d", doubled, looks)
+	}
+}
+
+// TestBarePongsSayNothing: a peer that did not believe a ping says nothing of
+// what it heard, and how large that was.
+func TestBarePongsSayNothing(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		var table Table
+		way, now := Way{Addr: address(1, 0)}, began
+		table.SetPeer("n1", []netip.AddrPort{way.Addr}, now)
+		sent := uint32(0)
+		for now.Sub(began) < 20*time.Second {
+			now = table.Next()
+			sent += 100
+			table.Traffic("n1", []Traffic{{Way: way, Sent: sent, LastSent: now, LastHeard: now, LargestSent: 1400}}, now)
+			probes, _ := table.Tick(now)
+			for _, p := range probes {
+				a := Answer{Stamp: p.Stamp, Heard: sent, Largest: 1472}
+				if now.Sub(began) > 10*time.Second {
+					a = Answer{Stamp: p.Stamp, Bare: bare}
+				}
+				table.Answered("n1", a, now.Add(20*time.Millisecond))
+			}
+		}
+		w := table.Ways("n1", now)[0]
+		if good := w.Life == Living && w.MTU == 1472; good != bare {
+			t.Errorf("bare %v: %v", bare, w)
+		}
 	}
 }
