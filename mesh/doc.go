@@ -35,7 +35,7 @@
 //
 // Locks: applying, while peers change; keeping, while the pool is told what to
 // keep; then mu, which guards the rest. With mu held, nothing of the device is
-// called but Use and Traffic, and nothing of the pool.
+// called but Use and Traffic, which wait for no socket, and nothing of the pool.
 //
 // The package knows nothing of HTTP, decides nothing about who is a peer,
 // and does not carry the map itself.

@@ -129,16 +129,6 @@ func (p *peer) count() (learned, relayed int) {
 	return learned, relayed
 }
 
-// works counts the ways that are usable.
-func (p *peer) works(now instant) (n int) {
-	for _, c := range p.ways {
-		if c.usable(now) {
-			n++
-		}
-	}
-	return n
-}
-
 // active reports whether data has lately gone or come.
 func (p *peer) active(now instant) bool { return p.busy.within(activeFor, now) }
 
