@@ -18,11 +18,14 @@
 // dropped, no more. What a stranger can do is to use up room, and that is
 // bounded: a Reassembler has a fixed number of places; strangers share a few
 // of them, apart from those of known sources; no source has more than a
-// quarter of its kind's; whoever needs a place takes the oldest of him who has
-// most; and what is not whole after Timeout is forgotten. Who guesses
-// address, port and the id of a datagram under way can spoil that datagram,
-// as he can with IP's own fragments (RFC 8900, 3.7); so let ids begin
-// somewhere at random. An answer never leaves before a datagram was whole and
+// quarter of its kind's; whoever needs a place takes any of him who has most;
+// and what is not whole after Timeout is forgotten. Who guesses address, port
+// and the id of a datagram under way can spoil that datagram, as he can with
+// IP's own fragments (RFC 8900, 3.7); so let ids begin somewhere at random. Who
+// knows the addresses of two nodes, and no id, can still send parts in the name
+// of one: as many as a source has places, between two parts of a datagram, lose
+// it two times in three, and more lose more. Only narrow paths from that node
+// suffer from it. An answer never leaves before a datagram was whole and
 // genuine: nothing is amplified.
 //
 // The package asks no clock and sends nothing.

@@ -53,7 +53,7 @@ func TestPartsAreFewAndFit(t *testing.T) {
 				if len(p) > mtu || len(p) > len(list[0]) || i < len(list)-1 && len(p) != len(list[0]) || !Is(p) {
 					t.Fatalf("%d bytes over %d: part %d of %d has %d", size, mtu, i, len(list), len(p))
 				}
-				got, err := r.Add(alice, true, p, start)
+				got, err := r.Add(alice, true, 0, p, start)
 				if err != nil || (got != nil) != (i == len(list)-1) || got != nil && !bytes.Equal(got, b) {
 					t.Fatalf("%d bytes over %d, part %d: %v, %v", size, mtu, i, got, err)
 				}
@@ -107,7 +107,7 @@ func TestAnyWeather(t *testing.T) {
 		now, got := start, map[int]bool{}
 		for _, f := range flights {
 			now = now.Add(time.Millisecond)
-			b, _ := r.Add(alice, true, f.wire, now)
+			b, _ := r.Add(alice, true, 0, f.wire, now)
 			if b == nil {
 				continue
 			}
@@ -131,7 +131,7 @@ func TestDuplicatesAndContradictionsAreDropped(t *testing.T) {
 	var r Reassembler
 	b := datagram(2000, 3)
 	list := parts(t, b, 800, 5)
-	add := func(p []byte) ([]byte, error) { return r.Add(alice, true, p, start) }
+	add := func(p []byte) ([]byte, error) { return r.Add(alice, true, 0, p, start) }
 	if _, err := add(list[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +145,10 @@ func TestDuplicatesAndContradictionsAreDropped(t *testing.T) {
 			t.Errorf("another datagram under the same id: %v", err)
 		}
 	}
-	if got, err := r.Add(bob, true, list[1], start); got != nil || err != nil {
+	if got, err := r.Add(bob, true, 0, list[1], start); got != nil || err != nil {
 		t.Errorf("a part from elsewhere: %v, %v", got, err)
 	}
-	if got, err := r.Add(alice, false, list[1], start); got != nil || err != nil {
+	if got, err := r.Add(alice, false, 0, list[1], start); got != nil || err != nil {
 		t.Errorf("a part among strangers': %v, %v", got, err)
 	}
 	for i, p := range list[1:] {
@@ -169,8 +169,8 @@ func TestTheRestOfADatagramComesInTimeOrNotAtAll(t *testing.T) {
 		want bool
 	}{{Timeout, true}, {Timeout + 1, false}} {
 		var r Reassembler
-		_, _ = r.Add(alice, true, list[0], start)
-		got, err := r.Add(alice, true, list[1], start.Add(c.wait))
+		_, _ = r.Add(alice, true, 0, list[0], start)
+		got, err := r.Add(alice, true, 0, list[1], start.Add(c.wait))
 		if err != nil || (got != nil) != c.want || r.Stats().Expired > 0 == c.want {
 			t.Errorf("after %v: %v, %v, %+v", c.wait, got != nil, err, r.Stats())
 		}
@@ -192,7 +192,7 @@ func TestMalformedPartsAreDropped(t *testing.T) {
 		"too large": change(8, 0xff), "empty total": append(change(8, 0)[:9], 0, 1),
 	} {
 		var r Reassembler
-		if got, err := r.Add(alice, true, b, start); !errors.Is(err, ErrMalformed) || got != nil || r.Stats().Malformed != 1 {
+		if got, err := r.Add(alice, true, 0, b, start); !errors.Is(err, ErrMalformed) || got != nil || r.Stats().Malformed != 1 {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
@@ -202,7 +202,7 @@ func TestAFloodHurtsNobodyElse(t *testing.T) {
 	var r Reassembler
 	rnd := rand.New(rand.NewPCG(1, 1))
 	flood := func(from netip.AddrPort, known bool) {
-		_, _ = r.Add(from, known, parts(t, datagram(2000, 0), 300, rnd.Uint32())[rnd.IntN(7)], start)
+		_, _ = r.Add(from, known, 0, parts(t, datagram(2000, 0), 300, rnd.Uint32())[rnd.IntN(7)], start)
 	}
 	stranger := func() netip.AddrPort {
 		var a [4]byte
@@ -214,13 +214,13 @@ func TestAFloodHurtsNobodyElse(t *testing.T) {
 	for id := range uint32(50) {
 		b := datagram(1500, byte(id))
 		list := parts(t, b, 800, id)
-		_, _ = r.Add(alice, true, list[0], start)
+		_, _ = r.Add(alice, true, 0, list[0], start)
 		for range 200 {
 			flood(stranger(), false)
 			flood(bob, true)
 			flood(alice, false)
 		}
-		if got, err := r.Add(alice, true, list[1], start); !bytes.Equal(got, b) {
+		if got, err := r.Add(alice, true, 0, list[1], start); !bytes.Equal(got, b) {
 			t.Fatalf("datagram %d did not arrive: %v", id, err)
 		}
 	}
@@ -239,12 +239,12 @@ func TestAFullRoomMakesPlaceForWhoHasLeast(t *testing.T) {
 	p := func(id uint32) []byte { return parts(t, datagram(1500, 1), 800, id)[0] }
 	for id := range uint32(placesKnown) {
 		from := netip.AddrPortFrom(alice.Addr(), uint16(1000+id%share))
-		_, _ = r.Add(from, true, p(id), start.Add(time.Duration(id)))
+		_, _ = r.Add(from, true, 0, p(id), start.Add(time.Duration(id)))
 	}
 	b := datagram(1800, 9)
 	list := parts(t, b, 700, 1)
 	for i := range list {
-		got, err := r.Add(bob, true, list[i], start.Add(time.Millisecond))
+		got, err := r.Add(bob, true, 0, list[i], start.Add(time.Millisecond))
 		if err != nil || i == len(list)-1 && !bytes.Equal(got, b) {
 			t.Errorf("part %d: %v, %v", i, got, err)
 		}
@@ -252,8 +252,52 @@ func TestAFullRoomMakesPlaceForWhoHasLeast(t *testing.T) {
 	if s := r.Stats(); s.Evicted != 1 || len(r.known) != placesKnown {
 		t.Errorf("%d places, %+v", len(r.known), s)
 	}
-	if got, _ := r.Add(netip.AddrPortFrom(alice.Addr(), 1000), true, parts(t, datagram(1500, 1), 800, 0)[1], start.Add(time.Millisecond)); got != nil {
-		t.Error("the oldest was not the one to go")
+	left := 0
+	for i := range r.known {
+		if r.known[i].busy && r.known[i].from.Port() == 1000 {
+			left++
+		}
+	}
+	if left != placesKnown/share-1 {
+		t.Errorf("the source with most and the oldest has %d places", left)
+	}
+}
+
+// TestPartsInAnothersName: who knows two addresses sends parts between those
+// of genuine datagrams, as many as there are places. Some still arrive.
+func TestPartsInAnothersName(t *testing.T) {
+	var r Reassembler
+	rnd := rand.New(rand.NewPCG(2, 2))
+	whole := 0
+	for id := range uint32(300) {
+		b := datagram(1500, byte(id))
+		for _, p := range parts(t, b, 800, 1000+id) {
+			if got, _ := r.Add(alice, true, 0, p, start); bytes.Equal(got, b) {
+				whole++
+			}
+			for range placesKnown / share {
+				_, _ = r.Add(alice, true, 0, parts(t, datagram(1500, 0), 800, rnd.Uint32())[0], start)
+			}
+		}
+	}
+	if whole < 70 {
+		t.Errorf("%d of 300 arrived", whole)
+	}
+}
+
+// TestCongestionOfAnyPart is the datagram's.
+func TestCongestionOfAnyPart(t *testing.T) {
+	for _, c := range []struct {
+		marks [2]uint8
+		want  uint8
+	}{{[2]uint8{2, 2}, 2}, {[2]uint8{ce, 2}, ce}, {[2]uint8{2, ce}, ce}, {[2]uint8{0, 0}, 0}} {
+		var r Reassembler
+		for i, p := range parts(t, datagram(1500, 1), 800, 7) {
+			_, _ = r.Add(alice, true, c.marks[i], p, start)
+		}
+		if r.Stats().Whole != 1 || r.ECN() != c.want {
+			t.Errorf("%v: %d", c.marks, r.ECN())
+		}
 	}
 }
 
@@ -265,7 +309,7 @@ func TestSteadyTrafficAllocatesNothing(t *testing.T) {
 		id++
 		for i := range 2 {
 			buf = Append(buf[:0], b, id, i, 2)
-			_, _ = r.Add(alice, true, buf, start)
+			_, _ = r.Add(alice, true, 0, buf, start)
 		}
 	}); got != 0 || r.Stats().Whole != uint64(id) {
 		t.Errorf("%v allocations, %+v", got, r.Stats())
@@ -300,12 +344,12 @@ func FuzzAdd(f *testing.F) {
 			from = alice
 		}
 		for i, p := range list {
-			got, err := r.Add(alice, true, p, start)
+			got, err := r.Add(alice, true, 0, p, start)
 			if !same && (err != nil || i == len(list)-1 && !bytes.Equal(got, b)) {
 				t.Fatalf("part %d: %v", i, err)
 			}
 			for _, x := range [][]byte{one, two} {
-				got, err := r.Add(from, true, x, start)
+				got, err := r.Add(from, true, 0, x, start)
 				if len(got) > MaxSize || err != nil && got != nil {
 					t.Fatalf("%d bytes, %v", len(got), err)
 				}
@@ -331,7 +375,7 @@ func FuzzRoundTrip(f *testing.F) {
 				t.Fatalf("a part of %d over %d", len(p), mtu)
 			}
 			if split = len(b) > mtu; split {
-				got, _ = r.Add(alice, false, p, start)
+				got, _ = r.Add(alice, false, 0, p, start)
 			}
 		})
 		if err == nil && split && !bytes.Equal(got, b) {
@@ -350,7 +394,7 @@ func BenchmarkAppendAndAdd(b *testing.B) {
 		id++
 		for i := range 2 {
 			buf = Append(buf[:0], d, id, i, 2)
-			_, _ = r.Add(alice, true, buf, start)
+			_, _ = r.Add(alice, true, 0, buf, start)
 		}
 	}
 }

@@ -40,6 +40,8 @@ type Stats struct {
 type Reassembler struct {
 	known, strange []place
 	stats          Stats
+	ecn            uint8
+	chance         uint64 // of all ids so far, of which strangers do not know all
 }
 
 // place holds a datagram that is not whole yet.
@@ -50,20 +52,23 @@ type place struct {
 	total uint16
 	count uint8
 	heard uint8 // bit i: part i is here
+	ecn   uint8
 	since time.Time
 	data  *[MaxSize]byte
 }
 
-// Add takes a part that came from an address. Known says that the address is
-// one of a peer's: strangers have fewer places, of their own. The datagram is
-// nil until the part was its last; it stays as it is until the next Add.
-func (r *Reassembler) Add(from netip.AddrPort, known bool, b []byte, now time.Time) (datagram []byte, err error) {
+// Add takes a part that came from an address, with the ECN bits of its header.
+// Known says that the address is one of a peer's: strangers have fewer places,
+// of their own. The datagram is nil until the part was its last; it stays as it
+// is until the next Add.
+func (r *Reassembler) Add(from netip.AddrPort, known bool, ecn uint8, b []byte, now time.Time) (datagram []byte, err error) {
 	r.stats.Parts++
 	p, err := parse(b)
 	if err != nil {
 		r.stats.Malformed++
 		return nil, err
 	}
+	r.chance = (r.chance^uint64(p.id))*0x9e3779b97f4a7c15 + 1
 	room, limit := &r.strange, placesStrange
 	if known {
 		room, limit = &r.known, placesKnown
@@ -71,7 +76,7 @@ func (r *Reassembler) Add(from netip.AddrPort, known bool, b []byte, now time.Ti
 	d := r.find(*room, from, p.id, now)
 	if d == nil {
 		d = r.take(room, limit, from, now)
-		d.id, d.total, d.count = p.id, uint16(p.total), uint8(p.count)
+		d.id, d.total, d.count, d.ecn = p.id, uint16(p.total), uint8(p.count), ecn
 	}
 	switch bit := uint8(1) << p.index; {
 	case int(d.total) != p.total || int(d.count) != p.count:
@@ -83,14 +88,24 @@ func (r *Reassembler) Add(from netip.AddrPort, known bool, b []byte, now time.Ti
 	default:
 		d.heard |= bit
 	}
+	if ecn == ce {
+		d.ecn = ce
+	}
 	copy(d.data[p.at():], p.body)
 	if int(d.heard) != 1<<p.count-1 {
 		return nil, nil
 	}
-	d.busy = false
+	d.busy, r.ecn = false, d.ecn
 	r.stats.Whole++
 	return d.data[:d.total], nil
 }
+
+// ECN is that of the datagram that Add has just given: Congestion Experienced
+// if any part had met it (RFC 3168, 5.3), else that of the first to come.
+func (r *Reassembler) ECN() uint8 { return r.ecn }
+
+// ce is Congestion Experienced (RFC 3168, 5).
+const ce = 3
 
 // Stats are the counters so far.
 func (r *Reassembler) Stats() Stats { return r.stats }
@@ -115,8 +130,8 @@ func (r *Reassembler) find(room []place, from netip.AddrPort, id uint32, now tim
 }
 
 // take makes a place for a datagram from a source: a free one, a new one, or,
-// if there is none or the source has its share, the oldest of the source that
-// has most.
+// if there is none or the source has its share, any of the source that has
+// most.
 func (r *Reassembler) take(room *[]place, limit int, from netip.AddrPort, now time.Time) *place {
 	free, mine := -1, 0
 	for i := range *room {
@@ -129,14 +144,14 @@ func (r *Reassembler) take(room *[]place, limit int, from netip.AddrPort, now ti
 	}
 	switch {
 	case mine >= limit/share:
-		free = oldest(*room, from)
+		free = r.any(*room, from)
 		r.stats.Evicted++
 	case free >= 0:
 	case len(*room) < limit:
 		*room = append(*room, place{data: new([MaxSize]byte)})
 		free = len(*room) - 1
 	default:
-		free = oldest(*room, greediest(*room))
+		free = r.any(*room, greediest(*room))
 		r.stats.Evicted++
 	}
 	d := &(*room)[free]
@@ -144,15 +159,18 @@ func (r *Reassembler) take(room *[]place, limit int, from netip.AddrPort, now ti
 	return d
 }
 
-// oldest is the place of a source that was taken first.
-func oldest(room []place, from netip.AddrPort) int {
-	best := -1
+// any is one of a source's places: whoever sends parts in its name must not
+// know which of its own he pushes out.
+func (r *Reassembler) any(room []place, from netip.AddrPort) int {
+	var found [placesKnown]int
+	n := 0
 	for i := range room {
-		if d := &room[i]; d.busy && d.from == from && (best < 0 || d.since.Before(room[best].since)) {
-			best = i
+		if d := &room[i]; d.busy && d.from == from {
+			found[n] = i
+			n++
 		}
 	}
-	return best
+	return found[r.chance>>32%uint64(n)]
 }
 
 // greediest is the source that has most of a room without a free place. Of

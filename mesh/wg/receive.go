@@ -146,7 +146,7 @@ func (r *receiver) sort(l *letter) conn.Endpoint {
 // assemble puts the datagram of which l is a part into its place; false while
 // parts are missing.
 func (r *receiver) assemble(l *letter) bool {
-	n, err := r.parts.add(l.b, l.size, l.from, r.peers.isKnown(l.from), r.now)
+	n, err := r.parts.add(l, r.peers.isKnown(l.from), r.now)
 	if err != nil {
 		r.count.drop(badFragment, 1)
 		return false
@@ -207,13 +207,16 @@ type parts struct {
 	r  fragment.Reassembler
 }
 
-// add takes the part that the first size bytes of b are. Once that makes a
-// datagram whole, b begins with it, and add tells its size; 0 before.
-func (p *parts) add(b []byte, size int, from netip.AddrPort, known bool, now time.Time) (int, error) {
+// add takes the part that l is. Once that makes a datagram whole, its buffer
+// begins with it, l has its congestion mark, and add tells its size; 0 before.
+func (p *parts) add(l *letter, known bool, now time.Time) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d, err := p.r.Add(from, known, b[:size], now)
-	return copy(b, d), err
+	d, err := p.r.Add(l.from, known, l.mark&3, l.body(), now)
+	if d != nil {
+		l.mark = l.mark&^3 | p.r.ECN()
+	}
+	return copy(l.b, d), err
 }
 
 func (p *parts) stats() fragment.Stats {
