@@ -14,6 +14,7 @@ import (
 	"landfall/mesh/front"
 	"landfall/mesh/netstack"
 	"landfall/mesh/tun"
+	"landfall/mesh/tun/filter"
 )
 
 // Front is what streams are made of.
@@ -78,7 +79,64 @@ func (m *Mesh) makeFront(up *running) (front.Front, error) {
 }
 
 func (m *Mesh) tun() (front.Front, error) {
-	return tun.New(tun.Config{Network: m.cfg.Network, Addr: m.addr, Prefix: landfall.MeshPrefix(), Timeout: m.cfg.Timeout, Log: m.log})
+	rules, err := m.cfg.filter()
+	if err != nil {
+		return nil, err
+	}
+	return tun.New(tun.Config{
+		Network: m.cfg.Network, Addr: m.addr, Prefix: landfall.MeshPrefix(), Timeout: m.cfg.Timeout, Filter: rules, Log: m.log,
+	})
+}
+
+// filter is what peers reach on this machine.
+func (c *Config) filter() (f filter.Config, err error) {
+	f.First, f.Last = firstPort, firstPort+uint16(len(landfall.MeshServices()))-1
+	for _, s := range c.Allow {
+		r, err := filter.ParseRule(s)
+		if err != nil {
+			return f, fmt.Errorf("mesh: allow: %w", err)
+		}
+		f.Allow = append(f.Allow, r)
+	}
+	return f, nil
+}
+
+// Refused tells what peers tried to reach on this machine and may not: how
+// many packets, and the last one, such as "tcp/22 from nyc1"; empty for none.
+func (m *Mesh) Refused() (packets uint64, last string) {
+	f := m.kernel()
+	if f == nil {
+		return 0, ""
+	}
+	for _, n := range f.Stats().Refused {
+		packets += n
+	}
+	if packets == 0 {
+		return 0, ""
+	}
+	r := f.LastRefused()
+	from, known := (*m.names.Load())[r.From]
+	if !known {
+		return packets, fmt.Sprintf("%v from %v", r.Asked, r.From)
+	}
+	return packets, fmt.Sprintf("%v from %s", r.Asked, from)
+}
+
+// FrontStats are the numbers of the kernel's front; none without it.
+func (m *Mesh) FrontStats() tun.Stats {
+	if f := m.kernel(); f != nil {
+		return f.Stats()
+	}
+	return tun.Stats{}
+}
+
+// kernel is the front if it is the kernel's.
+func (m *Mesh) kernel() *tun.Front {
+	if up := m.now(); up != nil {
+		f, _ := up.packets.(*tun.Front)
+		return f
+	}
+	return nil
 }
 
 // noTUN is why this process should not have a device of the kernel's; nil is

@@ -54,6 +54,10 @@ type Config struct {
 	Rate int64
 	// NoRelay has the node send on nothing for others.
 	NoRelay bool
+	// Allow lists what peers may reach on this machine beside the mesh's own
+	// services, where the front is the kernel's: "tcp/PORT", "udp/PORT" or
+	// "all". Streams of a front in this process reach nothing else.
+	Allow []string
 	// Timeout is about how long a peer may be silent before its streams end,
 	// twice that for idle ones; 0 means ten seconds.
 	Timeout time.Duration
@@ -114,6 +118,9 @@ func (c *Config) check() error {
 		return errors.New("mesh: a packet conn is needed")
 	case c.Rate < 0:
 		return errors.New("mesh: the rate is negative")
+	}
+	if _, err := c.filter(); err != nil {
+		return err
 	}
 	return checkFront(c.Front)
 }

@@ -26,8 +26,12 @@
 // What protects the host: packets come in from the addresses of peers only,
 // which package wg has proved, and only to this node's own address, which this
 // package sees to, so that a host that forwards does not do so for peers.
-// Which of its ports peers may reach is for the operator's firewall to say:
-// whatever listens on all addresses listens on the mesh as well. The mesh's
-// own services listen on the device alone. The package changes no sysctl, and
-// nothing of it outlives the process: device, address and route go with it.
+// Of what listens on this machine they reach the mesh's own services, answers,
+// and what Config.Filter allows (package filter); all else is dropped and
+// counted. What other programs send is of the class Interactive at most. The
+// mesh's own services listen on the device alone. Packets that come in by
+// another device for the address, with sources of the mesh, never pass here:
+// they are for the machine's firewall to drop. The package changes no sysctl,
+// and nothing of it outlives the process: device, address and route go with
+// it.
 package tun

@@ -16,6 +16,7 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 
 	"landfall/mesh/front"
+	"landfall/mesh/tun/filter"
 )
 
 // Defaults of Config.
@@ -43,7 +44,9 @@ type Config struct {
 	// stream to it ends; twice that where nothing is under way. A slow reader
 	// acknowledges. 0 means DefaultTimeout.
 	Timeout time.Duration
-	Log     *slog.Logger // nil means silence
+	// Filter says what peers may reach on this machine.
+	Filter filter.Config
+	Log    *slog.Logger // nil means silence
 
 	inside func(do func() error) error // runs what makes sockets; nil just does
 }
@@ -61,15 +64,11 @@ type Front struct {
 	device  tun.Device
 	poll    *poller
 	strange atomic.Uint64
+	wall    wall
 	plain   sync.Once // said that there is no BBR
 
 	mu        sync.Mutex
 	listeners map[uint16]*listener
-}
-
-// Stats counts what a front has seen.
-type Stats struct {
-	Strange uint64 `metric:"strange_packets_total" help:"Packets of peers that were not for this node's address; dropped."`
 }
 
 // New makes the device. Its owner must Close it, and somebody must Read it.
@@ -84,6 +83,7 @@ func New(cfg Config) (*Front, error) {
 		log:     cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		inside:  cfg.inside, listeners: map[uint16]*listener{},
 	}
+	f.wall.filter = filter.New(cfg.Filter)
 	if f.inside == nil {
 		f.inside = func(do func() error) error { return do() }
 	}
@@ -105,15 +105,15 @@ func New(cfg Config) (*Front, error) {
 // Name is what the kernel calls the device.
 func (f *Front) Name() string { return f.name }
 
-// Stats tells what the front has seen.
-func (f *Front) Stats() Stats { return Stats{Strange: f.strange.Load()} }
-
 // Read implements front.Packets.
 func (f *Front) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	for {
 		n, err := f.device.Read(bufs, sizes, offset)
 		if errors.Is(err, tun.ErrTooManySegments) {
 			err = nil // those that fit are there
+		}
+		for i, b := range bufs[:max(n, 0)] {
+			f.wall.out(b[offset : offset+sizes[i]])
 		}
 		if n > 0 || err != nil {
 			return n, closedError(err)
@@ -122,20 +122,20 @@ func (f *Front) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 }
 
 // Write implements front.Packets. A host that forwards would take packets for
-// others, too, so those are dropped here.
+// others, too, and what listens here is not meant for all peers, so those are
+// dropped.
 func (f *Front) Write(bufs [][]byte, offset int) (int, error) {
 	ours := bufs
 	for i, b := range bufs {
-		if f.isOurs(b[offset:]) {
+		if f.enters(b[offset:]) {
 			continue
 		}
 		ours = append([][]byte{}, bufs[:i]...)
-		for _, b := range bufs[i:] {
-			if f.isOurs(b[offset:]) {
+		for _, b := range bufs[i+1:] {
+			if f.enters(b[offset:]) {
 				ours = append(ours, b)
 			}
 		}
-		f.strange.Add(uint64(len(bufs) - len(ours)))
 		break
 	}
 	if len(ours) > 0 {
@@ -145,6 +145,15 @@ func (f *Front) Write(bufs [][]byte, offset int) (int, error) {
 		}
 	}
 	return len(bufs), nil
+}
+
+// enters reports whether the kernel gets a packet, and counts it if not.
+func (f *Front) enters(p []byte) bool {
+	if !f.isOurs(p) {
+		f.strange.Add(1)
+		return false
+	}
+	return f.wall.in(p)
 }
 
 // isOurs reports whether a packet is for our address (RFC 8200, 3).

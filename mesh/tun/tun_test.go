@@ -13,6 +13,7 @@ import (
 
 	"landfall"
 	"landfall/mesh/fronttest"
+	"landfall/mesh/tun/filter"
 )
 
 // namespace is a network namespace of its own, for as long as the test lasts.
@@ -67,7 +68,10 @@ func (n *namespace) do(f func() error) error {
 
 func config(id landfall.NodeID) Config {
 	a := landfall.MeshAddr("test", id)
-	return Config{Network: "test", Addr: a, Prefix: netip.PrefixFrom(a, 48).Masked()}
+	return Config{
+		Network: "test", Addr: a, Prefix: netip.PrefixFrom(a, 48).Masked(),
+		Filter: filter.Config{First: 1, Last: 1023}, // ports of the tests' own
+	}
 }
 
 // side is a front in a namespace of its own.

@@ -118,6 +118,12 @@ type Mesh struct {
 	Relayed uint64 `json:"relayed_bytes"`
 	Doubled uint64 `json:"doubled"`
 	Resent  uint64 `json:"resent"`
+	// Allow lists what peers may reach on the server beside the mesh's own
+	// services; Refused counts their packets to anything else, and
+	// LastRefused says what the last was for, and from whom.
+	Allow       []string `json:"allow,omitempty"`
+	Refused     uint64   `json:"refused"`
+	LastRefused string   `json:"last_refused,omitempty"`
 }
 
 // Milliseconds is a duration whose JSON is a number of milliseconds.

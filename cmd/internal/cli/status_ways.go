@@ -18,6 +18,9 @@ func writeWays(out io.Writer, o admin.Overview) error {
 		if n.Mesh != nil && n.Mesh.Relayed > 0 {
 			lines = append(lines, fmt.Sprintf("%s has relayed %s for others", n.Node, bytesText(n.Mesh.Relayed)))
 		}
+		if n.Mesh != nil && n.Mesh.Refused > 0 {
+			lines = append(lines, fmt.Sprintf("%s does not let nodes reach what they tried to, the last %s (%d packets)", n.Node, n.Mesh.LastRefused, n.Mesh.Refused))
+		}
 	}
 	if len(lines) == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 
 func TestStatusTellsOfWays(t *testing.T) {
 	o := admin.Overview{Nodes: []admin.Status{
-		{Node: "fra1", Mesh: &admin.Mesh{Front: "tun", Relayed: 1_250_000}},
+		{Node: "fra1", Mesh: &admin.Mesh{Front: "tun", Relayed: 1_250_000, Refused: 3, LastRefused: "tcp/22 from nyc1"}},
 		{Node: "nyc1", Mesh: &admin.Mesh{Front: "netstack"}, Paths: []admin.Path{
 			{Peer: "fra1", Endpoint: "192.0.2.1:51820", RTT: admin.Milliseconds(140 * time.Millisecond), Alive: true},
 			{Peer: "sin1", Endpoint: "via fra1", Via: "fra1", Why: "230ms instead of 300ms", Alive: true, Ways: []admin.Way{
@@ -25,6 +25,7 @@ func TestStatusTellsOfWays(t *testing.T) {
 	}
 	want := `
 fra1 has relayed 1.2 MB for others
+fra1 does not let nodes reach what they tried to, the last tcp/22 from nyc1 (3 packets)
 nyc1 reaches sin1 by way of fra1: 230ms instead of 300ms
 nyc1 to sin1 by 192.0.2.3:51820: mute: answers probes, forwards nothing; tried again in 50s
 `

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"landfall"
@@ -38,6 +39,14 @@ type LocalMesh struct {
 	Rate int64
 	// NoRelay has the server send on nothing for others.
 	NoRelay bool
+	// Allow lists what others may reach on this server over the mesh, beside
+	// the mesh's own services, where Front is "tun": "tcp/PORT", "udp/PORT",
+	// or "all".
+	Allow []string
+}
+
+func (m LocalMesh) isZero() bool {
+	return m.Front == "" && m.Rate == 0 && !m.NoRelay && len(m.Allow) == 0
 }
 
 // Fronts are the words for LocalMesh.Front.
@@ -126,6 +135,7 @@ func localMesh(m *LocalMesh) []field {
 		{key: "front", read: oneOf(&m.Front, "front", Fronts()...)},
 		{key: "rate", read: rate(&m.Rate)},
 		{key: "relay", read: not(&m.NoRelay)},
+		{key: "allow", read: several(&m.Allow, allowed)},
 	}
 }
 
@@ -194,13 +204,13 @@ func (l Local) String() string {
 	l.Fetch.write(&b)
 	b.WriteString("\n# What a name server keeps to itself: the certificate for answers by TLS and\n# HTTPS, and the keys of secondaries, as tsig-keygen writes them.\n")
 	l.DNS.write(&b)
-	b.WriteString("\n# How this server stands in the mesh: what carries streams (\"tun\" gives the\n# whole server an address there, and takes CAP_NET_ADMIN; \"netstack\" takes\n# nothing; \"auto\" is the first where it can be), how much may leave for it, and\n# whether others may send to each other by way of this server.\n")
+	b.WriteString("\n# How this server stands in the mesh: what carries streams (\"tun\" gives the\n# whole server an address there, and takes CAP_NET_ADMIN; \"netstack\" takes\n# nothing; \"auto\" is the first where it can be), how much may leave for it,\n# whether others may send to each other by way of this server, and, with\n# \"tun\", which of its ports they may reach beside the mesh's own services.\n")
 	l.Mesh.write(&b)
 	return b.String()
 }
 
 func (m LocalMesh) write(b *strings.Builder) {
-	if m == (LocalMesh{}) {
+	if m.isZero() {
 		b.WriteString("#[mesh]\n")
 	} else {
 		b.WriteString("[mesh]\n")
@@ -212,6 +222,15 @@ func (m LocalMesh) write(b *strings.Builder) {
 	} else {
 		b.WriteString("#relay = true\n")
 	}
+	if len(m.Allow) == 0 {
+		b.WriteString("#allow = [\"tcp/5432\"]\n")
+		return
+	}
+	var quoted []string
+	for _, a := range m.Allow {
+		quoted = append(quoted, strconv.Quote(a))
+	}
+	fmt.Fprintf(b, "allow = [%s]\n", strings.Join(quoted, ", "))
 }
 
 func (f Fetch) write(b *strings.Builder) {

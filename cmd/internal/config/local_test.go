@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/ed25519"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -21,16 +22,18 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "tun"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "netstack", Rate: 1_500_000_001, NoRelay: true}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Rate: 200_000_000}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Allow: []string{"tcp/5432", "udp/53"}}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "tun", Allow: []string{"all"}}},
 	} {
 		got, problems := ParseLocal("node.toml", []byte(want.String()))
-		if len(problems) > 0 || got != want {
+		if len(problems) > 0 || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v\nwant %+v\nfrom %s", got, problems, want, want)
 		}
 	}
 }
 
 func TestLocalFaults(t *testing.T) {
-	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n[dns]\nkey = \"/k\"\n[mesh]\nfront = \"tunn\"\nrate = \"fast\"\n"))
+	_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\nmap_key = \"map-pub:AAAA\"\nwireguard = 0\nrole = \"edge\"\ngeo = \"/city.mmdb\"\n[fetch]\nprovider = \"maxmind\"\naccount = \"7\"\n[dns]\nkey = \"/k\"\n[mesh]\nfront = \"tunn\"\nrate = \"fast\"\nallow = [\"tcp/22\", \"tcp/ssh\", 53]\n"))
 	var all strings.Builder
 	for _, p := range problems {
 		all.WriteString(p.Error() + "\n")
@@ -45,6 +48,8 @@ func TestLocalFaults(t *testing.T) {
 		"node.toml:9:1: dns: certificate and key belong together",
 		`node.toml:12:9: mesh: unknown front "tunn"`,
 		`node.toml:13:8: mesh: rate "fast" is not a rate`,
+		`node.toml:14:20: mesh: allow: "tcp/ssh" is nothing that peers could reach`,
+		"node.toml:14:31: mesh: allow is a whole number, want text",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)

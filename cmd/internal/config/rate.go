@@ -1,6 +1,10 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+
+	"landfall/mesh/tun/filter"
+)
 
 // rateText is what rate reads; of 0 it is nothing.
 func rateText(bits int64) string {
@@ -21,5 +25,21 @@ func not(to *bool) reader {
 		var yes bool
 		boolean(&yes)(d, s, v)
 		*to = !yes
+	}
+}
+
+// allowed reads something that peers may reach.
+func allowed(to *string) reader {
+	const cure = `want "tcp/PORT", "udp/PORT" or "all"`
+	return func(d *decoder, s spot, v *value) {
+		if v.kind != text {
+			d.mistyped(s, v, text, cure)
+			return
+		}
+		if _, err := filter.ParseRule(v.text); err != nil {
+			d.fault(s, v.at, cure, "%s: %q is nothing that peers could reach", s.key, v.text)
+			return
+		}
+		*to = v.text
 	}
 }

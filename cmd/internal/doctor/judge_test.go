@@ -98,6 +98,12 @@ func TestJudgeWays(t *testing.T) {
 	}
 	o := admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{relayed}, Mesh: &admin.Mesh{Front: "netstack", Why: "no CAP_NET_ADMIN"}}, {Node: "nyc1"}}}
 	expect(t, "a front of second choice", judgeMesh(m, "fra1", o), "ok nyc1 is 80ms away", "ok streams of the mesh are made in the program, not by the kernel: no CAP_NET_ADMIN")
+
+	const neighbours = "ok who is on a network of this server's own"
+	o = admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{relayed}, Mesh: &admin.Mesh{Front: "tun", Refused: 3, LastRefused: "tcp/22 from nyc1"}}, {Node: "nyc1"}}}
+	expect(t, "a front that refused something", judgeMesh(m, "fra1", o), "ok nyc1 is 80ms away", "ok 3 packets of other nodes were for what they may not reach here, the last tcp/22 from nyc1", neighbours)
+	o.Nodes[0].Mesh = &admin.Mesh{Front: "tun", Allow: []string{"tcp/22", "all"}}
+	expect(t, "a front that lets everything in", judgeMesh(m, "fra1", o), "ok nyc1 is 80ms away", "ok the nodes of the network reach whatever listens", neighbours)
 }
 
 func TestJudgeReports(t *testing.T) {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,10 +56,28 @@ func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Findin
 		}
 		judgeWays(&n, m, self, peer, path)
 	}
-	if front != nil && front.Why != "" {
-		n.ok("streams of the mesh are made in the program, not by the kernel: %s", front.Why)
+	if front != nil {
+		judgeFront(&n, front)
 	}
 	return n.list
+}
+
+// judgeFront tells what streams are made of, and what that means for what
+// listens on this server.
+func judgeFront(n *notes, f *admin.Mesh) {
+	if f.Why != "" {
+		n.ok("streams of the mesh are made in the program, not by the kernel: %s", f.Why)
+	}
+	if f.Front != "tun" {
+		return
+	}
+	switch {
+	case slices.Contains(f.Allow, "all"):
+		n.ok("the nodes of the network reach whatever listens on this server's address in the mesh: allow has \"all\" in node.toml")
+	case f.Refused > 0:
+		n.ok("%d packets of other nodes were for what they may not reach here, the last %s: allow under [mesh] in node.toml lists what they may", f.Refused, f.LastRefused)
+	}
+	n.ok("who is on a network of this server's own can send it packets in a node's name, to what listens on all addresses, if its firewall lets that in: nft add rule inet filter input iifname != \"lf-*\" iifname != \"lo\" ip6 saddr %v drop", landfall.MeshPrefix())
 }
 
 // judgeWays judges the ways to a peer beside the one in use.

@@ -45,10 +45,11 @@ type Config struct {
 	Version string // of the program, for status
 	State   *State
 	Sockets Sockets
-	// Front, Rate and NoRelay are those of mesh.Config.
+	// Front, Rate, NoRelay and Allow are those of mesh.Config.
 	Front   string
 	Rate    int64
 	NoRelay bool
+	Allow   []string
 	// MapKey is whose maps the node serves by.
 	MapKey landfall.MapKey
 	// Bootstrap is the map of serial 0 that the node begins with: the name of

@@ -11,7 +11,7 @@ import (
 func (n *Node) buildMesh() (err error) {
 	if n.mesh, err = mesh.New(mesh.Config{
 		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conns: []net.PacketConn{n.cfg.Sockets.WireGuard},
-		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Log: n.cfg.Log,
+		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Allow: n.cfg.Allow, Log: n.cfg.Log,
 	}); err != nil {
 		return err
 	}
@@ -21,6 +21,7 @@ func (n *Node) buildMesh() (err error) {
 	n.admin.Register("mesh_fragments", func() any { return n.mesh.FragmentStats() })
 	n.admin.Register("mesh_warm", func() any { return n.mesh.WarmStats() })
 	n.admin.Register("mesh_door", func() any { return n.mesh.DoorStats() })
+	n.admin.Register("mesh_front", func() any { return n.mesh.FrontStats() })
 	n.admin.Register("mesh_socket", func() any { return n.mesh.SocketStats() })
 	return nil
 }
@@ -54,7 +55,9 @@ func (n *Node) meshStatus() *admin.Mesh {
 		return nil
 	}
 	d := n.mesh.DeviceStats()
+	refused, last := n.mesh.Refused()
 	return &admin.Mesh{
+		Allow: n.cfg.Allow, Refused: refused, LastRefused: last,
 		Addr: n.mesh.Addr().String(), Front: f.Name, Why: f.Why,
 		Relayed: d.RelayedBytes, Doubled: d.Doubled, Resent: d.Resent,
 	}
