@@ -118,6 +118,36 @@ func TestFirstHopGrowsNarrow(t *testing.T) {
 	})
 }
 
+// TestOnlyWhatWasRefusedGoesAgain: the rest of a batch has passed.
+func TestOnlyWhatWasRefusedGoesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
+		time.Sleep(time.Second)
+		w.mtu.Store(1000)
+		small := 0
+		w.setTap(func(d datagram) {
+			if d.from == a.at && len(d.b) > 500 && len(d.b) < 600 {
+				small++
+			}
+		})
+		for _, way := range []path.Way{b.way(), {Via: c.id}} {
+			a.Use(b.id, path.Route{Primary: way, MTU: 1472})
+			a.sock.hold(true)
+			for i := range 50 {
+				a.say(t, b, landfall.Normal, 2*i, 2*i+1, 500)
+				a.say(t, b, landfall.Normal, 2*i+1, 2*i+2, 1420)
+			}
+			a.sock.hold(false)
+			time.Sleep(time.Second)
+			if got := b.numbers(); len(got) != 100 || small != 50 {
+				t.Errorf("%v: %d arrived, and 50 that were not refused were sent %d times", way, len(got), small)
+			}
+			small = 0
+		}
+	})
+}
+
 // TestOnceInside: what is sent both ways arrives once, whichever comes first,
 // and the later copies are hardly ever decrypted.
 func TestOnceInside(t *testing.T) {

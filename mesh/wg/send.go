@@ -240,24 +240,27 @@ func (b *bind) sendOn(p *peer, bufs [][]byte, w path.Way, mtu int, now time.Time
 // write sends datagrams to the same hop under the same mark.
 func (b *bind) write(h hop, bufs [][]byte, tos uint8) error {
 	c := b.conn(h.to)
+	var err error
 	if h.via == nil && longest(bufs) <= h.limit {
-		err := c.Write(bufs, h.to, tos)
-		if !errors.Is(err, udp.ErrTooBig) {
-			return b.unsent(err, len(bufs))
-		}
-		h.limit = narrowMTU // a link of ours has become narrower than the path was
+		err = c.Write(bufs, h.to, tos)
+	} else {
+		err = b.writeInstead(c, h, bufs, tos, b.pack)
 	}
+	// A link of ours may have become narrower than the path was.
+	if errors.Is(err, udp.ErrTooBig) && h.limit > narrowMTU {
+		err = b.writeInstead(c, h, bufs, tos, b.narrow)
+	}
+	return b.unsent(err, len(bufs))
+}
+
+// writeInstead sends what is made from datagrams in their place.
+func (b *bind) writeInstead(c udp.Conn, h hop, bufs [][]byte, tos uint8, from func([][]byte, hop, [][]byte) [][]byte) error {
 	list := b.lists.Get().(*[][]byte)
 	defer b.lists.Put(list)
-	*list = b.pack((*list)[:0], h, bufs)
+	*list = from((*list)[:0], h, bufs)
 	err := c.Write(*list, h.to, tos)
-	if errors.Is(err, udp.ErrTooBig) && h.limit > narrowMTU {
-		h.limit = narrowMTU
-		*list = b.pack((*list)[:0], h, bufs)
-		err = c.Write(*list, h.to, tos)
-	}
 	clear(*list)
-	return b.unsent(err, len(bufs))
+	return err
 }
 
 // pack appends what goes over a hop in place of the datagrams.
@@ -267,6 +270,22 @@ func (b *bind) pack(out [][]byte, h hop, bufs [][]byte) [][]byte {
 			d = h.via.Relay.SealAppend(room(d), relay.First, h.far, d)
 		}
 		out = b.fit(out, d, h.limit)
+	}
+	return out
+}
+
+// narrow appends what goes over a hop that has just refused something, in place
+// of those datagrams that may have been refused.
+func (b *bind) narrow(out [][]byte, h hop, bufs [][]byte) [][]byte {
+	h.limit = narrowMTU
+	over := 0
+	if h.via != nil {
+		over = relay.Overhead
+	}
+	for i, d := range bufs {
+		if len(d)+over > narrowMTU {
+			out = b.pack(out, h, bufs[i:i+1])
+		}
 	}
 	return out
 }
