@@ -51,7 +51,7 @@ var doors = map[string][]string{
 }
 
 // pure packages take values and return values.
-var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "geodns/dnssec/roll", "edge/route", "mesh/peers", "mesh/path", "mesh/probe", "mesh/pmtu", "mesh/fragment", "mesh/relay", "mesh/class"}
+var pure = []string{"geodns/prefix", "geodns/steer", "geodns/plan", "geodns/budget", "geodns/dnssec/roll", "edge/route", "mesh/peers", "mesh/path", "mesh/probe", "mesh/pmtu", "mesh/fragment", "mesh/relay", "mesh/class", "mesh/tun/filter"}
 
 // impure is what a pure package has no use for.
 var impure = []string{"net", "net/http", "os", "io/fs", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "context", "sync", "sync/atomic", "syscall"}
