@@ -136,22 +136,6 @@ func (e *egress) charge(n int) {
 	e.pace.spend(n, time.Now())
 }
 
-// afford takes bytes that are sent past the queues out of the rate, if what was
-// sent is not further ahead of it than given.
-func (e *egress) afford(n int, ahead time.Duration) bool {
-	if e.pace.rate == 0 {
-		return true
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	if e.pace.wait(now) > ahead {
-		return false
-	}
-	e.pace.spend(n, now)
-	return true
-}
-
 func (e *egress) startPump() {
 	if !e.pumping {
 		e.pumping = true

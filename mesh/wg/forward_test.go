@@ -73,6 +73,7 @@ func TestForwardingIsWithinTheRate(t *testing.T) {
 			c.say(t, b, landfall.Normal, i, i+1, 1300)
 			time.Sleep(time.Millisecond)
 		}
+		w.setTap(nil)
 		if others < 300_000 || others > 550_000 || own < 400_000 || own+others > 1_050_000 {
 			t.Errorf("%d bytes for others and %d of its own in a second of 1 MB", others, own)
 		}

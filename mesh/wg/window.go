@@ -119,3 +119,19 @@ func (p *pace) spend(n int, now time.Time) {
 	}
 	p.paid = p.paid.Add(time.Duration(int64(n+perDatagram) * 8 * int64(time.Second) / p.rate))
 }
+
+// afford takes bytes that are sent past the queues out of the rate, if what was
+// sent is not further ahead of it than given.
+func (e *egress) afford(n int, ahead time.Duration) bool {
+	if e.pace.rate == 0 {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if e.pace.wait(now) > ahead {
+		return false
+	}
+	e.pace.spend(n, now)
+	return true
+}
