@@ -63,6 +63,8 @@ func unique[T any](c *labCheck, key string, items []T, name func(T) string) {
 			c.fault(path, "", "names have lower-case letters, digits and hyphens", "%s %q is no name", key, n)
 		case key == "host" && n == "log":
 			c.fault(path, "", "take another one", "the folder log is for what programs print, not for a host")
+		case key == "host" && n == "localhost":
+			c.fault(path, "", "take another one", "localhost is each host's name for itself")
 		case slices.ContainsFunc(items[:i], func(other T) bool { return name(other) == n }):
 			c.fault(path, owner, "give each a name of its own", "there is one of this name already")
 		}
@@ -94,6 +96,7 @@ func (c *labCheck) known(path, owner, kind, name string) bool {
 			names = append(names, p.Name)
 		}
 	}
+	names = slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" }) // told at their own places
 	if slices.Contains(names, name) {
 		return true
 	}
@@ -126,9 +129,18 @@ func (c *labCheck) links() {
 			}
 		}
 		c.delay(path, owner, l)
-		if err := l.Link.Check(); err != nil {
-			c.fault(path, owner, "", "%v", err)
-		}
+		c.link(path, owner, l.Link)
+	}
+}
+
+// link wants values that make sense together.
+func (c *labCheck) link(path, owner string, l wan.Link) {
+	if l.Burst.Enter > 0 && l.Burst.Leave == 0 {
+		c.fault(path+".burst.leave", owner, `say how likely each packet ends it, such as leave = "20%" for five packets in the mean`, "a burst of losses that begins never ends")
+		return
+	}
+	if err := l.Check(); err != nil {
+		c.fault(path, owner, "", "%v", err)
 	}
 }
 
@@ -194,6 +206,9 @@ func (c *labCheck) addresses() {
 	for i, h := range c.lab.Hosts {
 		owner := fmt.Sprintf("host %q: ", h.Name)
 		take := func(path string, a netip.Addr) {
+			if why := unfit(a); why != "" {
+				c.fault(path, owner, "take one of 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 10.0.0.0/8 or 2001:db8::/32, which are nobody's", "no host can have the address %v: %s", a, why)
+			}
 			other, taken := owners[a]
 			shared := taken && a != h.Inside && h.NAT != "" && h.NAT != LabOneToOne && h.NAT == other.NAT && h.Place == other.Place && a != other.Inside
 			if taken && !shared {
@@ -210,6 +225,24 @@ func (c *labCheck) addresses() {
 			take(fmt.Sprintf("host[%d].inside", i), h.Inside)
 		}
 	}
+}
+
+// unfit is why an address cannot be a host's; empty if it can.
+func unfit(a netip.Addr) string {
+	first := a.AsSlice()[0]
+	switch {
+	case a.IsUnspecified(), a.Is4() && first == 0:
+		return "it stands for none"
+	case a.IsLoopback():
+		return "it is each machine's own"
+	case a.IsMulticast(), a.Is4() && first >= 240:
+		return "it stands for many, or for nothing yet"
+	case a.IsLinkLocalUnicast():
+		return "it is good on one wire only"
+	case a == netip.AddrFrom4([4]byte{192, 0, 0, 8}), a == netip.AddrFrom16([16]byte{0: 1, 15: 8}):
+		return "the lab's router has it"
+	}
+	return ""
 }
 
 func (c *labCheck) program(i int) {
@@ -275,6 +308,9 @@ func (c *labCheck) event(path, owner string, p *LabPhase, e LabEvent) {
 		c.fault(path+"."+verbs[1], owner, "make two events of it", "%s and %s in one event", verbs[0], verbs[1])
 	case len(e.Change) > 0 && len(e.keys) == 0:
 		c.fault(path, owner, `say what changes, such as loss = "5%"`, "nothing changes at %v", e.At)
+	}
+	if len(e.Change) > 0 {
+		c.link(path, owner, e.link)
 	}
 	if e.At < 0 || p.Lasts > 0 && e.At >= p.Lasts {
 		c.fault(path+".at", owner, "let it happen while the phase lasts", "it happens at %v, and the phase lasts %v", e.At, p.Lasts)

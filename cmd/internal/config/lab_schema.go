@@ -76,7 +76,7 @@ func labProgram(p *LabProgram) []field {
 	return []field{
 		{key: "name", read: words(&p.Name), need: `give it a short name, such as name = "web"`},
 		{key: "host", read: words(&p.Host), need: `say where it runs: host = "..." with the name of a [[host]]`},
-		{key: "command", read: several(&p.Command, words[string]), need: `give the program and its arguments, such as command = ["python3", "-m", "http.server"]`},
+		{key: "command", read: labCommand(&p.Command), need: `give the program and its arguments, such as command = ["python3", "-m", "http.server"]`},
 		{key: "env", read: several(&p.Env, words[string])},
 		{key: "waits", read: boolean(&p.Waits)},
 		{key: "ready_tcp", read: number(&p.TCP, 1, math.MaxUint16)},
@@ -90,8 +90,8 @@ func labPhase(p *LabPhase) []field {
 		{key: "name", read: words(&p.Name), need: `give it a short name, such as name = "cut"`},
 		{key: "lasts", read: duration(&p.Lasts)},
 		{key: "host", read: words(&p.Host)},
-		{key: "command", read: several(&p.Command, words[string])},
-		{key: "event", read: tables(&p.Events, "event", "at", labEvent)},
+		{key: "command", read: labCommand(&p.Command)},
+		{key: "event", read: tables(&p.Events, "event at", "at", labEvent)},
 	}
 }
 

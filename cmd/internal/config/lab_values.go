@@ -90,3 +90,21 @@ func port(to *LabPort) reader {
 		*to = LabPort{network, uint16(n)}
 	}
 }
+
+// labCommand reads a program and its arguments.
+func labCommand(to *[]string) reader {
+	return func(d *decoder, s spot, v *value) {
+		if v.kind != text {
+			several(to, words[string])(d, s, v)
+			return
+		}
+		var quoted []string
+		for _, word := range strings.Fields(v.text) {
+			quoted = append(quoted, strconv.Quote(word))
+		}
+		if strings.ContainsAny(v.text, "'\"\\$|&;<>*(){}`\n") { // a shell's work
+			quoted = []string{`"sh"`, `"-c"`, strconv.Quote(v.text)}
+		}
+		d.mistyped(s, v, list, fmt.Sprintf("write %s = [%s]", s.key, strings.Join(quoted, ", ")))
+	}
+}
