@@ -35,6 +35,9 @@ func (r *runner) start(ctx context.Context, name string, wait bool) error {
 	ctx, cancel := context.WithTimeout(ctx, p.ReadyFor)
 	defer cancel()
 	if err := process.Until(ctx, "sign of being ready", p.ready(h)); err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("not ready within %s: %w", span(p.ReadyFor), err)
+		}
 		return fmt.Errorf("program %q: %w", name, err)
 	}
 	r.say("%s on %s: ready after %s", name, p.Host, span(time.Since(began)))
@@ -46,11 +49,9 @@ func (p *program) ready(h *netlab.Host) func(context.Context) error {
 	line := regexp.MustCompile("(?m)" + p.Log) // which the file's check has tried
 	return func(ctx context.Context) error {
 		if p.TCP != 0 {
-			c, err := h.Dial(ctx, "tcp", netip.AddrPortFrom(own(h), p.TCP))
-			if err != nil {
+			if err := taken(ctx, h, p.TCP); err != nil {
 				return err
 			}
-			c.Close()
 		}
 		if p.Log == "" {
 			return nil
@@ -63,12 +64,27 @@ func (p *program) ready(h *netlab.Host) func(context.Context) error {
 	}
 }
 
-// own is an address of a host as it knows it itself.
-func own(h *netlab.Host) netip.Addr {
-	if h.Inside.IsValid() {
-		return h.Inside
+// taken reports, as an error, that no address of a host takes connections on
+// a port.
+func taken(ctx context.Context, h *netlab.Host, port uint16) error {
+	var faults []error
+	for _, a := range own(h) {
+		c, err := h.Dial(ctx, "tcp", netip.AddrPortFrom(a, port))
+		if err == nil {
+			return c.Close()
+		}
+		faults = append(faults, err)
 	}
-	return h.Addresses[0]
+	return errors.Join(faults...)
+}
+
+// own are the addresses of a host as it knows them itself.
+func own(h *netlab.Host) []netip.Addr {
+	local := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	if h.Inside.IsValid() {
+		return append(local, h.Inside)
+	}
+	return append(local, h.Addresses...)
 }
 
 // end has a program end, on purpose.
