@@ -23,6 +23,10 @@
 // of net.ipv4.tcp_rmem and tcp_wmem, whose defaults are good for 200 Mbit/s at
 // 150 ms.
 //
+// What others take from the device, its address, route, MTU or that it is up,
+// is put back as soon as the kernel tells of it (keeper.go). A device that was
+// removed, or that cannot be mended, ends the front: Read says why.
+//
 // What protects the host: packets come in from the addresses of peers only,
 // which package wg has proved, and only to this node's own address, which this
 // package sees to, so that a host that forwards does not do so for peers.

@@ -60,20 +60,28 @@ func configureCure(err error) string {
 // setLink asks for RTM_NEWLINK: MTU and queue, and no addresses that nobody
 // asked for. The kernel would make those as soon as the device is up.
 func setLink(index, mtu int) []byte {
-	b := link(index, 0)
+	b := link(index, 0, 0)
 	b = attr(b, unix.IFLA_MTU, native32(nil, uint32(mtu)))
 	b = attr(b, unix.IFLA_TXQLEN, native32(nil, queueLength))
 	inet6 := attr(nil, unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenNone})
 	return attr(b, unix.IFLA_AF_SPEC, attr(nil, unix.AF_INET6, inet6))
 }
 
-func bringUp(index int) []byte { return link(index, unix.IFF_UP) }
+// setMTU asks for that alone, which is possible without IPv6, too.
+func setMTU(index, mtu int) []byte {
+	return attr(link(index, 0, 0), unix.IFLA_MTU, native32(nil, uint32(mtu)))
+}
 
-// link begins a request for RTM_NEWLINK, to set flags (struct ifinfomsg).
-func link(index int, flags uint32) []byte {
+func bringUp(index int) []byte { return link(index, unix.IFF_UP, unix.IFF_UP) }
+
+func takeDown(index int) []byte { return link(index, 0, unix.IFF_UP) }
+
+// link begins a request for RTM_NEWLINK, to set those flags that are to
+// change (struct ifinfomsg).
+func link(index int, flags, change uint32) []byte {
 	b := append(request(unix.RTM_NEWLINK, 0), unix.AF_UNSPEC, 0, 0, 0)
 	b = native32(b, uint32(index))
-	return native32(native32(b, flags), flags)
+	return native32(native32(b, flags), change)
 }
 
 // addAddress asks for RTM_NEWADDR. Nobody else can have the address, so there
@@ -96,6 +104,15 @@ func addRoute(index int, src netip.Addr, prefix netip.Prefix) []byte {
 	b = attr(b, unix.RTA_DST, prefix.Masked().Addr().AsSlice())
 	b = attr(b, unix.RTA_OIF, native32(nil, uint32(index)))
 	return attr(b, unix.RTA_PREFSRC, src.AsSlice())
+}
+
+// removeRoute asks for RTM_DELROUTE.
+func removeRoute(index int, prefix netip.Prefix) []byte {
+	b := append(request(unix.RTM_DELROUTE, 0), unix.AF_INET6, byte(prefix.Bits()), 0, 0,
+		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST)
+	b = native32(b, 0)
+	b = attr(b, unix.RTA_DST, prefix.Masked().Addr().AsSlice())
+	return attr(b, unix.RTA_OIF, native32(nil, uint32(index)))
 }
 
 // request begins a message (struct nlmsghdr); ask fills in the rest.

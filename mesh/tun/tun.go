@@ -25,6 +25,9 @@ const (
 	DefaultTimeout = 10 * time.Second // see Config.Timeout
 )
 
+// minMTU is IPv6's (RFC 8200, 5).
+const minMTU = 1280
+
 // farewell is how long resets have to leave before the device goes away under
 // them, so that peers need not find out by themselves.
 const farewell = 20 * time.Millisecond
@@ -62,6 +65,8 @@ type Front struct {
 	log     *slog.Logger
 	inside  func(do func() error) error
 	device  tun.Device
+	keeper  *keeper
+	lost    atomic.Pointer[error] // why the device was given up
 	poll    *poller
 	strange atomic.Uint64
 	wall    wall
@@ -74,7 +79,7 @@ type Front struct {
 // New makes the device. Its owner must Close it, and somebody must Read it.
 func New(cfg Config) (*Front, error) {
 	mtu := cmp.Or(cfg.MTU, DefaultMTU)
-	if mtu < 1280 || mtu > 65535 || !cfg.Addr.Is6() || !cfg.Prefix.Contains(cfg.Addr) || cfg.Network == "" {
+	if mtu < minMTU || mtu > 65535 || !cfg.Addr.Is6() || !cfg.Prefix.Contains(cfg.Addr) || cfg.Network == "" {
 		return nil, fmt.Errorf("tun: network %q, MTU %d, address %v of %v: want a name, at least 1280, and IPv6 within the prefix", cfg.Network, mtu, cfg.Addr, cfg.Prefix)
 	}
 	f := &Front{
@@ -88,17 +93,24 @@ func New(cfg Config) (*Front, error) {
 		f.inside = func(do func() error) error { return do() }
 	}
 	err := f.inside(func() (err error) {
-		f.device, err = openDevice(f.name, mtu, cfg.Addr, cfg.Prefix)
-		return err
+		if f.device, err = openDevice(f.name, mtu, cfg.Addr, cfg.Prefix); err != nil {
+			return err
+		}
+		if f.keeper, err = newKeeper(f.name, mtu, cfg.Addr, cfg.Prefix, f.log); err != nil {
+			return errors.Join(err, f.device.Close())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tun: %w", err)
 	}
 	if f.poll, err = newPoller(); err != nil {
-		return nil, errors.Join(fmt.Errorf("tun: %w", err), f.device.Close())
+		return nil, errors.Join(fmt.Errorf("tun: %w", err), f.keeper.close(), f.device.Close())
 	}
 	f.Flows = front.NewFlows()
 	f.Go(f.endSilent)
+	f.Go(f.keep)
+	f.Go(f.unkeep)
 	return f, nil
 }
 
@@ -116,7 +128,7 @@ func (f *Front) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 			f.wall.out(b[offset : offset+sizes[i]])
 		}
 		if n > 0 || err != nil {
-			return n, closedError(err)
+			return n, f.ending(err)
 		}
 	}
 }
