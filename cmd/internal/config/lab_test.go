@@ -138,3 +138,45 @@ func FuzzParseLab(f *testing.F) {
 		}
 	})
 }
+
+// What a user types is judged as the file is.
+func TestLabOrders(t *testing.T) {
+	l, problems := ParseLab("lab.toml", []byte(goodLab))
+	if problems != nil {
+		t.Fatal((&Error{problems}).Explain())
+	}
+	e, err := ParseLabOrder(l, "change", []string{"nyc", "fra", "loss=5%", "rtt=20ms", "mtu=1280", "icmp=false", `burst={enter = "1%", leave = "50%", loss = "100%"}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := wan.Link{Delay: 10 * time.Millisecond, Loss: 0.05, MTU: 1280, Burst: wan.Burst{Enter: 0.01, Leave: 0.5, Loss: 1}, Rate: 9}
+	if got := e.Apply(wan.Link{Rate: 9, ICMP: true}); got != want {
+		t.Errorf("changed to %+v, want %+v", got, want)
+	}
+	if e, err := ParseLabOrder(l, "unplug", []string{"a"}); err != nil || e.Unplug != "a" {
+		t.Errorf("unplug %+v, %v", e, err)
+	}
+	for order, want := range map[string]string{
+		"crash a":                   `"crash" is no order`,
+		"cut fra":                   "two places",
+		"cut fra nyc sin":           "two places",
+		"plug a b":                  "a host",
+		"change fra nyc":            "say what does",
+		"change fra nyc loss":       "write KEY=VALUE",
+		"change fra nyc los=5%":     "did you mean loss?",
+		"change fra nyc loss=5":     "percentage",
+		"change fra nyc cut.x=1":    "write KEY=VALUE",
+		"change fra nyc plug=a":     "in one event",
+		"change fra nyc rate=fast":  "is not a rate",
+		"change fra nyc mtu={":      "",
+		"cut sin nyc":               "no link between sin and nyc",
+		"heal fra nyk":              `did you mean "nyc"?`,
+		"unplug c":                  `no host "c"`,
+		"change fra nyc loss=1\"\n": "",
+	} {
+		words := strings.Split(order, " ")
+		if e, err := ParseLabOrder(l, words[0], words[1:]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v; want %q", order, e, err, want)
+		}
+	}
+}

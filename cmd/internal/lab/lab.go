@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"landfall"
@@ -31,10 +32,17 @@ type runner struct {
 	config   Config
 	lab      *netlab.Lab
 	router   *labrouter.Client
-	links    map[way]wan.Link // as they are, cuts included
-	off      map[string]bool  // hosts that are unplugged
 	programs map[string]*program
 	measured []measured
+	falls    []fall
+	watching sync.WaitGroup // what tells of programs that end
+
+	// Phases and users who type orders change these.
+	mu    sync.Mutex
+	links map[way]wan.Link         // as they are, cuts included
+	off   map[string]bool          // hosts that are unplugged
+	meant map[*netlab.Process]bool // whose end was, or was told
+	began time.Time                // the phase, or else what is before or after it
 }
 
 type way struct{ from, to wan.Site }
@@ -43,7 +51,6 @@ type way struct{ from, to wan.Site }
 type program struct {
 	config.LabProgram
 	process *netlab.Process // nil until it is started
-	meant   bool            // its end was
 }
 
 // Run builds the lab, runs its phases, and removes it. It returns when nothing
@@ -62,14 +69,25 @@ func Run(ctx context.Context, c Config) error {
 	if err := r.open(ctx, state.dir); err != nil {
 		return err
 	}
-	if err = errors.Join(r.router.Guard(r.lab.Namespaces()), state.tell(r.lab)); err == nil {
-		err = r.run(ctx, start)
+	if err = r.router.Guard(r.lab.Namespaces()); err == nil {
+		err = r.run(ctx, start, state)
 	}
-	return errors.Join(err, r.lab.Close())
+	return errors.Join(err, r.close())
 }
 
 func newRunner(c Config) *runner {
-	return &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}}
+	c.Out = &together{out: c.Out}
+	return &runner{config: c, links: map[way]wan.Link{}, off: map[string]bool{}, programs: map[string]*program{}, meant: map[*netlab.Process]bool{}}
+}
+
+// close ends all that runs, on purpose.
+func (r *runner) close() error {
+	for _, p := range r.programs {
+		r.mean(p)
+	}
+	err := r.lab.Close()
+	r.watching.Wait()
+	return err
 }
 
 func (r *runner) open(ctx context.Context, dir string) (err error) {
@@ -125,7 +143,7 @@ func (r *runner) carry(dev *os.File) (netlab.Carrier, error) {
 	return c, nil
 }
 
-func (r *runner) run(ctx context.Context, start time.Time) error {
+func (r *runner) run(ctx context.Context, start time.Time, s *state) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { // ends with the router, which ends with the lab
@@ -135,12 +153,25 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 	l := r.config.Lab
 	r.say("%s: %s at %s; files in %s", r.config.Name, count(len(l.Hosts), "host"), count(len(l.Places), "place"), r.lab.Dir())
 	r.say("router: process %d, %s", r.router.PID(), standing(r.router.Priority()))
+	r.since(start)
+	if err := r.connect(); err != nil {
+		return err
+	}
+	if err := s.tell(r.lab); err != nil {
+		return err
+	}
+	stop, err := r.obey(s)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := r.furnish(ctx); err != nil {
 		return err
 	}
 	r.say("ready after %s", span(time.Since(start)))
 	faults := r.phases(ctx)
 	faults = append(faults, r.report())
+	r.since(time.Now())
 	if r.config.Keep && ctx.Err() == nil {
 		r.say("the lab runs until it is interrupted; meanwhile:  landfall lab shell --dir %s %s", r.lab.Dir(), l.Hosts[0].Name)
 		<-ctx.Done()
@@ -152,11 +183,8 @@ func (r *runner) run(ctx context.Context, start time.Time) error {
 	return errors.Join(faults...)
 }
 
-// furnish sets the links and starts the programs.
+// furnish starts the programs.
 func (r *runner) furnish(ctx context.Context) error {
-	if err := r.connect(); err != nil {
-		return err
-	}
 	for _, p := range r.config.Lab.Programs {
 		r.programs[p.Name] = &program{LabProgram: p}
 	}
@@ -183,6 +211,8 @@ func (r *runner) died(ctx context.Context) error {
 
 // connect sets all links.
 func (r *runner) connect() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, l := range r.config.Lab.Links {
 		if err := r.set(way{l.Between[0], l.Between[1]}, l.Link); err != nil {
 			return err
@@ -197,6 +227,7 @@ func (r *runner) connect() error {
 	return nil
 }
 
+// set makes one direction of a link, for one goroutine at a time.
 func (r *runner) set(w way, l wan.Link) error {
 	if err := r.router.SetLink(w.from, w.to, l); err != nil {
 		return err
@@ -206,6 +237,34 @@ func (r *runner) set(w way, l wan.Link) error {
 }
 
 func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.config.Out, format+"\n", args...) }
+
+// tell says what happened, and when in the phase.
+func (r *runner) tell(format string, args ...any) {
+	r.mu.Lock()
+	at := time.Since(r.began)
+	r.mu.Unlock()
+	r.say("  %s  %s", offset(at), fmt.Sprintf(format, args...))
+}
+
+// since begins to count time anew.
+func (r *runner) since(t time.Time) {
+	r.mu.Lock()
+	r.began = t
+	r.mu.Unlock()
+}
+
+// together takes what several goroutines print.
+type together struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// Write writes whole lines, one caller after the other.
+func (t *together) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.Write(b)
+}
 
 // standing explains what the kernel granted.
 func standing(priority string) string {

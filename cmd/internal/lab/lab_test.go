@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +28,13 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// router is this binary as the router's process.
+func router() *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), routerWord+"=1", "GORACE=atexit_sleep_ms=20")
+	return cmd
+}
+
 // lab runs a file and returns what it printed.
 func run(t *testing.T, dir, file string) (string, error) {
 	t.Helper()
@@ -37,11 +46,7 @@ func run(t *testing.T, dir, file string) (string, error) {
 		t.Fatal((&config.Error{Problems: problems}).Explain())
 	}
 	var out strings.Builder
-	err := Run(t.Context(), Config{Lab: l, Name: "lab.toml", Dir: dir, Out: &out, Router: func() *exec.Cmd {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), routerWord+"=1", "GORACE=atexit_sleep_ms=20")
-		return cmd
-	}})
+	err := Run(t.Context(), Config{Lab: l, Name: "lab.toml", Dir: dir, Out: &out, Router: router})
 	return out.String(), err
 }
 
@@ -135,17 +140,13 @@ event = [
 	if problems != nil {
 		t.Fatal((&config.Error{Problems: problems}).Explain())
 	}
-	r := newRunner(Config{Lab: l, Out: io.Discard, Router: func() *exec.Cmd {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), routerWord+"=1", "GORACE=atexit_sleep_ms=20")
-		return cmd
-	}})
+	r := newRunner(Config{Lab: l, Out: io.Discard, Router: router})
 	ctx := t.Context()
 	if err := r.open(ctx, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.lab.Close() })
-	if err := r.furnish(ctx); err != nil {
+	t.Cleanup(func() { r.close() })
+	if err := errors.Join(r.connect(), r.furnish(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	before := r.remember()
@@ -176,14 +177,89 @@ func TestFallenProgramsAreTold(t *testing.T) {
 program = [{ name = "weak", host = "fra1", command = ["sh", "-c", "sleep 0.1; echo too heavy; exit 3"] }]
 phase = [{ name = "one", lasts = "500ms" }, { name = "two", lasts = "10ms" }]
 `)
-	if err == nil || !strings.Contains(err.Error(), `phase "one": program "weak"`) || !strings.Contains(err.Error(), "too heavy") ||
+	if err == nil || !strings.Contains(err.Error(), `phase "one": program "weak": exit status 3: log/fra1-weak.log ends with: too heavy`) ||
 		strings.Contains(err.Error(), `"two"`) {
 		t.Errorf("%v\n%s", err, out)
+	}
+	for _, want := range []string{" s  weak on fra1 failed: exit status 3: too heavy\n", "one    weak on fra1  exit status 3  too heavy\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
 	}
 	_, err = run(t, filepath.Join(t.TempDir(), "lab"), machines+`
 program = [{ name = "shy", host = "fra1", command = ["sleep", "600"], ready_tcp = 9, ready_within = "100ms" }]
 `)
-	if err == nil || !strings.Contains(err.Error(), `program "shy"`) || !strings.Contains(err.Error(), "refused") {
+	if err == nil || !strings.Contains(err.Error(), `program "shy"`) || !strings.Contains(err.Error(), "not ready within 0.10 s") || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("not ready: %v", err)
+	}
+}
+
+// line tells of a line that is printed.
+type line struct {
+	strings.Builder
+	want string
+	seen func()
+}
+
+func (l *line) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), l.want) {
+		l.seen()
+	}
+	return l.Builder.Write(b)
+}
+
+// What users type happens as if the file said it.
+func TestOrdersAreObeyed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("namespaces take root and Debian packages; make test has both")
+	}
+	t.Parallel()
+	l, problems := config.ParseLab("lab.toml", []byte(machines+`
+program = [{ name = "ping", host = "nyc1", command = ["sh", "-c", "echo here; while :; do ping -q -c 1 -W 0.3 fra1 >/dev/null && echo heard || echo silence; sleep 0.05; done"], ready_log = "^here$" }]
+`))
+	if problems != nil {
+		t.Fatal((&config.Error{Problems: problems}).Explain())
+	}
+	// A long name, as sockets know none.
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long/", 30), "lab")
+	ready, isReady := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(t.Context())
+	out := &line{want: "runs until it is interrupted", seen: isReady}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, Config{Lab: l, Name: "lab.toml", Dir: dir, Out: out, Keep: true, Router: router})
+		isReady()
+	}()
+	<-ready.Done()
+	heard := func(what string) {
+		t.Helper()
+		log := filepath.Join(dir, "log/nyc1-ping.log")
+		before, _ := os.ReadFile(log)
+		for now := before; !strings.Contains(string(now[len(before):]), what) && t.Context().Err() == nil; now, _ = os.ReadFile(log) {
+		}
+	}
+	for _, o := range []struct{ order, then string }{
+		{"cut fra nyc", "silence"}, {"heal nyc fra", "heard"}, {"unplug fra1", "silence"}, {"plug fra1", "heard"},
+		{"change fra nyc loss=100%", "silence"}, {"change fra nyc loss=0% rtt=40ms", "heard"},
+	} {
+		words := strings.Fields(o.order)
+		if err := Order(t.Context(), dir, words[0], words[1:]); err != nil {
+			t.Errorf("%s: %v", o.order, err)
+			break
+		}
+		heard(o.then)
+	}
+	if err := Order(t.Context(), dir, "cut", []string{"fra", "nyk"}); err == nil || !strings.Contains(err.Error(), `did you mean "nyc"?`) {
+		t.Errorf("a place that is none: %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if want := "change fra - nyc loss=0% rtt=40ms, by hand\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, out.String())
+	}
+	if err := Order(t.Context(), dir, "cut", []string{"fra", "nyc"}); err == nil || !strings.Contains(err.Error(), "no lab runs") {
+		t.Errorf("after its end: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +23,7 @@ type measured struct {
 	Command string // what ran in it, and where; empty for nothing
 	Said    string // the last line that it printed
 	Failed  error  // nil if it ended well
+	where   string // its log
 }
 
 // phases runs them one after the other, until ctx ends.
@@ -39,9 +39,9 @@ func (r *runner) phases(ctx context.Context) (faults []error) {
 		}
 		r.measured = append(r.measured, m)
 		if m.Failed != nil {
-			faults = append(faults, fmt.Errorf("phase %q: %w", p.Name, m.Failed))
+			faults = append(faults, fmt.Errorf("phase %q: %s: %w: %s", p.Name, m.Command, m.Failed, m.where))
 		}
-		if err := r.fallen(); err != nil {
+		if err := r.fallen(p.Name); err != nil {
 			faults = append(faults, fmt.Errorf("phase %q: %w", p.Name, err))
 		}
 	}
@@ -80,15 +80,16 @@ type memory struct {
 }
 
 func (r *runner) remember() memory {
-	return memory{maps.Clone(r.links), maps.Clone(r.off), r.running()}
+	running := r.running()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return memory{maps.Clone(r.links), maps.Clone(r.off), running}
 }
 
 // rewind puts back what a phase changed.
 func (r *runner) rewind(ctx context.Context, m memory) error {
-	for w, l := range m.links {
-		if err := r.set(w, l); err != nil {
-			return err
-		}
+	if err := r.relink(m.links); err != nil {
+		return err
 	}
 	for _, h := range r.config.Lab.Hosts {
 		if err := r.plug(ctx, h.Name, m.off[h.Name]); err != nil {
@@ -111,6 +112,16 @@ func (r *runner) rewind(ctx context.Context, m memory) error {
 	return nil
 }
 
+func (r *runner) relink(links map[way]wan.Link) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var faults []error
+	for w, l := range links {
+		faults = append(faults, r.set(w, l))
+	}
+	return errors.Join(faults...)
+}
+
 // phase runs one once.
 func (r *runner) phase(ctx context.Context, p config.LabPhase, n int) (m measured, err error) {
 	r.say("phase %s: %s", p.Name, ends(p))
@@ -123,6 +134,7 @@ func (r *runner) phase(ctx context.Context, p config.LabPhase, n int) (m measure
 	}
 	defer cancel()
 	start := time.Now()
+	r.since(start)
 	var command *netlab.Process
 	if len(p.Command) > 0 {
 		name := "phase-" + p.Name
@@ -160,20 +172,14 @@ func (r *runner) result(m *measured, p config.LabPhase, c *netlab.Process) {
 	m.Command = fmt.Sprintf("%s on %s", p.Command[0], p.Host)
 	select {
 	case <-c.Done():
-		m.Failed = c.Err()
+		m.Failed = c.Ended()
 	default:
 		c.Kill()
-		m.Failed = fmt.Errorf("%s did not end within %s", m.Command, span(p.Lasts))
+		m.Failed = fmt.Errorf("did not end within %s", span(p.Lasts))
 	}
-	if b, err := os.ReadFile(c.Log()); err == nil {
-		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-		m.Said = strings.TrimSpace(lines[len(lines)-1])
-	}
-	how := "ended well"
-	if m.Failed != nil {
-		how = "failed"
-	}
-	r.say("  %s  %s %s: %s", offset(m.Took), m.Command, how, m.Said)
+	m.Said = lastLine(c)
+	m.where = r.where(c, m.Said)
+	r.say("  %s  %s %s", offset(m.Took), m.Command, fate(m.Failed, m.Said))
 }
 
 // events makes happen what is to, until over.
@@ -191,7 +197,7 @@ func (r *runner) events(over context.Context, start time.Time, p config.LabPhase
 		if err := r.happen(over, e); err != nil && over.Err() == nil {
 			return fmt.Errorf("%s %s: %w", verb, strings.Join(to, " - "), err)
 		}
-		r.say("  %s  %s %s", offset(time.Since(start)), verb, strings.Join(to, " - "))
+		r.tell("%s %s", verb, strings.Join(to, " - "))
 	}
 	return nil
 }
@@ -222,6 +228,8 @@ func (r *runner) happen(ctx context.Context, e config.LabEvent) error {
 
 // change makes other links of those between two places.
 func (r *runner) change(places []string, f func(wan.Link) wan.Link) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	a, b := wan.Site(places[0]), wan.Site(places[1])
 	var faults []error
 	for _, w := range []way{{a, b}, {b, a}} {
@@ -234,6 +242,8 @@ func (r *runner) change(places []string, f func(wan.Link) wan.Link) error {
 
 // plug takes a host off the internet, or puts it back.
 func (r *runner) plug(ctx context.Context, host string, off bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.off[host] == off {
 		return nil
 	}

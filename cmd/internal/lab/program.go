@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,13 +29,17 @@ func (r *runner) start(ctx context.Context, name string, wait bool) error {
 	if err != nil {
 		return err
 	}
-	p.process, p.meant = process, false
+	r.mu.Lock()
+	p.process = process
+	r.mu.Unlock()
+	r.watch(p)
 	if !wait || p.TCP == 0 && p.Log == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.ReadyFor)
 	defer cancel()
 	if err := process.Until(ctx, "sign of being ready", p.ready(h)); err != nil {
+		r.mean(p) // it is told here
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("not ready within %s: %w", span(p.ReadyFor), err)
 		}
@@ -93,15 +98,63 @@ func (r *runner) end(name string, s unix.Signal) {
 	if p.process == nil {
 		return
 	}
-	p.meant = true
+	r.mean(p)
 	p.process.Signal(s)
+}
+
+// mean says that a program's end, which comes or came, is no surprise. It
+// reports whether it would have been one.
+func (r *runner) mean(p *program) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.process == nil || r.meant[p.process] {
+		return false
+	}
+	r.meant[p.process] = true
+	return true
+}
+
+// watch tells when a program ends that nobody ended.
+func (r *runner) watch(p *program) {
+	process := p.process
+	r.watching.Go(func() {
+		<-process.Done()
+		r.mu.Lock()
+		meant := r.meant[process]
+		r.mu.Unlock()
+		if !meant {
+			r.tell("%s on %s %s", p.Name, p.Host, fate(process.Ended(), lastLine(process)))
+		}
+	})
+}
+
+// fate is how something ended, with the last line that it printed.
+func fate(how error, said string) string {
+	out := "ended well"
+	if how != nil {
+		out = "failed: " + how.Error()
+	}
+	if said != "" {
+		out += ": " + said
+	}
+	return out
+}
+
+// lastLine is the last line that a program printed.
+func lastLine(p *netlab.Process) string {
+	b, err := os.ReadFile(p.Log())
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 // crash kills all that runs on a host.
 func (r *runner) crash(host string) {
 	for _, p := range r.programs {
 		if p.Host == host {
-			p.meant = true
+			r.mean(p)
 		}
 	}
 	r.lab.Host(host).Crash()
@@ -109,6 +162,8 @@ func (r *runner) crash(host string) {
 
 // running are the names of programs that run.
 func (r *runner) running() (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for name, p := range r.programs {
 		if p.process == nil {
 			continue
@@ -123,19 +178,37 @@ func (r *runner) running() (names []string) {
 	return names
 }
 
-// fallen are the programs that ended badly, and not on purpose, since they
-// were last asked for.
-func (r *runner) fallen() error {
+// fall is a program that ended badly, and not on purpose.
+type fall struct {
+	phase, program, said string
+	how                  error
+}
+
+// fallen are the programs that fell since they were last asked for.
+func (r *runner) fallen(phase string) error {
 	var faults []error
 	for _, c := range r.config.Lab.Programs {
 		p := r.programs[c.Name]
-		if p == nil || p.process == nil || p.meant {
+		if p.process == nil {
 			continue
 		}
-		if err := p.process.Err(); err != nil {
-			p.meant = true // it is told once
-			faults = append(faults, fmt.Errorf("program %q: %s", c.Name, strings.TrimSpace(err.Error())))
+		if how := p.process.Ended(); how != nil && r.mean(p) { // it is told once
+			f := fall{phase, p.Name + " on " + p.Host, lastLine(p.process), how}
+			r.falls = append(r.falls, f)
+			faults = append(faults, fmt.Errorf("program %q: %w: %s", c.Name, how, r.where(p.process, f.said)))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// where is a program's log, and the last line of it.
+func (r *runner) where(p *netlab.Process, said string) string {
+	name, err := filepath.Rel(r.lab.Dir(), p.Log())
+	if err != nil {
+		name = p.Log()
+	}
+	if said == "" {
+		return name + " is empty"
+	}
+	return name + " ends with: " + said
 }

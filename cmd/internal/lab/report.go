@@ -47,17 +47,24 @@ func (r *runner) drops() error {
 	return w.Flush()
 }
 
-// results are those of commands, if there were any.
+// results are those of commands, and of programs that fell, if there were any.
 func (r *runner) results() error {
 	var w *tabwriter.Writer
-	for _, m := range r.measured {
-		if m.Command == "" {
-			continue
-		}
+	tell := func(cells ...any) {
 		if w == nil {
 			w = r.table("phase", "command", "result", "last line")
 		}
-		row(w, m.Name, m.Command, result(m.Failed), m.Said)
+		row(w, cells...)
+	}
+	for _, m := range r.measured {
+		if m.Command != "" {
+			tell(m.Name, m.Command, result(m.Failed), m.Said)
+		}
+		for _, f := range r.falls {
+			if f.phase == m.Name {
+				tell(m.Name, f.program, result(f.how), f.said)
+			}
+		}
 	}
 	if w == nil {
 		return nil
@@ -65,13 +72,12 @@ func (r *runner) results() error {
 	return w.Flush()
 }
 
-// result is the first line of what went wrong; the rest is in the log.
+// result is what went wrong; the rest is in the log.
 func result(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return err.Error()
 }
 
 func (r *runner) table(head ...any) *tabwriter.Writer {

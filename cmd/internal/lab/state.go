@@ -54,7 +54,7 @@ func occupy(dir string, l config.Lab) (*state, error) {
 		return nil, fmt.Errorf("a lab runs in %s: give another --dir, or end that one", dir)
 	}
 	s := &state{dir: dir, lock: f}
-	old := []string{"log", runningFile}
+	old := []string{"log", runningFile, controlFile}
 	if l.Report.File != "" {
 		old = append(old, l.Report.File)
 	}
@@ -101,6 +101,7 @@ func (s *state) tell(l *netlab.Lab) error {
 // leave gives the directory back. Its lock file stays: it says that the files
 // beside it may be removed.
 func (s *state) leave() {
+	os.Remove(filepath.Join(s.dir, controlFile))
 	os.Remove(filepath.Join(s.dir, runningFile)) // unlocked, it is believed by nobody
 	s.lock.Close()
 }

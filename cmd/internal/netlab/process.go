@@ -187,6 +187,17 @@ func (p *Process) Err() error {
 	return fmt.Errorf("host %s: %s: %w\n%s", p.host.Name, p.name, p.err, tail(p.log, 4<<10))
 }
 
+// Ended is how the program ended, in a word such as exit status 1; nil before,
+// and if it ended well.
+func (p *Process) Ended() error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+		return nil
+	}
+}
+
 // PID is the program's process number.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
