@@ -32,6 +32,10 @@ func TestQuietDay(t *testing.T) {
 }
 
 func live(t *testing.T, c day.Config) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("lives through many minutes")
+	}
 	r := day.Live(t, c)
 	if r.Wrong != 0 || r.Refused != 0 {
 		t.Errorf("%d messages were wrong, %d refused", r.Wrong, r.Refused)

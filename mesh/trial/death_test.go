@@ -109,7 +109,7 @@ func (w *world) leave(dead []leg) (doubted, left time.Duration) {
 
 // TestCalm has nothing happen: weather that no way should be doubted for.
 func TestCalm(t *testing.T) {
-	result := Calm{Lasted: time.Duration(rounds(t, 5, 20, 600)) * time.Second}
+	result := Calm{Lasted: time.Duration(rounds(t, 2, 20, 600)) * time.Second}
 	inWorld(t, 1, []landfall.NodeID{edge, origin, third}, func(w *world) {
 		w.triangle(func(l wan.Link) wan.Link {
 			l.Jitter, l.Reorder, l.Loss = l.Delay/20, true, 0.001

@@ -12,7 +12,7 @@ import (
 // counts how often they change their minds, and what asking costs.
 func TestJitter(t *testing.T) {
 	const nodes = 8
-	result := Jitter{Nodes: nodes, Pairs: nodes * (nodes - 1), Lasted: time.Duration(rounds(t, 20, 45, 600)) * time.Second}
+	result := Jitter{Nodes: nodes, Pairs: nodes * (nodes - 1), Lasted: time.Duration(rounds(t, 5, 45, 600)) * time.Second}
 	inWorld(t, 7, names(nodes), func(w *world) {
 		c := randomChart(rand.New(rand.NewPCG(7, 1)), w.ids)
 		w.layAll(c, func(l wan.Link) wan.Link {

@@ -15,7 +15,7 @@ import (
 // TestRestart restarts both ends of a pair again and again, 150 ms apart, and
 // waits for the first packet.
 func TestRestart(t *testing.T) {
-	n := rounds(t, 8, 40, 400)
+	n := rounds(t, 4, 40, 400)
 	var result Restart
 	for _, loss := range []float64{0, 0.02} {
 		for _, apart := range []time.Duration{0, 300 * ms} {
