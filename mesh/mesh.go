@@ -58,6 +58,9 @@ type Config struct {
 	// services, where the front is the kernel's: "tcp/PORT", "udp/PORT" or
 	// "all". Streams of a front in this process reach nothing else.
 	Allow []string
+	// NoWarm has the node neither ask for padding nor send any: connections
+	// stand ready, but begin as slowly as new ones.
+	NoWarm bool
 	// Timeout is about how long a peer may be silent before its streams end,
 	// twice that for idle ones; 0 means ten seconds.
 	Timeout time.Duration

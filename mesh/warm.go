@@ -23,18 +23,35 @@ func (m *Mesh) newPool(up *running) (err error) {
 	if up.streams == nil {
 		return nil
 	}
-	padding := -1
-	if up.front.Name == FrontTUN {
-		padding = 0 // as the package has it
+	padding, allowance := -1, int64(-1)
+	if !m.cfg.NoWarm {
+		allowance = 0 // as the package has it, like the next
 	}
-	up.door = warm.NewDoor(warm.DoorConfig{Log: m.log})
+	if up.front.Name == FrontTUN {
+		padding = int(allowance)
+	}
+	up.door = warm.NewDoor(warm.DoorConfig{Allowance: allowance, Rate: m.cfg.Rate, Sure: m.sureOf, Log: m.log})
 	up.pool, err = warm.New(warm.Config{
 		Open: func(ctx context.Context, t landfall.Target, first []byte, sink landfall.Sink) (front.Stream, error) {
 			return m.connection(ctx, up.streams, t, first, sink)
 		},
-		Sure: m.sure, Padding: padding, Log: m.log,
+		Sure: m.sure, RTT: m.rtt, Padding: padding, Log: m.log,
 	})
 	return err
+}
+
+// rtt is the round trip to a node; 0 if it is unknown.
+func (m *Mesh) rtt(id landfall.NodeID) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, _ := m.table.Status(id, time.Now())
+	return s.RTT
+}
+
+// sureOf reports whether the way to the node at an address is good.
+func (m *Mesh) sureOf(addr netip.Addr) bool {
+	id, known := (*m.names.Load())[addr]
+	return known && m.sure(id)
 }
 
 // sure reports whether the way to a node is good.

@@ -24,6 +24,12 @@
 // stream, "taken" can be lost: then a service may have seen the first bytes,
 // and died of it, before another sees them again.)
 //
+// Padding costs traffic that nobody asked for, so there is little of it: it is
+// asked for only where something was sent since the last of it and the round
+// trip is long, for one spare after the other; it is behind all that people
+// wait for, and the accepting side gives it to one peer after the other, and
+// none in doubt (M is 0 then).
+//
 // Numbers are big-endian. The package does not choose services and knows no
 // addresses; nor does it know what streams carry.
 package warm

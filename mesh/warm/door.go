@@ -16,9 +16,12 @@ import (
 
 // Defaults of DoorConfig.
 const (
-	DefaultAllowance = 16 << 20
+	DefaultAllowance = 8 << 20
 	DefaultWaiting   = 64
 )
+
+// paddingPace is how many bytes of padding a second all peers together get.
+const paddingPace = 2 << 20
 
 // maxGuests is how many peers are remembered before those that ask for
 // nothing are forgotten.
@@ -29,9 +32,17 @@ var errWaiting = errors.New("mesh stream: too many of the peer's have not begun"
 // DoorConfig says what a peer may ask for.
 type DoorConfig struct {
 	// Allowance is how many bytes of padding a peer gets in each period of
-	// Every, at most; 0 means 16 MiB. Then it gets less than it asks for.
+	// Every, at most; 0 means 8 MiB, negative is none. Then it gets less than it
+	// asks for.
 	Allowance int64
 	Every     time.Duration // 0 means ten minutes
+	// Rate is how many bits a second may leave; 0 is not known. Padding is a
+	// quarter of them at most, and no more than a tenth of a second at a time.
+	Rate int64
+	// Sure reports whether the way to a peer is known to be good. While it is
+	// not, it gets no padding. nil is always sure. It must return soon and not
+	// call the door.
+	Sure func(netip.Addr) bool
 	// Waiting is how many streams a peer may have that have not begun; 0
 	// means 64. More are reset.
 	Waiting int
@@ -49,6 +60,7 @@ type Door struct {
 
 	mu     sync.Mutex
 	guests map[netip.Addr]*guest
+	turn   time.Time // until then nobody else gets padding
 }
 
 // guest is a peer with streams that have not begun, or that was sent padding.
@@ -70,6 +82,9 @@ type DoorStats struct {
 func NewDoor(cfg DoorConfig) *Door {
 	cfg.Allowance = cmp.Or(cfg.Allowance, DefaultAllowance)
 	cfg.Every, cfg.Waiting = cmp.Or(cfg.Every, DefaultEvery), cmp.Or(cfg.Waiting, DefaultWaiting)
+	if cfg.Sure == nil {
+		cfg.Sure = func(netip.Addr) bool { return true }
+	}
 	return &Door{
 		cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 		zeros: make([]byte, 16<<10), guests: map[netip.Addr]*guest{},
@@ -135,24 +150,34 @@ func (d *Door) refill(g *guest, now time.Time) {
 	g.left, g.at = min(d.cfg.Allowance, g.left+int64(more)), now
 }
 
-// grant says how much of the padding that it asks for a peer gets.
+// grant says how much of the padding that it asks for a peer gets: nothing
+// while the way to it is in doubt, or another's is under way.
 func (d *Door) grant(addr netip.Addr, padding int) int {
+	sure := d.cfg.Sure(addr)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	g := d.guests[addr]
-	d.refill(g, time.Now())
-	n := min(int64(padding), g.left)
+	g, now := d.guests[addr], time.Now()
+	d.refill(g, now)
+	n := min(int64(padding), max(0, g.left))
+	pace := int64(paddingPace)
+	if d.cfg.Rate > 0 {
+		pace = min(pace, max(1, d.cfg.Rate/8/4))
+		n = min(n, d.cfg.Rate/8/10)
+	}
+	if !sure || now.Before(d.turn) {
+		n = 0
+	}
+	d.turn = later(d.turn, now.Add(time.Duration(float64(n)/float64(pace)*float64(time.Second))))
 	g.left -= n
 	d.padding.Add(uint64(n))
 	return int(n)
 }
 
-// paddingClass is the class of padding: nobody waits for it, whoever asks.
-func paddingClass(asked landfall.Class) landfall.Class {
-	if asked == landfall.Bulk {
-		return landfall.Bulk
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return landfall.Normal
+	return b
 }
 
 // visitor is the sink of a stream that has not begun.
@@ -180,7 +205,7 @@ func (v *visitor) Data(b []byte) int {
 		case q.padding > 0:
 			v.padding = v.door.grant(v.stream.Remote().Addr(), q.padding)
 			v.head = binary.BigEndian.AppendUint32(nil, uint32(v.padding))
-			v.stream.Mark(paddingClass(q.class))
+			v.stream.Mark(landfall.Bulk) // nobody waits for it, whoever asks
 			v.pump()
 		default:
 			v.begin(q.class)

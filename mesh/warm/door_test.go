@@ -131,24 +131,58 @@ func TestEveryStreamIsServedOnceOrFails(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForPadding: whatever class a peer asks for it in, it is not
-// ahead of what people wait for.
+// TestNobodyWaitsForPadding: whatever class a peer asks for it in, it is
+// behind all that people wait for.
 func TestNobodyWaitsForPadding(t *testing.T) {
-	for asked, want := range map[landfall.Class]landfall.Class{
-		landfall.Control: landfall.Normal, landfall.Interactive: landfall.Normal,
-		landfall.Normal: landfall.Normal, landfall.Bulk: landfall.Bulk,
-	} {
+	for asked := landfall.Bulk; asked <= landfall.Control; asked++ {
 		d := NewDoor(DoorConfig{})
 		s := &marked{}
 		d.Answer(func(front.Stream) {})(s)
 		s.sink.Data(warmBytes(asked, 1000))
-		if s.written != numberSize+1000 || s.class != want {
-			t.Errorf("asked in class %d: %d bytes in class %d, want it to be %d", asked, s.written, s.class, want)
+		if s.written != numberSize+1000 || s.class != landfall.Bulk {
+			t.Errorf("asked in class %d: %d bytes in class %d", asked, s.written, s.class)
 		}
 		if s.sink.Data(goBytes(asked, nil)); s.class != asked {
 			t.Errorf("what follows is of class %d, not %d", s.class, asked)
 		}
 	}
+}
+
+// TestPaddingLeavesRoom: peers get it one after the other, a share of a rate,
+// and none while a way is in doubt.
+func TestPaddingLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sure := true
+		d := NewDoor(DoorConfig{Rate: 8_000_000, Sure: func(netip.Addr) bool { return sure }})
+		begin := time.Now()
+		total := 0
+		for time.Since(begin) < 10*time.Second {
+			n := d.grantTo()
+			if total += n; n > 100_000 {
+				t.Fatalf("%d bytes at a time, more than a tenth of a second", n)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if total < 2_000_000 || total > 2_600_000 {
+			t.Errorf("%d bytes in ten seconds, want a quarter of the rate", total)
+		}
+		time.Sleep(time.Minute)
+		sure = false
+		if n := d.grantTo(); n != 0 {
+			t.Errorf("%d bytes in doubt", n)
+		}
+		if n := NewDoor(DoorConfig{Allowance: -1}).grantTo(); n != 0 {
+			t.Errorf("%d bytes where there is to be none", n)
+		}
+	})
+}
+
+// grantTo is what somebody gets who has entered.
+func (d *Door) grantTo() int {
+	addr := netip.IPv6Loopback()
+	d.enter(addr)
+	defer d.leave(addr)
+	return d.grant(addr, 1<<20)
 }
 
 // marked is a stream that notes its class.
@@ -220,7 +254,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x03xxx"), uint32(2), uint8(5))
 	f.Add([]byte("\x00\x00\x00\x00"), uint32(9), uint8(5))
 	f.Fuzz(func(t *testing.T, b []byte, asked uint32, piece uint8) {
-		s := &spare{pool: &Pool{}, asked: int(asked)}
+		s := &spare{pool: &Pool{}, shelf: &shelf{}, asked: int(asked)}
 		size := len(b)
 		for ok := true; len(b) > 0 && ok; {
 			n := min(len(b), max(1, int(piece)))

@@ -167,6 +167,14 @@ func (k *kit) open(t *testing.T, first string) (Stream, *client) {
 	return s, c
 }
 
+// visit has a user come and go.
+func (k *kit) visit(t *testing.T) {
+	t.Helper()
+	s, _ := k.open(t, "x")
+	settle()
+	s.Close()
+}
+
 // settle lets everything happen that is under way.
 func settle() {
 	time.Sleep(5 * time.Second)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"landfall"
@@ -41,13 +42,36 @@ func (p *Pool) Open(ctx context.Context, t landfall.Target, first []byte, sink l
 	p.count.Cold++
 	p.mu.Unlock()
 	s.Start(&cold{stream: s, user: sink})
-	return s, nil
+	n := &noted{Stream: s, pool: p, use: Use{t.Node, t.Service, t.Class}}
+	n.note(len(first))
+	return n, nil
+}
+
+// noted is a stream on a connection of its own. Only what is sent counts as
+// use: streams are opened in advance, too.
+type noted struct {
+	Stream
+	pool *Pool
+	use  Use
+	sent atomic.Bool
+}
+
+func (n *noted) note(bytes int) {
+	if bytes > 0 && !n.sent.Swap(true) {
+		n.pool.sent(n.use)
+	}
+}
+
+// Write implements landfall.Stream.
+func (n *noted) Write(b []byte) (int, error) {
+	n.note(len(b))
+	return n.Stream.Write(b)
 }
 
 // openWarm uses a spare that takes the first bytes.
 func (p *Pool) openWarm(t landfall.Target, first []byte, sink landfall.Sink) *opened {
 	for {
-		o := &opened{pool: p, target: t, user: sink, kept: goBytes(t.Class, first)}
+		o := &opened{pool: p, target: t, user: sink, kept: goBytes(t.Class, first), sent: len(first) > 0}
 		a := &attempt{opened: o}
 		s := p.take(Use{t.Node, t.Service, t.Class}, a)
 		if s == nil {
@@ -60,6 +84,9 @@ func (p *Pool) openWarm(t landfall.Target, first []byte, sink landfall.Sink) *op
 		p.count.Warm++
 		p.mu.Unlock()
 		s.stream.Start(a)
+		if len(first) > 0 {
+			p.sent(s.shelf.use)
+		}
 		return o
 	}
 }
@@ -117,6 +144,7 @@ type opened struct {
 
 	mu    sync.Mutex
 	now   *attempt // nil while it moves
+	sent  bool     // something was written, which the pool knows
 	kept  []byte   // what was written; nil once it is taken or cannot move
 	wants bool     // a Write was cut short while it moved
 	shut  bool
@@ -135,6 +163,10 @@ type attempt struct {
 func (o *opened) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !o.sent && len(b) > 0 {
+		o.sent = true
+		o.pool.sent(Use{o.target.Node, o.target.Service, o.target.Class})
+	}
 	switch {
 	case o.close || o.shut:
 		return 0, net.ErrClosed

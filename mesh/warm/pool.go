@@ -16,7 +16,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultSpares  = 2
-	DefaultPadding = 1 << 20
+	DefaultPadding = 512 << 10
 	DefaultEvery   = 10 * time.Minute
 )
 
@@ -25,6 +25,11 @@ const (
 	openTimeout = 10 * time.Second
 	// fullPadding is how many uses get all of the padding; more share it.
 	fullPadding = 8
+	// near is the round trip from which padding pays: below, a connection is
+	// at full speed before anybody notices that it was not. paddingRate is how
+	// much pays, in bytes for each second of the round trip.
+	near        = 20 * time.Millisecond
+	paddingRate = 3_500_000
 
 	firstPause = time.Second // after a spare could not be opened, or was lost
 	maxPause   = time.Minute
@@ -62,14 +67,20 @@ type Config struct {
 	// not, nothing is opened in advance, and no padding asked for. nil is
 	// always sure. It must return soon and not call the pool.
 	Sure func(landfall.NodeID) bool
+	// RTT is the round trip to a node: the shorter, the less padding pays. nil
+	// is long ones. It must return soon and not call the pool.
+	RTT func(landfall.NodeID) time.Duration
 	// Spares is how many connections stand ready for each use; 0 means 2.
 	Spares int
-	// Padding is how much of it a spare asks for, so that the other side
-	// learns the path; 0 means 1 MiB, negative is none. With more than eight
-	// uses each gets less.
+	// Padding is how much of it a spare asks for at most, so that the other
+	// side learns the path; 0 means 512 KiB, negative is none. With more than
+	// eight uses each gets less. A use asks only after something was sent on a
+	// stream of it, and once for each of Spares then; one spare of the pool
+	// asks after the other.
 	Padding int
 	// Every is the period in which a use asks for padding Spares times at
-	// most; 0 means ten minutes.
+	// most; 0 means ten minutes. A spare whose peer had none to give asks again
+	// in a tenth of it.
 	Every time.Duration
 	Log   *slog.Logger // nil means silence
 }
@@ -105,6 +116,9 @@ func New(cfg Config) (*Pool, error) {
 	cfg.Spares, cfg.Padding, cfg.Every = cmp.Or(cfg.Spares, DefaultSpares), cmp.Or(cfg.Padding, DefaultPadding), cmp.Or(cfg.Every, DefaultEvery)
 	if cfg.Sure == nil {
 		cfg.Sure = func(landfall.NodeID) bool { return true }
+	}
+	if cfg.RTT == nil {
+		cfg.RTT = func(landfall.NodeID) time.Duration { return time.Second }
 	}
 	return &Pool{
 		cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),

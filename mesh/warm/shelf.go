@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"landfall"
 )
 
 // looks is how often within Config.Every spares are looked at.
@@ -17,7 +19,9 @@ type shelf struct {
 	fails   int       // in a row
 	pause   time.Time // until then nothing is opened
 	padded  []time.Time
-	dropped bool // the use is no longer kept
+	refused time.Time // when a peer last had no padding to give
+	owed    int       // spares that may still be padded for what was sent last
+	dropped bool      // the use is no longer kept
 }
 
 // clear takes all off the shelf.
@@ -37,14 +41,45 @@ func (sh *shelf) failed(now time.Time) {
 	sh.fails++
 }
 
-// mayPad reports whether padding may be asked for, and counts it if so.
+// mayPad reports whether padding may be asked for.
 func (sh *shelf) mayPad(now time.Time, spares int, every time.Duration) bool {
 	sh.padded = slices.DeleteFunc(sh.padded, func(t time.Time) bool { return now.Sub(t) >= every })
-	if len(sh.padded) >= spares {
-		return false
+	return sh.owed > 0 && len(sh.padded) < spares && now.Sub(sh.refused) >= every/looks
+}
+
+// next is the spare whose padding is due, or nil.
+func (sh *shelf) next(now time.Time, every time.Duration) *spare {
+	for _, s := range sh.spares {
+		if now.Sub(s.padded) >= every {
+			return s
+		}
 	}
+	return nil
+}
+
+// pad notes that a spare asks for padding.
+func (sh *shelf) pad(s *spare, padding int, now time.Time) {
+	s.asked, s.padded = padding, now
 	sh.padded = append(sh.padded, now)
-	return true
+	sh.owed--
+}
+
+// refuse notes that the peer has none to give.
+func (sh *shelf) refuse(s *spare, now time.Time) {
+	sh.padded = slices.DeleteFunc(sh.padded, s.padded.Equal)
+	sh.owed++
+	sh.refused, s.padded = now, time.Time{}
+}
+
+// sent notes that something goes on a stream of a use: more may follow, and is
+// worth padding.
+func (p *Pool) sent(u Use) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if sh := p.uses[u]; sh != nil && sh.owed < p.cfg.Spares {
+		sh.owed = p.cfg.Spares
+		p.look()
+	}
 }
 
 // fill opens what is missing and warms what has cooled down. It returns when
@@ -53,8 +88,6 @@ func (p *Pool) fill(ctx context.Context, now time.Time) time.Duration {
 	p.mu.Lock()
 	next := p.cfg.Every / looks
 	var missing []*shelf
-	var cool []*spare
-	padding := p.padding()
 	for u, sh := range p.uses {
 		lack := p.cfg.Spares - len(sh.spares) - sh.opening
 		switch {
@@ -67,16 +100,11 @@ func (p *Pool) fill(ctx context.Context, now time.Time) time.Duration {
 			sh.opening += lack
 			missing = append(missing, slices.Repeat([]*shelf{sh}, lack)...)
 		}
-		for _, s := range sh.spares {
-			if s.idle() && padding > 0 && now.Sub(s.padded) >= p.cfg.Every && sh.mayPad(now, p.cfg.Spares, p.cfg.Every) {
-				s.asked, s.padded = padding, now
-				cool = append(cool, s)
-			}
-		}
 	}
+	cool, padding := p.coolest(now)
 	p.mu.Unlock()
-	for _, s := range cool {
-		s.ask(padding)
+	if cool != nil {
+		cool.ask(padding)
 	}
 	for _, sh := range missing {
 		p.busy.Go(func() { p.put(ctx, sh) }) // Run, which waits for it, has called
@@ -84,9 +112,37 @@ func (p *Pool) fill(ctx context.Context, now time.Time) time.Duration {
 	return next
 }
 
-// padding is how much to ask for at a time.
-func (p *Pool) padding() int {
-	return min(p.cfg.Padding, p.cfg.Padding*fullPadding/max(1, len(p.uses)))
+// coolest is the spare that is to ask for padding now, if there is one, and
+// how much of it. It waits until no other's is under way.
+func (p *Pool) coolest(now time.Time) (cool *spare, padding int) {
+	var on *shelf
+	for _, sh := range p.uses {
+		if slices.ContainsFunc(sh.spares, func(s *spare) bool { return !s.idle() && now.Sub(s.padded) < p.cfg.Every/looks }) {
+			return nil, 0
+		}
+		if on != nil || !sh.mayPad(now, p.cfg.Spares, p.cfg.Every) || !p.cfg.Sure(sh.use.Node) {
+			continue
+		}
+		s, n := sh.next(now, p.cfg.Every), p.padding(sh.use.Node)
+		if s != nil && n > 0 {
+			on, cool, padding = sh, s, n
+		}
+	}
+	if on != nil {
+		on.pad(cool, padding, now)
+	}
+	return cool, padding
+}
+
+// padding is how much to ask a node for at a time: what a connection has to
+// carry before it is at the speed of such a way.
+func (p *Pool) padding(id landfall.NodeID) int {
+	rtt := p.cfg.RTT(id)
+	if rtt < near {
+		return 0
+	}
+	pays := min(int64(p.cfg.Padding), int64(paddingRate*rtt.Seconds()))
+	return int(min(pays, pays*fullPadding/int64(max(1, len(p.uses)))))
 }
 
 // put opens a spare and puts it on its shelf.
@@ -111,16 +167,8 @@ func (p *Pool) put(ctx context.Context, sh *shelf) {
 		return
 	}
 	sh.spares = append(sh.spares, s)
-	padding := p.padding()
-	pad := padding > 0 && sh.mayPad(now, p.cfg.Spares, p.cfg.Every)
-	if pad {
-		s.asked, s.padded = padding, now
-	}
 	p.mu.Unlock()
 	stream.Start(s)
-	if pad {
-		s.ask(padding)
-	}
 	p.look()
 }
 

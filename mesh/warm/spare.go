@@ -66,13 +66,16 @@ func (s *spare) swallow(b []byte) bool {
 			if int64(rest) > int64(s.asked) {
 				return false
 			}
-			s.rest = int(rest)
+			if s.rest = int(rest); rest == 0 {
+				s.shelf.refuse(s, time.Now())
+			}
 		}
 		n := min(len(b), s.rest)
 		s.pool.count.Padding += uint64(n)
 		b, s.rest = b[n:], s.rest-n
 		if s.rest == 0 {
 			s.asked, s.head = 0, nil
+			s.pool.look()
 		}
 	}
 	return true
