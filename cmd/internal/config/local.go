@@ -39,6 +39,9 @@ type LocalMesh struct {
 	Rate int64
 	// NoRelay has the server send on nothing for others.
 	NoRelay bool
+	// NoWarm has the server neither ask for bytes that only teach TCP the way,
+	// nor send them.
+	NoWarm bool
 	// Allow lists what others may reach on this server over the mesh, beside
 	// the mesh's own services, where Front is "tun": "tcp/PORT", "udp/PORT",
 	// or "all".
@@ -46,7 +49,7 @@ type LocalMesh struct {
 }
 
 func (m LocalMesh) isZero() bool {
-	return m.Front == "" && m.Rate == 0 && !m.NoRelay && len(m.Allow) == 0
+	return m.Front == "" && m.Rate == 0 && !m.NoRelay && !m.NoWarm && len(m.Allow) == 0
 }
 
 // Fronts are the words for LocalMesh.Front.
@@ -132,9 +135,10 @@ func local(l *Local) []field {
 
 func localMesh(m *LocalMesh) []field {
 	return []field{
-		{key: "front", read: oneOf(&m.Front, "front", Fronts()...)},
-		{key: "rate", read: rate(&m.Rate)},
+		{key: "front", read: named(&m.Front, "front", Fronts()...)},
+		{key: "rate", read: meshRate(&m.Rate)},
 		{key: "relay", read: not(&m.NoRelay)},
+		{key: "warm", read: not(&m.NoWarm)},
 		{key: "allow", read: several(&m.Allow, allowed)},
 	}
 }
@@ -204,7 +208,7 @@ func (l Local) String() string {
 	l.Fetch.write(&b)
 	b.WriteString("\n# What a name server keeps to itself: the certificate for answers by TLS and\n# HTTPS, and the keys of secondaries, as tsig-keygen writes them.\n")
 	l.DNS.write(&b)
-	b.WriteString("\n# How this server stands in the mesh: what carries streams (\"tun\" gives the\n# whole server an address there, and takes CAP_NET_ADMIN; \"netstack\" takes\n# nothing; \"auto\" is the first where it can be), how much may leave for it,\n# whether others may send to each other by way of this server, and, with\n# \"tun\", which of its ports they may reach beside the mesh's own services.\n")
+	b.WriteString("\n# How this server stands in the mesh: what carries streams (\"tun\" gives the\n# whole server an address there, and takes CAP_NET_ADMIN; \"netstack\" takes\n# nothing; \"auto\" is the first where it can be), how much may leave for it,\n# whether others may send to each other by way of this server, whether TCP is\n# taught distant ways ahead of users, and, with \"tun\", which of its ports peers\n# may reach beside the mesh's own services.\n")
 	l.Mesh.write(&b)
 	return b.String()
 }
@@ -217,11 +221,8 @@ func (m LocalMesh) write(b *strings.Builder) {
 	}
 	option(b, "front", m.Front, "auto")
 	option(b, "rate", rateText(m.Rate), "200 Mbit/s")
-	if m.NoRelay {
-		b.WriteString("relay = false\n")
-	} else {
-		b.WriteString("#relay = true\n")
-	}
+	turnedOff(b, "relay", m.NoRelay)
+	turnedOff(b, "warm", m.NoWarm)
 	if len(m.Allow) == 0 {
 		b.WriteString("#allow = [\"tcp/5432\"]\n")
 		return
@@ -268,6 +269,15 @@ func (n LocalDNS) write(b *strings.Builder) {
 	if n.WholeAddresses {
 		b.WriteString("whole_addresses = true\n")
 	}
+}
+
+// turnedOff writes a key that is true unless said otherwise.
+func turnedOff(b *strings.Builder, key string, off bool) {
+	if off {
+		fmt.Fprintf(b, "%s = false\n", key)
+		return
+	}
+	fmt.Fprintf(b, "#%s = true\n", key)
 }
 
 // option writes a key, or shows it as a comment where it is not set.

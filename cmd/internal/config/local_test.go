@@ -22,6 +22,7 @@ func TestLocalReadsWhatItWrote(t *testing.T) {
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "tun"}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "netstack", Rate: 1_500_000_001, NoRelay: true}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Rate: 200_000_000}},
+		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{NoWarm: true}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Allow: []string{"tcp/5432", "udp/53"}}},
 		{Network: "shop", Node: "nyc1", MapKey: landfall.MapKey(pub), WireGuard: 1, Mesh: LocalMesh{Front: "tun", Allow: []string{"all"}}},
 	} {
@@ -53,6 +54,27 @@ func TestLocalFaults(t *testing.T) {
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("no %q among\n%s", want, &all)
+		}
+	}
+}
+
+// TestMeshFaultsNameTheirCure: whatever is written where a word or a rate is
+// wanted.
+func TestMeshFaultsNameTheirCure(t *testing.T) {
+	for src, want := range map[string][2]string{
+		`front = 3`:          {"front is a whole number, want text", `want "auto" or "tun" or "netstack"`},
+		`front = ""`:         {"front is empty", `want "auto" or "tun" or "netstack", or leave the key out`},
+		`rate = "1 bit/s"`:   {`rate "1 bit/s" is too little`, `want "100 kbit/s" at least`},
+		`rate = "99 kbit/s"`: {`rate "99 kbit/s" is too little`, `want "100 kbit/s" at least`},
+		`warm = "no"`:        {"warm is text, want", "write warm = false"},
+	} {
+		_, problems := ParseLocal("node.toml", []byte("network = \"shop\"\n[mesh]\n"+src+"\n"))
+		found := false
+		for _, p := range problems {
+			found = found || strings.Contains(p.Error(), "mesh: "+want[0]) && strings.Contains(p.Cure, want[1])
+		}
+		if !found {
+			t.Errorf("%s: no %q cured by %q among %v", src, want[0], want[1], problems)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"landfall/mesh/tun/filter"
 )
@@ -17,6 +18,30 @@ func rateText(bits int64) string {
 		}
 	}
 	return ""
+}
+
+// leastRate is the smallest rate that a mesh lives with: below, control alone
+// fills it.
+const leastRate = 100_000
+
+// meshRate reads how much may leave for the mesh.
+func meshRate(to *int64) reader {
+	return func(d *decoder, s spot, v *value) {
+		rate(to)(d, s, v)
+		if *to > 0 && *to < leastRate {
+			d.fault(s, v.at, `want "100 kbit/s" at least, or leave the key out for no limit`, "%s %q is too little for a mesh to live on", s.key, v.text)
+		}
+	}
+}
+
+// named reads one of several words, which is not to be empty.
+func named(to *string, what string, known ...string) reader {
+	return func(d *decoder, s spot, v *value) {
+		oneOf(to, what, known...)(d, s, v)
+		if v.kind == text && v.text == "" {
+			d.fault(s, v.at, `want "`+strings.Join(known, `" or "`)+`", or leave the key out`, "%s is empty", s.key)
+		}
+	}
 }
 
 // not reads the opposite of what is to be known.

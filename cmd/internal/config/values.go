@@ -29,17 +29,20 @@ func words[T ~string](to *T) reader {
 
 // oneOf reads one of several words.
 func oneOf[T ~string](to *T, what string, known ...T) reader {
+	var names, quoted []string
+	for _, k := range known {
+		names = append(names, string(k))
+		quoted = append(quoted, strconv.Quote(string(k)))
+	}
 	return func(d *decoder, s spot, v *value) {
-		words(to)(d, s, v)
+		cure := "want " + strings.Join(quoted, " or ")
+		*to = T(v.text)
+		if v.kind != text {
+			d.mistyped(s, v, text, cure)
+		}
 		if v.kind != text || *to == "" || slices.Contains(known, *to) {
 			return
 		}
-		var names, quoted []string
-		for _, k := range known {
-			names = append(names, string(k))
-			quoted = append(quoted, strconv.Quote(string(k)))
-		}
-		cure := "want " + strings.Join(quoted, " or ")
 		meant, ok := Nearest(string(*to), names)
 		if ok {
 			cure = fmt.Sprintf("did you mean %q? %s", meant, cure)

@@ -45,10 +45,11 @@ type Config struct {
 	Version string // of the program, for status
 	State   *State
 	Sockets Sockets
-	// Front, Rate, NoRelay and Allow are those of mesh.Config.
+	// Front, Rate, NoRelay, NoWarm and Allow are those of mesh.Config.
 	Front   string
 	Rate    int64
 	NoRelay bool
+	NoWarm  bool
 	Allow   []string
 	// MapKey is whose maps the node serves by.
 	MapKey landfall.MapKey

@@ -11,7 +11,7 @@ import (
 func (n *Node) buildMesh() (err error) {
 	if n.mesh, err = mesh.New(mesh.Config{
 		Self: n.cfg.Self, Network: n.cfg.Bootstrap.Network, Key: n.cfg.State.Key, Conns: []net.PacketConn{n.cfg.Sockets.WireGuard},
-		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, Allow: n.cfg.Allow, Log: n.cfg.Log,
+		Front: n.cfg.Front, Rate: n.cfg.Rate, NoRelay: n.cfg.NoRelay, NoWarm: n.cfg.NoWarm, Allow: n.cfg.Allow, Log: n.cfg.Log,
 	}); err != nil {
 		return err
 	}

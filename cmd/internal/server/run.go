@@ -324,7 +324,7 @@ func judge(m *landfall.Map, self landfall.Node, next *landfall.Map) error {
 func (s *server) assemble(cfg node.Config, m *landfall.Map, self landfall.Node) (n *node.Node, home *node.Home, err error) {
 	cfg.Self, cfg.Version, cfg.State, cfg.MapKey, cfg.Log = self.ID, s.cfg.Version, s.state, s.local.MapKey, s.cfg.Log
 	cfg.Front, cfg.Rate, cfg.NoRelay = s.local.Mesh.Front, s.local.Mesh.Rate, s.local.Mesh.NoRelay
-	cfg.Allow = s.local.Mesh.Allow
+	cfg.NoWarm, cfg.Allow = s.local.Mesh.NoWarm, s.local.Mesh.Allow
 	cfg.Certificate, cfg.Secrets, cfg.Cookies, cfg.Tap = s.certificate, s.secrets, s.cookies, s.tap()
 	err = s.geography(&cfg)
 	if err == nil && self.Has(landfall.RoleOrigin) {
