@@ -22,7 +22,7 @@ type Command struct {
 
 // Commands is the table, in the order of the help.
 func Commands() []Command {
-	return []Command{
+	return slices.Concat([]Command{
 		devCommand(),
 		initCommand(),
 		runCommand(),
@@ -60,11 +60,12 @@ func Commands() []Command {
 		labCommand(),
 		labShellCommand(),
 		labExecCommand(),
+	}, labOrderCommands(), []Command{
 		versionCommand(),
 		completionCommand(),
 		manCommand(),
 		helpCommand(),
-	}
+	})
 }
 
 // arity is how many arguments the command takes, at least and at most; most

@@ -59,7 +59,7 @@ one-to-one NAT and hosts that are unplugged. docs/lab.md explains the file.`,
 		Flags: func(fs *Flags) {
 			f.declare(fs)
 			fs.Bool(&check, "check", "tell what is wrong with the file, and start nothing")
-			fs.Bool(&keep, "keep", "run on after the phases, for lab shell and lab exec, until interrupted")
+			fs.Bool(&keep, "keep", "run on after the phases, for lab shell, lab exec, lab cut and the like, until interrupted")
 		},
 		Run: func(ctx context.Context, env *Env, _ []string) error {
 			l, err := readLab(env, f.name())
@@ -117,12 +117,20 @@ func labExecCommand() Command {
 		Args:  "HOST COMMAND [ARGUMENT...]",
 		Short: "Run a command on a host of a lab that runs",
 		Long: `Like lab shell, for one command, whose exit status becomes this one's. Flags
-after HOST are the command's own.`,
+after HOST are the command's own, and a "--" there is left out.`,
 		Flags: func(fs *Flags) {
 			f.declare(fs)
 			fs.Rest()
 		},
-		Run: func(_ context.Context, env *Env, args []string) error { return f.enter(env, args[0], args[1:]) },
+		Run: func(_ context.Context, env *Env, args []string) error {
+			command := args[1:]
+			if command[0] == "--" {
+				if command = command[1:]; len(command) == 0 {
+					return Usagef("which command? -- is none")
+				}
+			}
+			return f.enter(env, args[0], command)
+		},
 	}
 }
 
