@@ -5,11 +5,14 @@ import (
 	"testing"
 )
 
-// TestLabManualShowsTheExample holds docs/lab.md to the file that it speaks of.
-func TestLabManualShowsTheExample(t *testing.T) {
-	b, err := os.ReadFile("../../../docs/examples/lab/ocean.toml")
-	if err != nil {
-		t.Fatal(err)
+// TestLabManualShowsTheExamples holds docs/lab.md to the files that it speaks
+// of.
+func TestLabManualShowsTheExamples(t *testing.T) {
+	for _, name := range []string{"ocean", "landfall"} {
+		b, err := os.ReadFile("../../../docs/examples/lab/" + name + ".toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "../../../docs/lab.md", name, "```toml\n"+string(b)+"```\n")
 	}
-	same(t, "../../../docs/lab.md", "ocean", "```toml\n"+string(b)+"```\n")
 }
