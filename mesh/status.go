@@ -41,8 +41,8 @@ type Stats struct {
 	WaysMute       uint64             `metric:"ways_mute" help:"Ways that answer probes and carry nothing."`
 	Deaths         uint64             `metric:"peer_deaths_total" help:"Times that a peer was given up."`
 	Streams        uint64             `metric:"streams" help:"Open streams, both directions."`
-	Opened         uint64             `metric:"opened_total" help:"Streams that this node tried to open."`
-	OpenFailed     uint64             `metric:"open_failures_total" help:"Streams that did not open."`
+	Opened         uint64             `metric:"streams_opened_total" help:"Streams that this node tried to open."`
+	OpenFailed     uint64             `metric:"streams_not_opened_total" help:"Streams that did not open."`
 	Strays         uint64             `metric:"strays_refused_total" help:"Accepted streams reset because they did not show the pass of their node: another program of that machine made them."`
 	Handshakes     uint64             `metric:"handshakes_started_total" help:"Handshakes started because a session was missing."`
 	Renewed        uint64             `metric:"peers_renewed_total" help:"Peers made known to WireGuard anew because no session came about."`

@@ -26,13 +26,13 @@ var (
 
 // Stats counts what happened to parts, since the Reassembler was made.
 type Stats struct {
-	Parts        uint64 `metric:"fragments_total" help:"Fragments received."`
-	Whole        uint64 `metric:"fragments_reassembled_total" help:"Datagrams put together from fragments."`
-	Malformed    uint64 `metric:"fragments_malformed_total" help:"Fragments dropped because nobody makes such."`
-	Duplicates   uint64 `metric:"fragments_duplicate_total" help:"Fragments dropped because they were heard before."`
-	Inconsistent uint64 `metric:"fragments_inconsistent_total" help:"Fragments dropped because they contradict others."`
-	Expired      uint64 `metric:"fragments_expired_total" help:"Datagrams given up because fragments were missing for too long."`
-	Evicted      uint64 `metric:"fragments_evicted_total" help:"Datagrams given up to make room for others."`
+	Parts        uint64 `metric:"received_total" help:"Fragments received."`
+	Whole        uint64 `metric:"reassembled_total" help:"Datagrams put together from fragments."`
+	Malformed    uint64 `metric:"malformed_total" help:"Fragments dropped because nobody makes such."`
+	Duplicates   uint64 `metric:"duplicate_total" help:"Fragments dropped because they were heard before."`
+	Inconsistent uint64 `metric:"inconsistent_total" help:"Fragments dropped because they contradict others."`
+	Expired      uint64 `metric:"expired_total" help:"Datagrams given up because fragments were missing for too long."`
+	Evicted      uint64 `metric:"evicted_total" help:"Datagrams given up to make room for others."`
 }
 
 // Reassembler puts datagrams together. The zero Reassembler is ready. It is

@@ -101,9 +101,9 @@ type Pool struct {
 // Stats counts what was opened.
 type Stats struct {
 	Spares  int64  `metric:"spares" help:"Connections that stand ready."`
-	Warm    uint64 `metric:"opened_warm_total" help:"Streams opened on a connection that stood ready."`
-	Cold    uint64 `metric:"opened_cold_total" help:"Streams opened on a connection of their own."`
-	Retried uint64 `metric:"opened_again_total" help:"Streams opened once more because the connection that stood ready was gone."`
+	Warm    uint64 `metric:"taken_total" help:"Streams opened on a connection that stood ready."`
+	Cold    uint64 `metric:"missed_total" help:"Streams opened on a connection of their own."`
+	Retried uint64 `metric:"retried_total" help:"Streams opened once more because the connection that stood ready was gone."`
 	Lost    uint64 `metric:"spares_lost_total" help:"Connections that ended while they stood ready."`
 	Padding uint64 `metric:"padding_received_bytes_total" help:"Bytes received only for peers to learn the path."`
 }

@@ -88,13 +88,13 @@ func TestForwardingIsAllowedAndHasAWay(t *testing.T) {
 				t.Error(err)
 			}
 			synctest.Wait()
-			return c.Stats().Relayed
+			return c.Stats().Probes
 		}
 		if n := send(); n != 1 {
 			t.Errorf("%d relayed", n)
 		}
 		c.Use(b.id, path.Route{Primary: path.Way{Via: a.id}, MTU: 1400})
-		if n := send(); n != 1 || c.Stats().Dropped["no_direct_way"] != 1 {
+		if n := send(); n != 1 || c.Stats().Dropped["relay_no_way"] != 1 {
 			t.Errorf("%d relayed, one of them on by way of another", n)
 		}
 		c.Use(b.id, path.Route{Primary: b.way(), MTU: 1400})
@@ -105,7 +105,7 @@ func TestForwardingIsAllowedAndHasAWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept.Store(c.peers.node(a.id), nil)
-		if n := send(); n != 1 || c.Stats().Dropped["not_for_us"] != 1 {
+		if n := send(); n != 1 || c.Stats().Dropped["relay_refused"] != 1 {
 			t.Errorf("%d relayed, one of them for a peer that it is not to be done for", n)
 		}
 	})

@@ -278,8 +278,8 @@ func (b *bind) forwardProbes() {
 			}
 			b.charge(w.size)
 			if b.unsent(b.conn(to).Urgent(w.slab[:w.size], to, w.tos), 1) == nil {
-				b.count.relayed.Add(1)
-				b.count.relayedBytes.Add(uint64(w.size))
+				b.count.probes.Add(1)
+				b.count.probeBytes.Add(uint64(w.size))
 			}
 		}
 	}

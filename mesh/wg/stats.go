@@ -9,8 +9,10 @@ type Stats struct {
 	Doubled      uint64            `metric:"doubled_total" help:"Datagrams sent on the backup way too while the primary was in doubt."`
 	Resent       uint64            `metric:"resent_total" help:"Datagrams sent again on the backup way when doubt began."`
 	Twins        uint64            `metric:"twins_total" help:"Second copies that were dropped before they were decrypted."`
-	Relayed      uint64            `metric:"relayed_total" help:"Datagrams forwarded for other nodes."`
-	RelayedBytes uint64            `metric:"relayed_bytes_total" help:"Bytes of the datagrams forwarded for other nodes."`
+	Relayed      uint64            `metric:"relayed_total" help:"WireGuard's datagrams forwarded for other nodes."`
+	RelayedBytes uint64            `metric:"relayed_bytes_total" help:"Bytes of WireGuard's datagrams forwarded for other nodes."`
+	Probes       uint64            `metric:"relayed_probes_total" help:"Probes forwarded for other nodes, which look whether there is a way here."`
+	ProbeBytes   uint64            `metric:"relayed_probe_bytes_total" help:"Bytes of probes forwarded for other nodes."`
 	Fragmented   uint64            `metric:"fragmented_total" help:"Datagrams sent in fragments."`
 	TooBigTold   uint64            `metric:"too_big_told_total" help:"Packet Too Big messages given to the front."`
 	Clamped      uint64            `metric:"segment_sizes_lowered_total" help:"TCP handshakes whose segment size was lowered."`
@@ -47,14 +49,15 @@ const (
 )
 
 var reasonNames = [reasons]string{
-	"too_long", "unknown_kind", "bad_fragment", "unknown_frame", "forged_frame", "bad_payload", "unknown_far",
-	"not_for_us", "no_direct_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long",
+	"datagram_too_long", "datagram_unknown", "bad_fragment", "relayed_pair_unknown", "relayed_forged", "relayed_malformed", "relayed_peer_unknown",
+	"relay_refused", "relay_no_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long",
 }
 
 // counters are Stats that are counted.
 type counters struct {
 	sent, heard, doubled, resent, twins   atomic.Uint64
 	relayed, relayedBytes, fragmented     atomic.Uint64
+	probes, probeBytes                    atomic.Uint64
 	tooBigTold, clamped, marked, unmarked atomic.Uint64
 	dropped                               [reasons]atomic.Uint64
 }
@@ -64,7 +67,7 @@ func (c *counters) drop(r reason, n int) { c.dropped[r].Add(uint64(n)) }
 func (c *counters) stats() Stats {
 	s := Stats{
 		Sent: c.sent.Load(), Heard: c.heard.Load(), Doubled: c.doubled.Load(), Resent: c.resent.Load(),
-		Twins: c.twins.Load(), Relayed: c.relayed.Load(), RelayedBytes: c.relayedBytes.Load(),
+		Twins: c.twins.Load(), Relayed: c.relayed.Load(), RelayedBytes: c.relayedBytes.Load(), Probes: c.probes.Load(), ProbeBytes: c.probeBytes.Load(),
 		Fragmented: c.fragmented.Load(), TooBigTold: c.tooBigTold.Load(), Clamped: c.clamped.Load(), Marked: c.marked.Load(), Unmarked: c.unmarked.Load(),
 		Dropped: map[string]uint64{},
 	}

@@ -113,9 +113,11 @@ type Mesh struct {
 	Addr  string `json:"addr"`                // its address there
 	Front string `json:"front"`               // what streams are made of: tun or netstack
 	Why   string `json:"front_why,omitempty"` // why it is not the kernel's
-	// Relayed counts the bytes sent on for other nodes, Doubled the datagrams
-	// sent both ways, and Resent those sent again, since the node started.
+	// Relayed counts the bytes of data sent on for other nodes, Probed those
+	// of probes, Doubled the datagrams sent both ways, and Resent those sent
+	// again, since the node started.
 	Relayed uint64 `json:"relayed_bytes"`
+	Probed  uint64 `json:"relayed_probe_bytes"`
 	Doubled uint64 `json:"doubled"`
 	Resent  uint64 `json:"resent"`
 	// Allow lists what peers may reach on the server beside the mesh's own

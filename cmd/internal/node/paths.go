@@ -59,6 +59,6 @@ func (n *Node) meshStatus() *admin.Mesh {
 	return &admin.Mesh{
 		Allow: n.cfg.Allow, Refused: refused, LastRefused: last,
 		Addr: n.mesh.Addr().String(), Front: f.Name, Why: f.Why,
-		Relayed: d.RelayedBytes, Doubled: d.Doubled, Resent: d.Resent,
+		Relayed: d.RelayedBytes, Probed: d.ProbeBytes, Doubled: d.Doubled, Resent: d.Resent,
 	}
 }
