@@ -83,6 +83,7 @@ func (m *Mesh) open(ctx context.Context, t landfall.Target, first []byte, sink l
 	m.count.opened++
 	if err != nil {
 		m.count.openFailed++
+		m.doubtFront(m.up, err)
 	}
 	return s, err
 }

@@ -1,8 +1,10 @@
 package mesh
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -26,6 +28,18 @@ type Front struct {
 // device is the file that tunnels are made with.
 const device = "/dev/net/tun"
 
+// CanFront reports why a process may not have the front that it asks for,
+// before anything is made; nil is that it may.
+func CanFront(name string) error {
+	if name != FrontTUN {
+		return nil
+	}
+	if err := capable(); err != nil {
+		return fmt.Errorf("mesh front %q: %w (under systemd AmbientCapabilities=CAP_NET_ADMIN; front = %q needs no such right)", name, err, FrontNetstack)
+	}
+	return nil
+}
+
 func checkFront(name string) error {
 	if !slices.Contains([]string{"", FrontAuto, FrontTUN, FrontNetstack}, name) {
 		return fmt.Errorf("mesh: there is no front %q (want %q, %q or %q)", name, FrontAuto, FrontTUN, FrontNetstack)
@@ -46,6 +60,12 @@ func (m *Mesh) openFront(up *running) error {
 		return fmt.Errorf("mesh front: %w", err)
 	}
 	up.packets, up.streams = f, f
+	device := ""
+	if k, ok := f.(*tun.Front); ok {
+		device = k.Name()
+		up.packets = newEars(k, device, m.addr, k.Health)
+	}
+	m.log.Info("mesh front", "front", up.front.Name, "device", device, "addr", m.addr)
 	return nil
 }
 
@@ -54,31 +74,40 @@ func (m *Mesh) makeFront(up *running) (front.Front, error) {
 	if name == "" || name == FrontAuto {
 		why := m.noTUN()
 		if why == nil {
-			f, err := m.tun()
-			if err == nil {
-				err = knock(f, m.addr, knockTime)
-			}
+			f, err := m.heard()
 			if err == nil {
 				up.front.Name = FrontTUN
 				return f, nil
 			}
 			why = err
 		}
-		m.log.Info("streams are made in this process, as the kernel cannot make them", "front", FrontNetstack, "why", why)
+		level := slog.LevelInfo
+		if errors.Is(why, errUnheard) {
+			level = slog.LevelWarn // this an operator can mend
+		}
+		m.log.Log(context.Background(), level, "streams are made in this process, as the kernel cannot make them", "front", FrontNetstack, "why", why)
 		name, up.front.Why = FrontNetstack, why.Error()
 	}
 	up.front.Name = name
 	if name == FrontTUN {
-		f, err := m.tun()
-		if err == nil {
-			err = knock(f, m.addr, knockTime)
-		}
-		return f, err
+		return m.heard()
 	}
 	return netstack.New(netstack.Config{Addr: m.addr, Timeout: m.cfg.Timeout, Log: m.log})
 }
 
-func (m *Mesh) tun() (front.Front, error) {
+// heard is a front of the kernel's that what comes from the mesh passes.
+func (m *Mesh) heard() (front.Front, error) {
+	f, err := m.tun()
+	if err != nil {
+		return nil, err
+	}
+	if err := knock(f, m.addr, knockTime); err != nil {
+		return nil, deafTo(f.Name(), err)
+	}
+	return f, nil
+}
+
+func (m *Mesh) tun() (*tun.Front, error) {
 	rules, err := m.cfg.filter()
 	if err != nil {
 		return nil, err
@@ -133,7 +162,7 @@ func (m *Mesh) FrontStats() tun.Stats {
 // kernel is the front if it is the kernel's.
 func (m *Mesh) kernel() *tun.Front {
 	if up := m.now(); up != nil {
-		f, _ := up.packets.(*tun.Front)
+		f, _ := up.streams.(*tun.Front)
 		return f
 	}
 	return nil

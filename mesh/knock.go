@@ -57,13 +57,13 @@ func knockOn(f front.Front, addr netip.Addr, patience time.Duration, answered ch
 	tick := time.NewTicker(knockEvery)
 	defer tick.Stop()
 	for range patience / knockEvery {
-		if err := send(f, addr, flagSYN); err != nil {
+		if err := send(f, addr, firstPort, flagSYN); err != nil {
 			return err
 		}
 		select {
 		case err := <-answered:
 			answered <- nil // it has ended
-			return errors.Join(err, send(f, addr, flagRST))
+			return errors.Join(err, send(f, addr, firstPort, flagRST))
 		case <-tick.C:
 		}
 	}
@@ -103,8 +103,8 @@ func opens(p []byte, from netip.Addr) bool {
 	return src == from && to == knocker() && p[ipHeader+13]&(flagSYN|flagACK|flagRST) == flagSYN|flagACK
 }
 
-// send sends a segment of the knock.
-func send(f front.Front, to netip.Addr, flags byte) error {
+// send sends a segment of the knock at a port.
+func send(f front.Packets, to netip.Addr, port uint16, flags byte) error {
 	b := make([]byte, knockRoom+ipHeader+tcpHeader)
 	p := b[knockRoom:]
 	p[0] = 6 << 4
@@ -115,7 +115,7 @@ func send(f front.Front, to netip.Addr, flags byte) error {
 	copy(p[24:], dst[:])
 	t := p[ipHeader:]
 	binary.BigEndian.PutUint16(t[0:], firstPort)
-	binary.BigEndian.PutUint16(t[2:], firstPort)
+	binary.BigEndian.PutUint16(t[2:], port)
 	binary.BigEndian.PutUint32(t[4:], 1)
 	if flags&flagRST != 0 {
 		binary.BigEndian.PutUint32(t[4:], 2) // what the answer expects next

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"time"
 
 	"landfall"
@@ -25,6 +26,11 @@ const (
 
 // watch probes the peers until ctx ends.
 func (m *Mesh) watch(ctx context.Context, up *running) error {
+	attending, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	work.Go(func() { m.attend(attending, up) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
