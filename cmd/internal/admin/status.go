@@ -113,6 +113,17 @@ type Mesh struct {
 	Addr  string `json:"addr"`                // its address there
 	Front string `json:"front"`               // what streams are made of: tun or netstack
 	Why   string `json:"front_why,omitempty"` // why it is not the kernel's
+	// Device is the kernel's device of the mesh, if there is one. Deaf says
+	// that a firewall drops what comes by it, and Broken why it cannot be put
+	// right after somebody changed it; empty where it can.
+	Device string `json:"device,omitempty"`
+	Deaf   bool   `json:"deaf,omitempty"`
+	Broken string `json:"broken,omitempty"`
+	// Mended counts how often something was put back that others took from the
+	// device; What that was the last time, and When.
+	Mended uint64    `json:"mended,omitempty"`
+	What   string    `json:"mended_what,omitempty"`
+	When   time.Time `json:"mended_at,omitzero"`
 	// Relayed counts the bytes of data sent on for other nodes, Probed those
 	// of probes, Doubled the datagrams sent both ways, and Resent those sent
 	// again, since the node started.

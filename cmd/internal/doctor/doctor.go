@@ -39,6 +39,9 @@ type Config struct {
 	// (Reach), over the mesh.
 	Reports func(context.Context) []Report
 
+	// Front examines what streams of the mesh are made of.
+	Front func(context.Context) *admin.Mesh
+
 	// Certificates are those of this node, or of the fleet at home; Complete
 	// says that there should be one for every host.
 	Certificates []admin.Certificate
@@ -83,6 +86,7 @@ func checks() []check {
 		{"kernel", (*patient).kernel},
 		{"clock", (*patient).clocks},
 		{"geography", (*patient).geography},
+		{"front", (*patient).front},
 		{"mesh", (*patient).mesh},
 		{"mtu", (*patient).mtu},
 		{"reach", (*patient).reached},

@@ -104,7 +104,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 func (n *Node) patient(ctx context.Context, resolvers []netip.AddrPort) doctor.Config {
 	c := doctor.Config{
 		Map: n.Map(), Self: n.cfg.Self, Dir: n.cfg.State.Dir, Resolvers: resolvers,
-		Overview: n.Overview, Reports: n.reports,
+		Overview: n.Overview, Reports: n.reports, Front: n.front,
 	}
 	if n.atlas != nil {
 		places := n.atlas.Table().About().Places

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net"
 
 	"landfall/cmd/internal/admin"
@@ -56,9 +57,21 @@ func (n *Node) meshStatus() *admin.Mesh {
 	}
 	d := n.mesh.DeviceStats()
 	refused, last := n.mesh.Refused()
-	return &admin.Mesh{
+	h := n.mesh.FrontHealth()
+	s := &admin.Mesh{
+		Device: h.Device, Deaf: h.Deaf != nil, Mended: h.Mended, What: h.What, When: h.When,
 		Allow: n.cfg.Allow, Refused: refused, LastRefused: last,
 		Addr: n.mesh.Addr().String(), Front: f.Name, Why: f.Why,
 		Relayed: d.RelayedBytes, Probed: d.ProbeBytes, Doubled: d.Doubled, Resent: d.Resent,
 	}
+	if h.Err != nil {
+		s.Broken = h.Err.Error()
+	}
+	return s
+}
+
+// front examines what streams are made of, and tells how it stands.
+func (n *Node) front(ctx context.Context) *admin.Mesh {
+	n.mesh.Knock(ctx)
+	return n.meshStatus()
 }
