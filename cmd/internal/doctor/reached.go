@@ -52,8 +52,11 @@ func judgeReports(m *landfall.Map, self landfall.Node, reports []Report) []Findi
 		}
 	}
 	if len(from) == 0 {
-		if len(want) > 0 {
+		if len(want) > 0 && !accompanied(m, self.ID) {
 			n.warn("landfall invite NAME --region REGION", "nobody but this node could try to reach it")
+		}
+		if len(want) > 0 && len(n.list) == 0 {
+			n.warn("landfall doctor, on the other nodes", "no other node could try to reach this one")
 		}
 		return n.list
 	}
@@ -68,6 +71,11 @@ func judgeReports(m *landfall.Map, self landfall.Node, reports []Report) []Findi
 		n.ok("%s reach %s", strings.Join(from, ", "), strings.Join(open, ", "))
 	}
 	return n.list
+}
+
+// accompanied reports whether another node has joined.
+func accompanied(m *landfall.Map, self landfall.NodeID) bool {
+	return slices.ContainsFunc(m.Nodes, func(n landfall.Node) bool { return n.ID != self && n.Joined() })
 }
 
 // believed are the faults that a report gives of the doors that were to be
