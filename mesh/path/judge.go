@@ -57,5 +57,8 @@ func (c *candidate) die(now instant) {
 // trusted reports whether the way has worked for long enough since it last
 // died.
 func (c *candidate) trusted(now instant) bool {
-	return c.deaths == 0 || now.since(c.revived) >= min(distrust<<c.deaths, distrustMost)
+	return c.deaths == 0 || now.since(c.revived) >= c.probation()
 }
+
+// probation is how long it has to work before it is trusted again.
+func (c *candidate) probation() time.Duration { return min(distrust<<c.deaths, distrustMost) }

@@ -105,7 +105,7 @@ func (p *peer) role(c *candidate, now instant) (use, why string) {
 	case life == Gone || life == Suspect:
 		return use, fmt.Sprintf("no answer for %v", short(now.since(max(c.answered, c.asked))))
 	case !c.trusted(now):
-		return use, fmt.Sprintf("died %d times lately, works for %v", c.deaths, short(now.since(c.revived)))
+		return use, fmt.Sprintf("died lately (%d), used again in %v if it is better", c.deaths, short(c.probation()-now.since(c.revived)))
 	case p.primary != nil && c.cost(now) < p.primary.cost(now):
 		return use, "better, but not by enough or for long enough"
 	}
