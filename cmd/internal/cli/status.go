@@ -24,7 +24,7 @@ over the mesh. SERIAL is the map that a node serves by; CERTS are the days until
 the first of the certificates ends that an edge shows; PATHS are a node's
 peers, with the round-trip time measured now, the share of packets lost, and the
 node that relays where the direct way is worse. What an operator should know of
-ways stands below.
+ways stands below, and where each node is in the mesh.
 
 Name servers are listed below with how they fared within the last seconds:
 queries a second, the share of them that had a cookie, that were told to come
@@ -65,7 +65,7 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 		case n.State == landfall.Invited:
 			fmt.Fprintf(t, "%s\t-\t-\t-\tno: it has not joined yet\t\n", who)
 		case n.Error != "":
-			fmt.Fprintf(t, "%s\t-\t-\t-\tno: %s\t\n", who, n.Error)
+			fmt.Fprintf(t, "%s\t-\t-\t-\tno: %s\t\n", who, shortFault(n.Error))
 		default:
 			fmt.Fprintf(t, "%s\t%d\t%s\t%v\t%s\t%s\n", who, n.Serial, certificates(n, now),
 				now.Sub(n.Started).Round(time.Second), serves(n, o), paths(n.Paths))
@@ -74,8 +74,10 @@ func writeOverview(out io.Writer, o admin.Overview, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if err := writeWays(out, o); err != nil {
-		return err
+	for _, write := range []func(io.Writer, admin.Overview) error{writeFaults, writeWays, writeFronts} {
+		if err := write(out, o); err != nil {
+			return err
+		}
 	}
 	if err := writeNameServers(out, o, now); err != nil {
 		return err
