@@ -24,11 +24,8 @@ func (m *Mesh) newPool(up *running) (err error) {
 		return nil
 	}
 	padding, allowance := -1, int64(-1)
-	if !m.cfg.NoWarm {
-		allowance = 0 // as the package has it, like the next
-	}
-	if up.front.Name == FrontTUN {
-		padding = int(allowance)
+	if up.front.Name == FrontTUN && !m.cfg.NoWarm {
+		padding, allowance = 0, 0 // as the package has them
 	}
 	up.door = warm.NewDoor(warm.DoorConfig{Allowance: allowance, Rate: m.cfg.Rate, Sure: m.sureOf, Log: m.log})
 	up.pool, err = warm.New(warm.Config{
