@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -107,8 +108,19 @@ func within(endpoint, family string) bool {
 	return err != nil || a.Unmap().Is4() == (family == "tcp4")
 }
 
-// dial calls one endpoint and listens to its hello.
-func dial(ctx context.Context, cfg Config, family, endpoint string) (_ *call, err error) {
+// dial calls one endpoint, with smaller packets if the usual ones vanish.
+func dial(ctx context.Context, cfg Config, family, endpoint string) (*call, error) {
+	c, err := try(ctx, cfg, family, endpoint)
+	if !errors.Is(err, errSilent) || cfg.Narrow == nil {
+		return c, err
+	}
+	cfg.Progress(fmt.Sprintf("%s takes the connection, but nothing comes back: trying smaller packets", endpoint))
+	cfg.Dial = cfg.Narrow
+	return try(ctx, cfg, family, endpoint)
+}
+
+// try calls one endpoint and listens to its hello.
+func try(ctx context.Context, cfg Config, family, endpoint string) (_ *call, err error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	raw, err := cfg.Dial(dialing, family, endpoint)
 	cancel()
@@ -129,6 +141,9 @@ func dial(ctx context.Context, cfg Config, family, endpoint string) (_ *call, er
 		if hungUp(err) {
 			return nil, errHungUp(endpoint)
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, fail(Unreachable, "", "%s: %w", endpoint, errSilent)
+		}
 		return nil, fail(Unreachable, "", "%s: it does not take servers that join: is that the home server, and `landfall run` up there? (%w)", endpoint, err)
 	}
 	c := &call{conn: conn, endpoint: endpoint, local: addressOf(conn.LocalAddr())}
@@ -140,6 +155,9 @@ func dial(ctx context.Context, cfg Config, family, endpoint string) (_ *call, er
 	}
 	return c, nil
 }
+
+// errSilent is a connection over which nothing comes back.
+var errSilent = fmt.Errorf("it takes the connection, but nothing came back within %v: either packets are lost on the way, large ones perhaps (a path MTU problem: try `ping -M do -s 1252` from here), or something else listens there", helloTime)
 
 // hungUp reports whether an error is the other side's silent end.
 func hungUp(err error) bool {
@@ -162,6 +180,9 @@ func (c *call) ask(cfg Config) error {
 	resp, body, err := c.exchange(http.MethodGet, where, nil, nil, maxHello)
 	if hungUp(err) {
 		return errHungUp(c.endpoint)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fail(Unreachable, "", "%s: %w", c.endpoint, errSilent)
 	}
 	if err != nil {
 		return fail(Unreachable, "", "%s: %w", c.endpoint, err)

@@ -21,4 +21,8 @@
 //
 // The package makes no keys of a node, keeps none, and starts nothing on it.
 // Why things are as they are: DESIGN.md.
+//
+// A server that joins says with its first packet how large segments may be,
+// for both sides: small enough for paths that drop larger ones in silence, and
+// smaller still at a second try.
 package join

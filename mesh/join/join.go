@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
+	"sync"
 	"time"
 
 	"landfall"
@@ -32,6 +34,9 @@ type Config struct {
 
 	// Dial reaches the control; network is tcp4 or tcp6.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Narrow does so with smaller packets, and is tried where a connection
+	// stands but nothing comes back over it; nil is no second try.
+	Narrow func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Version  string           // of the program, for home's log
 	Now      func() time.Time // nil is time.Now
@@ -61,6 +66,7 @@ func Join(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Advertise, why = cfg.told(); why != "" {
 		return nil, fail(Refused, CodeAddress, "join %s: %s; nothing was changed", cfg.Token.Node, why)
 	}
+	cfg.Progress("calling the control at " + strings.Join(cfg.Token.Endpoints, ", "))
 	calls, err := greet(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -107,6 +113,13 @@ func (c *Config) complete() error {
 	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
+	}
+	var mu sync.Mutex
+	tell := c.Progress
+	c.Progress = func(s string) { // two families have news at the same time
+		mu.Lock()
+		defer mu.Unlock()
+		tell(s)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (j Joining) ask(ctx context.Context, keys *node.State) (*join.Result, error
 	}
 	return join.Join(ctx, join.Config{
 		Token: j.Token, Key: keys.Key.Public(), Sealing: keys.Sealing, Local: ours, Advertise: j.Addresses, WireGuardPort: j.WireGuard,
-		Dial: new(net.Dialer).DialContext, Version: j.Version, Progress: j.Progress,
+		Dial: join.Dialer(join.Segment), Narrow: join.Dialer(join.NarrowSegment), Version: j.Version, Progress: j.Progress,
 	})
 }
 
