@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -40,4 +41,38 @@ func TestACompanionIsNotInvitedAgain(t *testing.T) {
 	expect(t, "with a home", judgeReports(m, self, nil), "warn no other node could try to reach this one | landfall doctor")
 	m.Nodes = m.Nodes[1:]
 	expect(t, "alone", judgeReports(m, self, nil), "warn nobody but this node could try | landfall invite")
+}
+
+// TestTwoBehindNATAreNotToldOfFirewalls: nothing that they could open would
+// help.
+func TestTwoBehindNATAreNotToldOfFirewalls(t *testing.T) {
+	relayed := admin.Path{Peer: "nyc1", Endpoint: "via lon1", Via: "lon1", Why: "no direct way answers", Alive: true, Ways: []admin.Way{{Way: "192.0.2.2:51820", State: "dead"}}}
+	o := admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{relayed}}, {Node: "nyc1"}}}
+	inside := []netip.Addr{addr("10.0.0.5")}
+	for when, tt := range map[string]struct {
+		ours, theirs []netip.Addr
+		want         string
+	}{
+		"both":        {inside, inside, "warn nyc1 is reached by way of lon1 alone: it is behind NAT, and so is this server | leave it, or have the NAT before nyc1 forward UDP 51820 to it, or that before fra1"},
+		"one":         {nil, inside, "warn no direct way is alive | on fra1: ufw allow 51820/udp"},
+		"the same":    {inside, []netip.Addr{addr("127.0.0.12")}, "warn no direct way is alive | on fra1: ufw"},
+		"neither one": {nil, nil, "warn no direct way is alive | on nyc1: ufw"},
+	} {
+		m := testMap()
+		m.Nodes[0].Bound, m.Nodes[1].Bound = tt.ours, tt.theirs
+		expect(t, when, judgeMesh(m, "fra1", o), "ok nyc1 is 0s away by way of lon1: no direct way answers", tt.want)
+	}
+}
+
+// TestStreamsThatDoNotOpenHaveSeveralCures: the peer's service, its firewall,
+// and what is between.
+func TestStreamsThatDoNotOpenHaveSeveralCures(t *testing.T) {
+	for way, want := range map[string]string{
+		"192.0.2.2:51820": "on nyc1: landfall doctor, which says whether a firewall there drops what comes from the mesh\nmtr --udp 192.0.2.2",
+		"via lon1":        "drops what comes from the mesh",
+	} {
+		path := admin.Path{Peer: "nyc1", Endpoint: way, Alive: true}
+		o := admin.Overview{Nodes: []admin.Status{{Node: "fra1", Paths: []admin.Path{path}}, {Node: "nyc1", Error: "no answer"}}}
+		expect(t, way, judgeMesh(testMap(), "fra1", o), "fail nyc1 is reached over the mesh, but does not tell its status | "+want)
+	}
 }

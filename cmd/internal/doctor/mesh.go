@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func judgeMesh(m *landfall.Map, self landfall.NodeID, o admin.Overview) []Findin
 		case !known || !path.Alive:
 			n.fail(openWireGuard(m, self, peer), "no WireGuard path to %s is alive", peer.ID)
 		case errs[peer.ID] != "":
-			n.fail(fmt.Sprintf("on %s: systemctl status landfall", peer.ID), "%s is reached over the mesh, but does not tell its status: %v", peer.ID, said(errs[peer.ID]))
+			n.fail(openStreams(peer.ID, path), "%s is reached over the mesh, but does not tell its status: %v", peer.ID, said(errs[peer.ID]))
 		case path.Loss >= lossWarn:
 			n.warn("mtr "+host(direct(path)), "the path to %s loses %.0f %% of what is sent (%s, %v)", peer.ID, 100*path.Loss, path.Endpoint, time.Duration(path.RTT).Round(time.Millisecond/10))
 		case path.Via != "":
@@ -90,8 +91,36 @@ func judgeWays(n *notes, m *landfall.Map, self landfall.NodeID, peer landfall.No
 		anyDirect = anyDirect || !strings.HasPrefix(w.Way, "via ") && (w.State == "alive" || w.State == "suspect")
 	}
 	if path.Alive && path.Via != "" && !anyDirect {
-		n.warn(openWireGuard(m, self, peer), "%s is reached by way of %s alone: no direct way is alive", peer.ID, path.Via)
+		relayedAlone(n, m, self, peer, path.Via)
 	}
+}
+
+// relayedAlone tells of a peer that nothing reaches but by way of another.
+func relayedAlone(n *notes, m *landfall.Map, self landfall.NodeID, peer landfall.Node, via landfall.NodeID) {
+	own, _ := m.Node(self)
+	if behindNAT(own) && behindNAT(peer) && len(peer.Endpoints) > 0 {
+		n.warn(fmt.Sprintf("leave it, or have the NAT before %s forward UDP %d to it, or that before %s", peer.ID, peer.Endpoints[0].Port(), own.ID),
+			"%s is reached by way of %s alone: it is behind NAT, and so is this server", peer.ID, via)
+		return
+	}
+	n.warn(openWireGuard(m, self, peer), "%s is reached by way of %s alone: no direct way is alive", peer.ID, via)
+}
+
+// behindNAT reports whether a node has other addresses than users know.
+func behindNAT(n landfall.Node) bool {
+	return slices.ContainsFunc(n.Bound, func(a netip.Addr) bool { return !slices.Contains(n.Advertised, a) })
+}
+
+// openStreams is what to look at where probes pass, and streams do not.
+func openStreams(id landfall.NodeID, path admin.Path) string {
+	lines := []string{
+		fmt.Sprintf("on %s: systemctl status landfall", id),
+		fmt.Sprintf("on %s: landfall doctor, which says whether a firewall there drops what comes from the mesh", id),
+	}
+	if way := direct(path); !strings.HasPrefix(way, "via ") {
+		lines = append(lines, "mtr --udp "+host(way)+": something on the way may let nothing but probes through")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // direct is an address of the peer's, if one is known, and else the way there
