@@ -8,6 +8,10 @@ import (
 	"landfall/cmd/internal/admin"
 )
 
+// muchRelayed is how many bytes a node has sent on for others that are worth a
+// line: in each doubt a few go round.
+const muchRelayed = 1_000_000
+
 // writeWays tells of ways between nodes that are not as one would think.
 func writeWays(out io.Writer, o admin.Overview) error {
 	var lines []string
@@ -15,7 +19,7 @@ func writeWays(out io.Writer, o admin.Overview) error {
 		for _, p := range n.Paths {
 			lines = append(lines, wayNotes(n, p)...)
 		}
-		if n.Mesh != nil && n.Mesh.Relayed > 0 {
+		if n.Mesh != nil && n.Mesh.Relayed >= muchRelayed {
 			lines = append(lines, fmt.Sprintf("%s has relayed %s for others", n.Node, bytesText(n.Mesh.Relayed)))
 		}
 		if n.Mesh != nil && n.Mesh.Refused > 0 {

@@ -11,7 +11,7 @@ import (
 func TestStatusTellsOfWays(t *testing.T) {
 	o := admin.Overview{Nodes: []admin.Status{
 		{Node: "fra1", Mesh: &admin.Mesh{Front: "tun", Relayed: 1_250_000, Probed: 391_000, Refused: 3, LastRefused: "tcp/22 from nyc1"}},
-		{Node: "nyc1", Mesh: &admin.Mesh{Front: "netstack", Probed: 391_000}, Paths: []admin.Path{
+		{Node: "nyc1", Mesh: &admin.Mesh{Front: "netstack", Relayed: 39_900, Probed: 391_000}, Paths: []admin.Path{
 			{Peer: "fra1", Endpoint: "192.0.2.1:51820", RTT: admin.Milliseconds(140 * time.Millisecond), Alive: true},
 			{Peer: "sin1", Endpoint: "via fra1", Via: "fra1", Why: "230ms instead of 300ms", Alive: true, Ways: []admin.Way{
 				{Way: "192.0.2.3:51820", State: "mute", Why: "mute: answers probes, forwards nothing; tried again in 50s"},
