@@ -21,6 +21,7 @@ import (
 	"landfall/cmd/internal/systemd"
 	"landfall/geodns/tap"
 	"landfall/geodns/tsig"
+	"landfall/mesh"
 )
 
 // Config is what a server is run by.
@@ -77,6 +78,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // has ended, if there is one.
 func (s *server) prepare(ctx context.Context) (err error) {
 	if err := complete(s.cfg.Dir, s.local); err != nil {
+		return err
+	}
+	if err := mesh.CanFront(s.local.Mesh.Front); err != nil { // before anybody is told that the node serves
 		return err
 	}
 	if s.fetcher, err = fetcher(s.cfg, s.local); err != nil {
