@@ -45,7 +45,7 @@ func (p *peer) pick(now instant) (best *candidate, why string) {
 	case best == nil:
 		return p.least(cur, now)
 	case cur == nil || cur.life == Fresh && cur.delay.n == 0:
-		return best, "it answers"
+		return best, p.atFirst(best)
 	case !cur.usable(now):
 		return best, fmt.Sprintf("%v is %v", cur.way, cur.lives(now))
 	case cur.drained && best.worse(now) == 0:
