@@ -64,15 +64,16 @@ func orderText(verb string, to, sets []string) (string, error) {
 	if len(to) > 1 {
 		what = "[" + strings.Join(quoted, ", ") + "]"
 	}
-	src := "[order]\n" + verb + " = " + what + "\n"
+	var src strings.Builder
+	src.WriteString("[order]\n" + verb + " = " + what + "\n")
 	for _, set := range sets {
 		key, value, ok := strings.Cut(set, "=")
 		if !ok || key == "" || strings.ContainsAny(key, ".\"' \n#[]") {
 			return "", fmt.Errorf("%q sets nothing: write KEY=VALUE, such as loss=5%%", set)
 		}
-		src += key + " = " + bare(value) + "\n"
+		src.WriteString(key + " = " + bare(value) + "\n")
 	}
-	return src, nil
+	return src.String(), nil
 }
 
 // bare puts text into quotes, and leaves alone what a file has without.

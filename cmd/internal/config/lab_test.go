@@ -180,3 +180,26 @@ func TestLabOrders(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseLabOrder(f *testing.F) {
+	l, problems := ParseLab("lab.toml", []byte(goodLab))
+	if problems != nil {
+		f.Fatal((&Error{problems}).Explain())
+	}
+	f.Add("change fra nyc loss=5% burst={enter=1}")
+	f.Add("unplug a")
+	f.Add("cut fra \"nyc\n")
+	f.Fuzz(func(t *testing.T, order string) {
+		words := strings.Split(order, " ")
+		e, err := ParseLabOrder(l, words[0], words[1:])
+		if err != nil {
+			return
+		}
+		if verb, to := e.What(); verb != words[0] || len(to) != LabOrderSize(verb) {
+			t.Errorf("%q does %s to %q", order, verb, to)
+		}
+		if got := e.Apply(wan.Link{}); got.Check() != nil {
+			t.Errorf("%q makes a link %+v", order, got)
+		}
+	})
+}

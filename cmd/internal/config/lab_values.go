@@ -99,7 +99,7 @@ func labCommand(to *[]string) reader {
 			return
 		}
 		var quoted []string
-		for _, word := range strings.Fields(v.text) {
+		for word := range strings.FieldsSeq(v.text) {
 			quoted = append(quoted, strconv.Quote(word))
 		}
 		if strings.ContainsAny(v.text, "'\"\\$|&;<>*(){}`\n") { // a shell's work

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"landfall/cmd/internal/config"
 	"landfall/cmd/internal/labrouter"
@@ -235,7 +236,10 @@ program = [{ name = "ping", host = "nyc1", command = ["sh", "-c", "echo here; wh
 		t.Helper()
 		log := filepath.Join(dir, "log/nyc1-ping.log")
 		before, _ := os.ReadFile(log)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
 		for now := before; !strings.Contains(string(now[len(before):]), what) && t.Context().Err() == nil; now, _ = os.ReadFile(log) {
+			<-tick.C
 		}
 	}
 	for _, o := range []struct{ order, then string }{
