@@ -63,7 +63,8 @@ type candidate struct {
 	revived instant // it answered again after that
 
 	sent        uint32 // as the data plane says
-	lone        uint32 // of these, such as went by no other way too
+	heard       uint32 // likewise
+	lone        uint32 // of what was sent, such as went by no other way too
 	lastSent    instant
 	lastHeard   instant
 	unanswered  instant

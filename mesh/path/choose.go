@@ -13,6 +13,7 @@ const (
 	patience    = 10 * time.Second       // a slightly better way must stay so for as long
 	holdDown    = 30 * time.Second       // after a switch, before one for a slight gain
 	confirmRest = 10 * time.Second       // between two closer looks at a challenger
+	confirmIdle = 5 * time.Minute        // likewise while the pair is idle
 )
 
 // choose brings the route up to date.
@@ -130,14 +131,14 @@ func (p *peer) challenger(now instant) *candidate {
 // beats says why the challenger replaces the primary; "" if it does not.
 func (p *peer) beats(ch, cur *candidate, now instant) string {
 	a, b := ch.cost(now), cur.cost(now)
-	gain, slight := b-a, b/50+leastGain
+	gain, slight, noise := b-a, b/50+leastGain, (ch.delay.swing+cur.delay.swing)/4
 	held := p.previous != nil && p.switched.within(holdDown, now)
 	switch {
-	case now < p.free && gain > slight/2 && cur.delay.n >= 3:
+	case now < p.free && gain > slight/2+max(ch.delay.scatter(), cur.delay.scatter()) && cur.delay.n >= 3:
 		return verdict(ch, cur, now)
 	case p.clearly(ch, cur, now) && (!held || gain > b/5):
 		return verdict(ch, cur, now)
-	case gain <= slight+(ch.delay.swing+cur.delay.swing)/4:
+	case gain <= slight+noise:
 		ch.better = 0
 		return ""
 	}
@@ -158,7 +159,11 @@ func (p *peer) clearly(ch, cur *candidate, now instant) bool {
 	if ok && ok2 && most < least-least/5-leastGain {
 		return true
 	}
-	if ch.delay.last[0] < cur.delay.last[0]*4/5 && !p.confirmed.within(confirmRest, now) {
+	rest := confirmRest
+	if !p.active(now) && now >= p.free {
+		rest = confirmIdle
+	}
+	if ch.delay.last[0] < cur.delay.last[0]*4/5-leastGain && !p.confirmed.within(rest, now) {
 		p.confirmed = now
 		for _, c := range []*candidate{ch, cur} {
 			c.settling, c.next = max(c.settling, 3), now

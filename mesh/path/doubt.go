@@ -24,6 +24,9 @@ type doubt struct {
 	why      string
 	own      bool          // for a reason of ours, not only the peer's
 	guess    bool          // from silence, which may mean nothing
+	mild     bool          // there is no sign that anything is wrong, but no sign of life either
+	on       *candidate    // the primary when it began
+	asked    instant       // since when probes are to say whether a silence means something; 0: none are
 	peer     instant       // when the peer last said it doubts
 	tab      time.Duration // what the peer's doubts have cost of late
 	cleared  instant       // when the last doubt ended
@@ -64,10 +67,10 @@ func (p *peer) begin(why string, own bool, now instant) {
 		return
 	}
 	if d.since != 0 {
-		d.own = d.own || own
+		d.own, d.mild = d.own || own, d.mild && !own
 		return
 	}
-	d.since, d.why, d.own, d.guess = now, why, own, false
+	d.since, d.why, d.own, d.guess, d.mild, d.on, d.asked = now, why, own, false, !own, p.primary, 0
 	p.ignite(now)
 }
 
@@ -84,6 +87,7 @@ func (p *peer) ignite(now instant) {
 func (p *peer) resolve(now instant) {
 	d, c := &p.doubt, p.primary
 	if d.since == 0 {
+		p.heed(now)
 		return
 	}
 	answered := c != nil && c.usable(now) && c.proved >= d.since && c.misses == 0
@@ -94,10 +98,14 @@ func (p *peer) resolve(now instant) {
 		return
 	}
 	if d.guess && answered {
-		d.patience, d.eased = min(d.patience+1, 4), now
+		d.calm(now)
 	}
-	d.since, d.own, d.cleared = 0, false, now
+	p.tally.count(c, d.on, answered)
+	d.since, d.own, d.on, d.cleared = 0, false, nil, now
 }
+
+// calm makes who doubted for nothing more patient.
+func (d *doubt) calm(now instant) { d.patience, d.eased = min(d.patience+1, 4), now }
 
 // watch looks at the traffic of an active pair: has the peer been silent for
 // longer than it should? It also says when to look again.
@@ -121,18 +129,16 @@ func (p *peer) watch(now instant) {
 	busy := still > 0 && heard > d.cleared && heard.since(c.lastSent) < still
 	switch {
 	case busy && now >= hush:
-		p.begin(fmt.Sprintf("silent for %v", short(now.since(heard))), true, now)
-		d.guess = true
+		p.inquire(fmt.Sprintf("silent for %v", short(now.since(heard))), now)
 	case now >= deadline:
-		p.begin(fmt.Sprintf("no answer to data for %v", short(now.since(c.unanswered))), true, now)
-		d.guess = true
+		p.inquire(fmt.Sprintf("no answer to data for %v", short(now.since(c.unanswered))), now)
 	}
 	p.look = min(deadline, now.add(lookMost))
 	if busy {
 		p.look = min(p.look, hush)
 	}
 	p.look = max(p.look, now.add(lookLeast))
-	if d.since != 0 { // probes say more now
+	if d.since != 0 || d.asked != 0 { // probes say more now
 		p.look = now.add(Hot)
 	}
 }

@@ -54,6 +54,12 @@ func (d *delay) span() (least, most time.Duration, ok bool) {
 	return min(d.last[0], d.last[1], d.last[2]), max(d.last[0], d.last[1], d.last[2]), true
 }
 
+// scatter is how far the last three samples lie apart.
+func (d *delay) scatter() time.Duration {
+	least, most, _ := d.span()
+	return most - least
+}
+
 // late is how long an answer may take, with something to spare.
 func (d *delay) late(spare time.Duration) time.Duration {
 	if d.n == 0 {

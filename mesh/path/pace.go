@@ -9,7 +9,7 @@ const (
 	Hot      = 50 * time.Millisecond  // on the ways in use, in doubt
 
 	relayedInterval = 3 * Interval / 2  // likewise relayed: two hops cost more than twice the bytes
-	otherInterval   = 5 * time.Second   // on a way not in use, while the pair is active
+	otherInterval   = 5 * time.Second   // on a way not in use, while the pair is active; on a relayed backup, while it is lightly so
 	idleInterval    = 20 * time.Second  // on the primary, while the pair is idle
 	idleThrough     = 100 * time.Second // likewise relayed
 	idleDirect      = 2 * time.Minute   // on all other direct ways, one after the other
@@ -19,12 +19,15 @@ const (
 	volleySpace = 5 * time.Millisecond // between them
 
 	activeFor = 10 * time.Second // after the last data
+	lightly   = 20               // datagrams in that time are few
+	longPause = 5 * time.Minute  // after it, nothing that was measured counts
 	hotFor    = 2 * time.Second  // no doubt is hot for longer
 	settled   = 5                // answers that settle a new way
 
 	// The most reports in one pong.
 	activeReports = 32
 	fewReports    = 4 // idle, or relayed
+	turnReports   = 2 // of these, such as tell nothing new
 )
 
 // pace is the time until the next probe of c, if nothing happens.
@@ -33,17 +36,17 @@ func (p *peer) pace(c *candidate, now instant) time.Duration {
 	switch {
 	case c.life == Gone:
 		return p.deadPace(c, now)
-	case used && p.hot(now) && c.volley > 0:
+	case used && c.volley > 0 && (p.hot(now) || p.doubt.asked != 0):
 		return volleySpace
-	case used && p.hot(now):
+	case used && p.hot(now) && (!p.doubt.mild || c.misses > 0):
 		return Hot
 	case c.learned && c.life == Fresh && !c.way.Relayed(): // anybody's, perhaps
 		return Hurry << min(len(c.flights), 3)
-	case c.life != Living, c.settling > 0, c == p.primary && p.trial(now):
+	case c.life != Living, c.settling > 0, used && p.hot(now), c == p.primary && p.trial(now):
 		return Hurry
 	case !p.active(now):
 		return p.idlePace(c)
-	case !used:
+	case !used, c == p.backup && c.way.Relayed() && p.light(now):
 		return otherInterval
 	case c.way.Relayed():
 		return relayedInterval

@@ -30,11 +30,14 @@ type peer struct {
 	moved     *candidate // the address the peer was first heard from at movedAt
 	movedAt   instant
 
-	doubt  doubt
-	busy   instant // the last data
-	roused instant // when the pair became active
-	look   instant // when to look at the traffic, while it is active
-	ponder instant // when to look for relays
+	doubt   doubt
+	busy    instant // the last data
+	roused  instant // when the pair became active
+	lively  instant // when many datagrams last went and came
+	weight  uint32  // datagrams since weighed
+	weighed instant
+	look    instant // when to look at the traffic, while it is active
+	ponder  instant // when to look for relays
 
 	rebuffs map[landfall.NodeID]rebuff // relays to it that are not what they seem
 
@@ -46,8 +49,9 @@ type peer struct {
 	known   bool  // it has been told whether the peer is alive
 	drained bool  // it is about to leave: it relays where nothing else can
 	told    told
-	heardOf uint32 // the newest of our reports that it was sent
-	turn    int    // whom it was last told about, going round
+	tally   *Doubts // the table's
+	heardOf uint32  // the newest of our reports that it was sent
+	turn    int     // whom it was last told about, going round
 
 	due  instant // when Tick has something to do
 	heap int     // its place in the table's heap
@@ -132,25 +136,43 @@ func (p *peer) count() (learned, relayed int) {
 // active reports whether data has lately gone or come.
 func (p *peer) active(now instant) bool { return p.busy.within(activeFor, now) }
 
+// weigh counts datagrams that went or came.
+func (p *peer) weigh(more uint32, now instant) {
+	if !p.weighed.within(activeFor, now) {
+		p.weighed, p.weight = now, 0
+	}
+	if p.weight += more; p.weight >= lightly {
+		p.lively = now
+	}
+}
+
+// light reports whether only few datagrams have gone and come lately.
+func (p *peer) light(now instant) bool { return !p.lively.within(activeFor, now) }
+
 // rouse notes when data last went or came, and reports whether that makes an
 // idle pair active. What is known about its ways may be old by then: what is
 // sent is in doubt until one answers.
 func (p *peer) rouse(last, now instant, sent bool) bool {
 	idle := !p.active(now)
-	long := now.since(p.busy) > time.Minute
+	pause := now.since(p.busy)
 	p.busy = max(p.busy, last)
 	if !idle {
 		return false
 	}
 	p.roused, p.look, p.ponder = now, now, now
-	if long && !p.switched.within(holdDown, now) {
+	if pause > time.Minute && !p.switched.within(holdDown, now) {
 		p.free = max(p.free, now.add(freeAgain))
 	}
 	for _, c := range p.ways {
-		c.next = now
+		if next := now.add(otherInterval); c == p.primary || c == p.backup || pause > longPause {
+			c.next = now
+		} else {
+			c.next = min(c.next, next)
+		}
 	}
-	if sent {
+	if sent && p.doubt.since == 0 {
 		p.begin("first data after a pause", true, now)
+		p.doubt.mild = p.doubt.since == now
 	}
 	return true
 }

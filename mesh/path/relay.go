@@ -13,11 +13,12 @@ import (
 const (
 	tried      = 2                     // relays proposed for one peer at a time
 	maxRelayed = 4                     // relayed ways known for one peer
-	reportLife = 2 * time.Minute       // a report is believed as long
+	reportLife = 4 * time.Minute       // a report is believed as long
 	reconsider = time.Second           // between two looks for relays, the pair active
 	newReports = 50 * time.Millisecond // and after news, while they matter
 	retry      = time.Minute           // a dead relayed way is forgotten, and may be proposed again
 	unwanted   = time.Minute           // a relayed way that is not among the best goes after it
+	idleGain   = 4 * leastGain         // an idle pair tries no relay for less
 	resent     = 10 * time.Minute      // it is remembered as long that a relay was worse than its sum
 	leaving    = time.Hour             // what a relay that is drained costs more, in the order of offers
 )
@@ -171,10 +172,7 @@ func (p *peer) refuses(by landfall.NodeID, now instant) bool {
 // no other. Their own probes then decide.
 func (t *Table) propose(p *peer, now instant) {
 	p.expire(now)
-	limit := time.Duration(math.MaxInt64)
-	if p.insured(now) {
-		limit = p.cheapest(now, nil).cost(now) * 98 / 100
-	}
+	limit := p.limit(now)
 	offers := t.offers(p, now)
 	for _, o := range offers {
 		if c := p.at(Way{Via: o.by.id}); c != nil {
@@ -195,6 +193,20 @@ func (t *Table) propose(p *peer, now instant) {
 		return useless
 	})
 	maps.DeleteFunc(p.rebuffs, func(_ landfall.NodeID, r rebuff) bool { return r.until <= now })
+}
+
+// limit is what the way through a relay that is not known yet may cost, to be
+// worth its probes. An idle pair that has two ways wants no others for a little:
+// it looks again when it wakes.
+func (p *peer) limit(now instant) time.Duration {
+	if !p.insured(now) {
+		return math.MaxInt64
+	}
+	cost := p.cheapest(now, nil).cost(now)
+	if now < p.free || p.active(now) {
+		return cost - cost/50 - leastGain/2
+	}
+	return cost - cost/5 - idleGain
 }
 
 // insured reports whether there are two ways that do not share their fate.

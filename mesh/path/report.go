@@ -28,8 +28,8 @@ func (t *Table) publish(p *peer, now instant) (lost bool) {
 }
 
 // reports are what to tell a peer now: what has changed since it was last
-// told, then the others in turn.
-func (t *Table) reports(to *peer, n int, now instant) []Report {
+// told, then the others in turn, turns at most.
+func (t *Table) reports(to *peer, n, turns int, now instant) []Report {
 	news := t.news(to)
 	if len(news) > n {
 		news = news[:n]
@@ -38,7 +38,7 @@ func (t *Table) reports(to *peer, n int, now instant) []Report {
 		to.heardOf = news[len(news)-1].told.version
 	}
 	for range t.peers {
-		if len(news) >= n {
+		if len(news) >= min(n, turns) {
 			break
 		}
 		to.turn = (to.turn + 1) % len(t.peers)

@@ -24,6 +24,9 @@ type Status struct {
 	Data   time.Time // when data last came from it, as Traffic told; zero: never
 }
 
+// Doubts tells how all doubts of routes ended.
+func (t *Table) Doubts() Doubts { return t.doubts }
+
 // Status tells about one peer; false if it is not in the table.
 func (t *Table) Status(id landfall.NodeID, at time.Time) (Status, bool) {
 	p, now := t.byID[id], t.clock.at(at)

@@ -24,6 +24,7 @@ type Table struct {
 	queue   queue
 	stamp   int64
 	version uint32 // counts changes of what we report
+	doubts  Doubts
 }
 
 // SetPeer adds a peer or replaces the endpoints that the map names, best
@@ -60,7 +61,7 @@ func (t *Table) Drain(id landfall.NodeID, drained bool, at time.Time) {
 
 // enter adds a peer without ways.
 func (t *Table) enter(id landfall.NodeID, now instant) *peer {
-	p := &peer{id: id, due: now, ponder: now}
+	p := &peer{id: id, due: now, ponder: now, tally: &t.doubts}
 	if t.byID == nil {
 		t.byID = map[landfall.NodeID]*peer{}
 	}

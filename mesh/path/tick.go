@@ -110,7 +110,7 @@ func (t *Table) probe(p *peer, c *candidate, size int, now instant) Probe {
 	used := c == p.primary || c == p.backup
 	c.launch(flight{
 		stamp: t.stamp, at: now, sent: c.sent, lone: c.lone, size: uint16(size),
-		large: uint16(c.largestSent), hot: used && p.hot(now),
+		large: uint16(c.largestSent), hot: used && (p.hot(now) || p.doubt.asked != 0),
 	})
 	if size == 0 {
 		c.largestSent = 0

@@ -129,7 +129,10 @@ func (t *Table) Traffic(id landfall.NodeID, list []Traffic, at time.Time) {
 		if more := r.Sent - c.sent; !p.mixed && int32(more) > 0 {
 			c.lone += more
 		}
-		c.sent, c.gap = r.Sent, r.Gap
+		if more := r.Sent - c.sent + r.Heard - c.heard; int32(more) > 0 {
+			p.weigh(more, now)
+		}
+		c.sent, c.heard, c.gap = r.Sent, r.Heard, r.Gap
 		c.lastSent = min(t.clock.ago(r.LastSent), now)
 		c.lastHeard = max(c.lastHeard, min(t.clock.ago(r.LastHeard), now))
 		c.unanswered = min(t.clock.ago(r.Unanswered), now)
@@ -170,11 +173,11 @@ func (t *Table) Reports(to landfall.NodeID, n int, at time.Time) []Report {
 	if p == nil || n <= 0 {
 		return nil
 	}
-	most := fewReports
+	most, turns := fewReports, turnReports
 	if now < p.free || p.active(now) && p.primary != nil && !p.primary.way.Relayed() {
-		most = activeReports
+		most, turns = activeReports, activeReports
 	}
-	return t.reports(p, min(n, most), now)
+	return t.reports(p, min(n, most), turns, now)
 }
 
 // TooBig says that this host itself could not send a datagram of this size on
