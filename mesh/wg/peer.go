@@ -111,6 +111,8 @@ type directory struct {
 	byHop  map[relay.ID]*peer
 	number map[uint32]*peer
 	known  map[netip.AddrPort]int // addresses of routes, by how many
+
+	remembered atomic.Int64 // blocks of all memories
 }
 
 func newDirectory() *directory {
@@ -132,6 +134,7 @@ func (d *directory) add(c Peer) (*peer, error) {
 	}
 	d.last++
 	p := &peer{Peer: c, number: d.last}
+	p.memory.blocks = &d.remembered
 	p.route.Store(&path.Route{})
 	p.flow.stuck.Store(true)
 	d.byID[c.Node], d.byKey[c.Key], d.byAddr[c.Addr], d.byName[c.Name] = p, p, p, p

@@ -110,16 +110,14 @@ func (b *bind) resend(p *peer, h hop, w path.Way) {
 	}
 }
 
-// runs recalls copies of what was lately kept, in runs of resendBatch at most.
+// runs recalls what was lately kept, in runs of resendBatch at most.
 func (m *memory) runs(now time.Time) (out []recalled) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.recall(now, func(d []byte, tos uint8) {
 		n := len(out)
 		if n == 0 || out[n-1].tos != tos || len(out[n-1].bufs) == resendBatch {
 			out, n = append(out, recalled{tos: tos}), n+1
 		}
-		out[n-1].bufs = append(out[n-1].bufs, append([]byte(nil), d...))
+		out[n-1].bufs = append(out[n-1].bufs, d)
 	})
 	return out
 }

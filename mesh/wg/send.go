@@ -17,13 +17,14 @@ import (
 )
 
 // How many bytes are sent twice, per peer, while its primary is in doubt, and
-// again when doubt begins. Normal has to leave half of the burst to classes
-// that are more urgent, and for all peers together there is no more of it than
-// that for a few: when many are in doubt at once, the cause is near.
+// again when doubt begins: all that is remembered, once, and some more. When it
+// is doubled Normal has to leave half of the burst to classes that are more
+// urgent, and for all peers together there is no more of it than that for a
+// few: when many are in doubt at once, the cause is near.
 const (
-	doubleBurst = 512 << 10
+	doubleBurst = memoryBytes + 512<<10
 	doubleRate  = 4 << 20 // per second
-	extraBurst  = 2 * doubleBurst
+	extraBurst  = 2 << 20
 )
 
 // How far what is sent twice may be ahead of the rate, where there is one: not
