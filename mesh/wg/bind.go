@@ -19,6 +19,7 @@ import (
 // What the first byte of WireGuard's messages says, and that of probes.
 const (
 	initiation = 1
+	response   = 2
 	data       = 4
 	probeKind  = 'L'
 )
@@ -43,6 +44,7 @@ type bind struct {
 	twins             twins
 	parts             parts
 	repeats           repeats
+	initiations       initiations
 	relaying, probing *outbox
 	lists             sync.Pool     // of *[][]byte, for what is made from a batch
 	partID            atomic.Uint32 // of the last datagram that was sent in fragments
@@ -56,9 +58,10 @@ type bind struct {
 func newBind(cfg Config, peers *directory, count *counters) *bind {
 	b := &bind{
 		conns: cfg.Conns, peers: peers, count: count, other: cfg.Other, wanted: cfg.Wanted,
-		twins:    twins{seed: maphash.MakeSeed()},
-		repeats:  repeats{seed: maphash.MakeSeed()},
-		relaying: newOutbox(cfg.Rate * forwardShare / 8), probing: newOutbox(cfg.Rate * probeShare / 8),
+		twins:       twins{seed: maphash.MakeSeed()},
+		repeats:     repeats{seed: maphash.MakeSeed()},
+		initiations: initiations{seed: maphash.MakeSeed()},
+		relaying:    newOutbox(cfg.Rate * forwardShare / 8), probing: newOutbox(cfg.Rate * probeShare / 8),
 		closed: make(chan struct{}), failed: make(chan error, len(cfg.Conns)+1),
 	}
 	b.detours.work.L = &b.detours.mu

@@ -1,6 +1,9 @@
 package wg
 
 import (
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,4 +36,81 @@ func TestHandshakesAreTriedBothWays(t *testing.T) {
 			t.Error("no session came about")
 		}
 	})
+}
+
+// TestInitiationsAreTakenOnce: one that was recorded does nothing to a peer
+// that has been made known anew, from wherever it comes and whatever it calls
+// the session.
+func TestInitiationsAreTakenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		var recorded [][]byte
+		responses := 0
+		w.setTap(func(d datagram) {
+			switch {
+			case d.from == a.at && d.b[0] == initiation:
+				recorded = append(recorded, slices.Clone(d.b))
+			case d.from == b.at && d.b[0] == response:
+				responses++
+			}
+		})
+		for range 5 {
+			a.Initiate(b.id)
+			time.Sleep(time.Second)
+		}
+		if len(recorded) != 5 || responses != 5 {
+			t.Fatalf("%d initiations, %d responses", len(recorded), responses)
+		}
+		old := slices.Clone(recorded)
+		for i := range 3 {
+			b.RemovePeer(a.id)
+			b.meet(t, a, false)
+			b.Use(a.id, path.Route{Primary: a.way(), MTU: 1472})
+			for _, d := range old {
+				d[senderAt]++
+				w.put(datagram{from: addrOf(9), to: b.at, b: d})
+				time.Sleep(time.Second)
+			}
+			if responses != 5+i {
+				t.Errorf("%d responses to old initiations", responses-5-i)
+			}
+			a.Initiate(b.id)
+			time.Sleep(time.Second)
+			if age := time.Since(b.Sessions()[a.id].Handshake); age > 2*time.Second {
+				t.Errorf("the genuine initiation came to nothing: last session %v ago", age)
+			}
+		}
+		if n := b.Stats().Dropped["handshake_repeated"]; n != 15 {
+			t.Errorf("%d of 15 dropped", n)
+		}
+	})
+}
+
+// TestStrangersDoNotFillWhatWasTaken: nor have they others' initiations
+// dropped.
+func TestStrangersDoNotFillWhatWasTaken(t *testing.T) {
+	n := initiations{seed: maphash.MakeSeed()}
+	d := make([]byte, initiationSize)
+	for i := range 5000 {
+		binary.LittleEndian.PutUint32(d[noiseAt:], uint32(i))
+		if n.again(d) || n.again(d) {
+			t.Fatal("dropped before WireGuard has taken it")
+		}
+	}
+	if n.taken != nil {
+		t.Error("there is a table of what was never taken")
+	}
+	d[senderAt] = 7
+	answer := make([]byte, responseSize)
+	answer[receiverAt] = 7
+	n.again(d)
+	n.answered(answer)
+	if !n.again(d) {
+		t.Error("not known again")
+	}
+	if d[noiseEnd-1]++; n.again(d) {
+		t.Error("another one is dropped")
+	}
 }

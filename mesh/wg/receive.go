@@ -130,6 +130,10 @@ func (r *receiver) sort(l *letter) conn.Endpoint {
 		inTag{ecn: l.mark & 3, size: l.wire, way: way, sum: sum}.put(l.b)
 		return &r.nowhere
 	case len(d) >= keepaliveSize && d[0] >= initiation && d[0] < data:
+		if d[0] == initiation && r.initiations.again(d) {
+			r.count.drop(handshakeAgain, 1)
+			return nil
+		}
 		return &source{way: l.way(), peer: l.far}
 	case len(d) > 0 && d[0] == probeKind:
 		if l.far != nil {

@@ -90,7 +90,10 @@ const again = 10 * time.Second
 // initiation that is not ours to send becomes a wish.
 func (b *bind) sendHandshake(p *peer, d []byte) error {
 	both := true
-	if d[0] == initiation {
+	switch d[0] {
+	case response:
+		b.initiations.answered(d)
+	case initiation:
 		if !p.Initiate {
 			b.wanted(p.Node)
 			return nil

@@ -29,27 +29,28 @@ type reason int
 
 // The reasons.
 const (
-	tooLong       reason = iota // a datagram longer than maxDatagram
-	unknownKind                 // a datagram of no kind that there is
-	badFragment                 // see fragment.Stats
-	unknownFrame                // a relayed frame whose pair is not known
-	forgedFrame                 // a relayed frame with a wrong MAC
-	badPayload                  // a relayed frame with something in it that may not be
-	unknownFar                  // a relayed frame from or to a node that is no peer
-	notForUs                    // to be forwarded for a node that we do not relay for
-	noDirectWay                 // to be forwarded where we have no direct way
-	relayBusy                   // to be forwarded for a pair that has used up its rate, or by a socket that is busy
-	repeated                    // to be forwarded once more
-	noRoute                     // sent to a peer without a route
-	unsendable                  // refused by the socket
-	noPeer                      // a packet to an address that is nobody's
-	notIP                       // a packet that is neither IPv4 nor IPv6, or too short
-	packetTooLong               // a packet longer than the MTU
+	tooLong        reason = iota // a datagram longer than maxDatagram
+	unknownKind                  // a datagram of no kind that there is
+	badFragment                  // see fragment.Stats
+	handshakeAgain               // an initiation that was taken before
+	unknownFrame                 // a relayed frame whose pair is not known
+	forgedFrame                  // a relayed frame with a wrong MAC
+	badPayload                   // a relayed frame with something in it that may not be
+	unknownFar                   // a relayed frame from or to a node that is no peer
+	notForUs                     // to be forwarded for a node that we do not relay for
+	noDirectWay                  // to be forwarded where we have no direct way
+	relayBusy                    // to be forwarded for a pair that has used up its rate, or by a socket that is busy
+	repeated                     // to be forwarded once more
+	noRoute                      // sent to a peer without a route
+	unsendable                   // refused by the socket
+	noPeer                       // a packet to an address that is nobody's
+	notIP                        // a packet that is neither IPv4 nor IPv6, or too short
+	packetTooLong                // a packet longer than the MTU
 	reasons
 )
 
 var reasonNames = [reasons]string{
-	"datagram_too_long", "datagram_unknown", "bad_fragment", "relayed_pair_unknown", "relayed_forged", "relayed_malformed", "relayed_peer_unknown",
+	"datagram_too_long", "datagram_unknown", "bad_fragment", "handshake_repeated", "relayed_pair_unknown", "relayed_forged", "relayed_malformed", "relayed_peer_unknown",
 	"relay_refused", "relay_no_way", "relay_busy", "relay_repeated", "no_route", "unsendable", "no_peer", "not_ip", "packet_too_long",
 }
 
