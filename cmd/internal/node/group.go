@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 )
 
 // group runs parts that need one another: each starts after those before it
@@ -60,7 +62,17 @@ func (g *group) wait(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("%s: %w", p.name, p.err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(causes(errs)...)
+}
+
+// causes are those errors that say more than that something was closed; where
+// none does, all.
+func causes(errs []error) []error {
+	closed := func(err error) bool { return errors.Is(err, net.ErrClosed) }
+	if all := slices.DeleteFunc(slices.Clone(errs), closed); len(all) > 0 {
+		return all
+	}
+	return errs
 }
 
 func newGroup(log *slog.Logger) *group {

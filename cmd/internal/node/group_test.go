@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -54,4 +56,18 @@ func TestGroupTellsOfAPartThatEndsWithoutReason(t *testing.T) {
 			t.Error("no word of it")
 		}
 	})
+}
+
+// TestTheCauseIsTold: without what ended because of it.
+func TestTheCauseIsTold(t *testing.T) {
+	device, shut := errors.New("device lf-shop is gone"), fmt.Errorf("http: accept: %w", net.ErrClosed)
+	for _, c := range []struct{ errs, want []error }{
+		{nil, nil},
+		{[]error{shut, device, shut}, []error{device}},
+		{[]error{shut, shut}, []error{shut, shut}},
+	} {
+		if got := causes(c.errs); !slices.Equal(got, c.want) {
+			t.Errorf("of %v it tells %v", c.errs, got)
+		}
+	}
 }
