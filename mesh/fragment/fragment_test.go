@@ -27,14 +27,14 @@ func datagram(size int, seed byte) []byte {
 // parts splits a datagram, which must be possible.
 func parts(t testing.TB, b []byte, mtu int, id uint32) (list [][]byte) {
 	t.Helper()
-	if err := Split(nil, b, mtu, id, func(p []byte) { list = append(list, bytes.Clone(p)) }); err != nil {
+	if err := Split(nil, b, mtu, &key, id, func(p []byte) { list = append(list, bytes.Clone(p)) }); err != nil {
 		t.Fatal(err)
 	}
 	return list
 }
 
 func TestPartsAreFewAndFit(t *testing.T) {
-	for mtu := 266; mtu <= 1500; mtu += 7 {
+	for mtu := 270; mtu <= 1500; mtu += 7 {
 		for size := 1; size <= MaxSize; size += 13 {
 			b := datagram(size, 1)
 			list := parts(t, b, mtu, 7)
@@ -64,12 +64,12 @@ func TestPartsAreFewAndFit(t *testing.T) {
 
 func TestWhatCannotBeCarriedIsRefused(t *testing.T) {
 	for _, c := range []struct{ size, mtu int }{
-		{MaxSize + 1, 1400}, {65535, 1400}, {MaxSize, 265}, {100, Overhead}, {100, 0}, {100, -5},
+		{MaxSize + 1, 1400}, {65535, 1400}, {MaxSize, 269}, {100, Overhead}, {100, 0}, {100, -5},
 	} {
 		if n, err := Count(c.size, c.mtu); !errors.Is(err, ErrSize) {
 			t.Errorf("%d bytes over %d: %d parts, %v", c.size, c.mtu, n, err)
 		}
-		err := Split(nil, make([]byte, c.size), c.mtu, 1, func([]byte) { t.Error("emitted a part") })
+		err := Split(nil, make([]byte, c.size), c.mtu, &key, 1, func([]byte) { t.Error("emitted a part") })
 		if !errors.Is(err, ErrSize) {
 			t.Errorf("%d bytes over %d: %v", c.size, c.mtu, err)
 		}
@@ -187,7 +187,7 @@ func TestMalformedPartsAreDropped(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"empty": {}, "no header": good[:5], "no body": good[:Overhead],
 		"cut": good[:len(good)-1], "longer": append(bytes.Clone(good), 0),
-		"magic": change(0, 'G'), "version": change(1, 2), "index": change(6, 3),
+		"magic": change(0, 'G'), "version": change(1, 1), "index": change(6, 3),
 		"no parts": change(7, 0), "one part": change(7, 1), "many parts": change(7, MaxParts+1),
 		"too large": change(8, 0xff), "empty total": append(change(8, 0)[:9], 0, 1),
 	} {
@@ -308,7 +308,7 @@ func TestSteadyTrafficAllocatesNothing(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() {
 		id++
 		for i := range 2 {
-			buf = Append(buf[:0], b, id, i, 2)
+			buf = Append(buf[:0], b, &key, id, i, 2)
 			_, _ = r.Add(alice, true, 0, buf, start)
 		}
 	}); got != 0 || r.Stats().Whole != uint64(id) {
@@ -320,10 +320,10 @@ func TestSteadyTrafficAllocatesNothing(t *testing.T) {
 func TestWireForm(t *testing.T) {
 	b := []byte{1, 2, 3, 4, 5}
 	for i, want := range []string{
-		"4601010203040002" + "0005" + "010203",
-		"4601010203040102" + "0005" + "0405",
+		"4602010203040002" + "000598c6bfa1" + "010203",
+		"4602010203040102" + "000547d95a89" + "0405",
 	} {
-		if got := hex.EncodeToString(Append(nil, b, 0x01020304, i, 2)); got != want {
+		if got := hex.EncodeToString(Append(nil, b, &key, 0x01020304, i, 2)); got != want {
 			t.Errorf("part %d: got %s, want %s", i, got, want)
 		}
 	}
@@ -336,7 +336,7 @@ func FuzzAdd(f *testing.F) {
 	for _, p := range list {
 		f.Add(p, p, false)
 	}
-	f.Add([]byte("F\x01"), []byte{}, true)
+	f.Add([]byte("F\x02"), []byte{}, true)
 	f.Fuzz(func(t *testing.T, one, two []byte, same bool) {
 		var r Reassembler
 		from := bob
@@ -364,13 +364,13 @@ func FuzzAdd(f *testing.F) {
 // FuzzRoundTrip splits what it is given.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add(datagram(1500, 1), 576)
-	f.Add(datagram(MaxSize, 1), 266)
+	f.Add(datagram(MaxSize, 1), 270)
 	f.Add([]byte{}, -1)
 	f.Fuzz(func(t *testing.T, b []byte, mtu int) {
 		var r Reassembler
 		var got []byte
 		split := false
-		err := Split(nil, b, mtu, 1, func(p []byte) {
+		err := Split(nil, b, mtu, &key, 1, func(p []byte) {
 			if len(p) > mtu {
 				t.Fatalf("a part of %d over %d", len(p), mtu)
 			}
@@ -393,7 +393,7 @@ func BenchmarkAppendAndAdd(b *testing.B) {
 	for b.Loop() {
 		id++
 		for i := range 2 {
-			buf = Append(buf[:0], d, id, i, 2)
+			buf = Append(buf[:0], d, &key, id, i, 2)
 			_, _ = r.Add(alice, true, 0, buf, start)
 		}
 	}

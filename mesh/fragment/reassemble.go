@@ -58,8 +58,8 @@ type place struct {
 }
 
 // Add takes a part that came from an address, with the ECN bits of its header.
-// Known says that the address is one of a peer's: strangers have fewer places,
-// of their own. The datagram is nil until the part was its last; it stays as it
+// Known says that it is Genuine, and from a peer of ours: strangers have fewer
+// places, of their own. The datagram is nil until the part was its last; it stays as it
 // is until the next Add.
 func (r *Reassembler) Add(from netip.AddrPort, known bool, ecn uint8, b []byte, now time.Time) (datagram []byte, err error) {
 	r.stats.Parts++

@@ -7,12 +7,13 @@ import (
 
 // Bounds of what is carried.
 const (
-	Overhead = 10   // bytes of a part's header
+	Overhead = 14   // bytes of a part's header
 	MaxSize  = 2048 // bytes of a datagram
 	MaxParts = 8    // of a datagram
 
 	magic   = 'F'
-	version = 1
+	version = 2
+	tagAt   = 10
 )
 
 // ErrSize says that a datagram cannot be carried in parts: it is larger than
@@ -33,24 +34,26 @@ func Count(size, mtu int) (int, error) {
 }
 
 // Append appends to dst the part with this index out of count, which Count
-// told and is at least 2. All parts but the last are of the same size.
-// Datagrams under way to the same address at the same time need different
+// told and is at least 2. All parts but the last are of the same size. The key
+// is that of parts from us to whoever puts them together. Datagrams under way to the same address at the same time need different
 // ids.
-func Append(dst, datagram []byte, id uint32, index, count int) []byte {
+func Append(dst, datagram []byte, key *Key, id uint32, index, count int) []byte {
 	size := ceil(len(datagram), count)
 	from := index * size
 	to := min(from+size, len(datagram))
+	header := len(dst)
 	dst = append(dst, magic, version)
 	dst = binary.BigEndian.AppendUint32(dst, id)
 	dst = append(dst, byte(index), byte(count))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(datagram)))
+	dst = binary.BigEndian.AppendUint32(dst, tag(key, dst[header:]))
 	return append(dst, datagram[from:to]...)
 }
 
 // Split gives emit each part of a datagram that is larger than mtu, one after
 // the other in buf, which grows if it is too small. A datagram that fits is
 // given as it is.
-func Split(buf, datagram []byte, mtu int, id uint32, emit func(part []byte)) error {
+func Split(buf, datagram []byte, mtu int, key *Key, id uint32, emit func(part []byte)) error {
 	count, err := Count(len(datagram), mtu)
 	switch {
 	case err != nil:
@@ -60,7 +63,7 @@ func Split(buf, datagram []byte, mtu int, id uint32, emit func(part []byte)) err
 		return nil
 	}
 	for i := range count {
-		buf = Append(buf[:0], datagram, id, i, count)
+		buf = Append(buf[:0], datagram, key, id, i, count)
 		emit(buf)
 	}
 	return nil
@@ -71,6 +74,15 @@ func ceil(a, b int) int { return (a + b - 1) / b }
 // Is reports whether b may be a part: nothing is known yet but its first
 // byte.
 func Is(b []byte) bool { return len(b) > 0 && b[0] == magic }
+
+// Genuine reports whether b is a part whose header was made with this key: by
+// our peer, or recorded from it.
+func Genuine(b []byte, key *Key) bool {
+	return len(b) > Overhead && Is(b) && binary.BigEndian.Uint32(b[tagAt:]) == tag(key, b)
+}
+
+// tag is a keyed hash of the header that b begins with.
+func tag(key *Key, b []byte) uint32 { return uint32(sip(key, b[:tagAt])) }
 
 // ErrMalformed says that a datagram is not a part.
 var ErrMalformed = errors.New("malformed fragment")

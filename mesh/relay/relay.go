@@ -90,6 +90,20 @@ func derive(secret [32]byte, from, to landfall.PublicKey, hop Hop) (l lane, err 
 	return l, nil
 }
 
+// Derive makes keys for something else that the two nodes share, one for each
+// direction; the label says for what. It must not begin as a frame does.
+func (k *Keys) Derive(label string) (seal, open [16]byte, err error) {
+	s, err := hkdf.Expand(sha256.New, k.seal[0].key[:], label, len(seal))
+	if err != nil {
+		return seal, open, fmt.Errorf("derive key %q: %w", label, err)
+	}
+	o, err := hkdf.Expand(sha256.New, k.open[0].key[:], label, len(open))
+	if err != nil {
+		return seal, open, fmt.Errorf("derive key %q: %w", label, err)
+	}
+	return [16]byte(s), [16]byte(o), nil
+}
+
 // From is the id of the frames that the peer sends us on a hop.
 func (k *Keys) From(hop Hop) ID { return k.open[hop-1].id }
 

@@ -182,6 +182,29 @@ func TestNamesDependOnNetworkAndKey(t *testing.T) {
 	}
 }
 
+func TestDerivedKeysAreOfAPairADirectionAndALabel(t *testing.T) {
+	n := threeNodes(t)
+	seen := map[[16]byte]bool{}
+	for _, label := range []string{"one", "two"} {
+		for self := range n.keys {
+			for peer := range n.keys {
+				if self == peer {
+					continue
+				}
+				seal, open, err := n.keys[self][peer].Derive(label)
+				_, there, again := n.keys[peer][self].Derive(label)
+				if err != nil || again != nil || seal != there || seal == open {
+					t.Errorf("%d to %d: %x and %x, %x there: %v, %v", self, peer, seal, open, there, err, again)
+				}
+				seen[seal] = true
+			}
+		}
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d keys, want 12", len(seen))
+	}
+}
+
 // TestWireForm holds the bytes: a change of them needs another version.
 func TestWireForm(t *testing.T) {
 	n := threeNodes(t)

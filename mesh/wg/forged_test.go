@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"landfall"
 	"landfall/mesh/fragment"
 	"landfall/mesh/path"
 	"landfall/mesh/relay"
@@ -27,9 +28,10 @@ func TestBadDatagrams(t *testing.T) {
 		good := seal(toB, relay.Second, far, []byte("Lprobe"))
 		forged := slices.Clone(good)
 		forged[len(forged)-1]++
-		part := fragment.Append(nil, make([]byte, 1500), 7, 0, 2)
-		nested := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), 8, 0, 2)
-		nested2 := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), 8, 1, 2)
+		var strange fragment.Key
+		part := fragment.Append(nil, make([]byte, 1500), &strange, 7, 0, 2)
+		nested := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), &strange, 8, 0, 2)
+		nested2 := fragment.Append(nil, append([]byte("F"), make([]byte, 1499)...), &strange, 8, 1, 2)
 		for _, c := range []struct {
 			name   string
 			to     *node
@@ -74,6 +76,40 @@ func TestBadDatagrams(t *testing.T) {
 		synctest.Wait()
 		if probes, _, _ := b.told(); len(probes) != 1 || probes[0].way != (path.Way{Via: c.id}) {
 			t.Errorf("heard %v", probes)
+		}
+	})
+}
+
+// TestPartsInAPeersName: whoever knows its address may send as many as he likes
+// between the parts of genuine datagrams.
+func TestPartsInAPeersName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		a, b := w.nodes[0], w.nodes[1]
+		time.Sleep(time.Second)
+		a.Use(b.id, path.Route{Primary: b.way(), MTU: 1000})
+		id := uint32(0)
+		w.setFate(func(d *datagram) (time.Duration, bool) {
+			if d.from != a.at || !fragment.Is(d.b) {
+				return 0, true
+			}
+			for range 200 {
+				id += 0x01000193
+				var strange fragment.Key
+				b.sock.take(datagram{from: a.at, to: b.at, b: fragment.Append(nil, make([]byte, 1500), &strange, id, 0, 2)})
+			}
+			return 0, true
+		})
+		const pages = 20
+		for i := range pages {
+			a.say(t, b, landfall.Normal, i, i+1, 1400)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got := len(b.numbers()); got != pages {
+			t.Errorf("%d of %d arrived: %+v", got, pages, b.Fragments())
+		}
+		if s := b.Fragments(); s.Parts != 402*pages || s.Evicted == 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

@@ -259,7 +259,7 @@ func (b *bind) forward(dest *peer, frames [][]byte, tos uint8) {
 		size += len(f)
 		b.charge(len(f))
 	}
-	if b.write(hop{to: to, limit: limit}, frames, tos) == nil {
+	if b.write(hop{to: to, end: dest, limit: limit}, frames, tos) == nil {
 		b.count.relayed.Add(uint64(len(frames)))
 		b.count.relayedBytes.Add(uint64(size))
 	}

@@ -59,7 +59,13 @@ func FuzzReceive(f *testing.F) {
 	frame := toA.SealAppend(nil, relay.Second, name(c), session)
 	f.Add(join(session, session, frame))
 	f.Add(join(toA.SealAppend(nil, relay.First, name(c), session)))
-	f.Add(join(fragment.Append(nil, frame, 1, 0, 2), fragment.Append(nil, frame, 1, 1, 2)))
+	seal, _, err := toA.Derive(partsLabel)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, key := range []fragment.Key{{}, seal} {
+		f.Add(join(fragment.Append(nil, frame, &key, 1, 0, 2), fragment.Append(nil, frame, &key, 1, 1, 2)))
+	}
 	var peers []Peer
 	for i, k := range []landfall.PrivateKey{b, c} {
 		peers = append(peers, Peer{

@@ -3,6 +3,7 @@ package wg
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 
 	"landfall"
+	"landfall/mesh/fragment"
 	"landfall/mesh/path"
 	"landfall/mesh/relay"
 )
@@ -26,6 +28,9 @@ const (
 	leastMTU  = 1200 // whose route does not say
 	narrowMTU = 900  // whose first hop has just refused less than it should carry
 )
+
+// partsLabel is what keys of fragments are derived for.
+const partsLabel = "landfall fragment v2"
 
 // peer is one as WireGuard sees it: who, never where. It implements
 // conn.Endpoint.
@@ -44,6 +49,8 @@ type peer struct {
 	spare    allowance // of duplicates
 	flow     flow
 	relayed  relayed
+
+	partsTo, partsFrom fragment.Key // of fragments to and from it
 }
 
 func (p *peer) ClearSrc()           {}
@@ -110,7 +117,7 @@ type directory struct {
 	byName map[relay.Name]*peer
 	byHop  map[relay.ID]*peer
 	number map[uint32]*peer
-	known  map[netip.AddrPort]int // addresses of routes, by how many
+	known  map[netip.AddrPort][]*peer // by the addresses in their routes, once for each
 
 	remembered atomic.Int64 // blocks of all memories
 }
@@ -119,7 +126,7 @@ func newDirectory() *directory {
 	return &directory{
 		byID: map[landfall.NodeID]*peer{}, byKey: map[landfall.PublicKey]*peer{},
 		byAddr: map[netip.Addr]*peer{}, byName: map[relay.Name]*peer{},
-		byHop: map[relay.ID]*peer{}, number: map[uint32]*peer{}, known: map[netip.AddrPort]int{},
+		byHop: map[relay.ID]*peer{}, number: map[uint32]*peer{}, known: map[netip.AddrPort][]*peer{},
 	}
 }
 
@@ -132,8 +139,12 @@ func (d *directory) add(c Peer) (*peer, error) {
 		d.byHop[first] != nil || d.byHop[second] != nil {
 		return nil, fmt.Errorf("add peer %s: its name, key or address is a peer's already", c.Node)
 	}
+	toPeer, fromPeer, err := c.Relay.Derive(partsLabel)
+	if err != nil {
+		return nil, fmt.Errorf("add peer %s: %w", c.Node, err)
+	}
 	d.last++
-	p := &peer{Peer: c, number: d.last}
+	p := &peer{Peer: c, number: d.last, partsTo: toPeer, partsFrom: fromPeer}
 	p.memory.blocks = &d.remembered
 	p.route.Store(&path.Route{})
 	p.flow.stuck.Store(true)
@@ -181,11 +192,16 @@ func (d *directory) reroute(p *peer, r *path.Route) (old *path.Route) {
 	}
 	for _, a := range []netip.AddrPort{r.Primary.Addr, r.Backup.Addr, r.Direct} {
 		if a.IsValid() {
-			d.known[a]++
+			d.known[a] = append(d.known[a], p)
 		}
 	}
 	for _, a := range []netip.AddrPort{old.Primary.Addr, old.Backup.Addr, old.Direct} {
-		if d.known[a]--; d.known[a] <= 0 {
+		list := d.known[a]
+		if i := slices.Index(list, p); i >= 0 {
+			list = slices.Delete(list, i, i+1)
+			d.known[a] = list
+		}
+		if len(list) == 0 {
 			delete(d.known, a)
 		}
 	}
@@ -235,11 +251,17 @@ func (d *directory) way(o origin) path.Way {
 	return path.Way{}
 }
 
-// isKnown reports whether an address is in a peer's route.
-func (d *directory) isKnown(a netip.AddrPort) bool {
+// sentPart reports whether a fragment is of a peer's that has this address in
+// its route.
+func (d *directory) sentPart(from netip.AddrPort, b []byte) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.known[a] > 0
+	for _, p := range d.known[from] {
+		if fragment.Genuine(b, &p.partsFrom) {
+			return true
+		}
+	}
+	return false
 }
 
 // all lists the peers, in no order.

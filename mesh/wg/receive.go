@@ -150,7 +150,7 @@ func (r *receiver) sort(l *letter) conn.Endpoint {
 // assemble puts the datagram of which l is a part into its place; false while
 // parts are missing.
 func (r *receiver) assemble(l *letter) bool {
-	n, err := r.parts.add(l, r.peers.isKnown(l.from), r.now)
+	n, err := r.parts.add(l, r.peers.sentPart(l.from, l.body()), r.now)
 	if err != nil {
 		r.count.drop(badFragment, 1)
 		return false

@@ -37,7 +37,8 @@ const (
 // hop is where a way begins.
 type hop struct {
 	to     netip.AddrPort
-	via    *peer // whose keys seal; nil for a direct way
+	end    *peer // who has the address
+	via    *peer // the same, whose keys seal; nil for a direct way
 	far    relay.Name
 	limit  int // largest UDP payload
 	origin origin
@@ -50,7 +51,7 @@ func (b *bind) hop(p *peer, w path.Way, mtu int) (hop, bool) {
 		mtu = leastMTU
 	}
 	if !w.Relayed() {
-		return hop{to: w.Addr, limit: mtu, origin: direct(w.Addr)}, w.Addr.IsValid()
+		return hop{to: w.Addr, end: p, limit: mtu, origin: direct(w.Addr)}, w.Addr.IsValid()
 	}
 	via := b.peers.node(w.Via)
 	if via == nil {
@@ -60,7 +61,7 @@ func (b *bind) hop(p *peer, w path.Way, mtu int) (hop, bool) {
 	if first == 0 {
 		first = leastMTU
 	}
-	h := hop{to: to, via: via, far: p.Name, limit: min(mtu+relay.Overhead, first), origin: origin{via: via.number}}
+	h := hop{to: to, end: via, via: via, far: p.Name, limit: min(mtu+relay.Overhead, first), origin: origin{via: via.number}}
 	return h, to.IsValid()
 }
 
@@ -273,7 +274,7 @@ func (b *bind) pack(out [][]byte, h hop, bufs [][]byte) [][]byte {
 		if h.via != nil {
 			d = h.via.Relay.SealAppend(room(d), relay.First, h.far, d)
 		}
-		out = b.fit(out, d, h.limit)
+		out = b.fit(out, d, h)
 	}
 	return out
 }
@@ -318,9 +319,9 @@ func (b *bind) unsent(err error, n int) error {
 	return err
 }
 
-// fit appends a datagram, in fragments if it is longer than the limit.
-func (b *bind) fit(out [][]byte, d []byte, limit int) [][]byte {
-	n, err := fragment.Count(len(d), limit)
+// fit appends a datagram, in fragments if it is longer than the hop's limit.
+func (b *bind) fit(out [][]byte, d []byte, h hop) [][]byte {
+	n, err := fragment.Count(len(d), h.limit)
 	if err != nil || n == 1 {
 		return append(out, d) // too narrow a path is one we have no fragments for
 	}
@@ -332,7 +333,7 @@ func (b *bind) fit(out [][]byte, d []byte, limit int) [][]byte {
 	space = space[:0:cap(space)]
 	for i := range n {
 		at := (i + 1) * slabSize
-		out = append(out, fragment.Append(space[at:at:at+slabSize], d, id, i, n))
+		out = append(out, fragment.Append(space[at:at:at+slabSize], d, &h.end.partsTo, id, i, n))
 	}
 	b.count.fragmented.Add(1)
 	return out
