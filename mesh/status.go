@@ -38,6 +38,7 @@ type Stats struct {
 	PeersAlive     uint64             `metric:"peers_alive" help:"Peers that answer probes."`
 	PeersRelayed   uint64             `metric:"peers_relayed" help:"Peers reached by way of another node."`
 	PeersInDoubt   uint64             `metric:"peers_in_doubt" help:"Peers whose way owes an answer."`
+	Doubts         map[string]uint64  `metric:"doubts_total" label:"outcome" help:"Doubts of a way in use: answered by it, left for another, or dropped undecided."`
 	WaysMute       uint64             `metric:"ways_mute" help:"Ways that answer probes and carry nothing."`
 	Deaths         uint64             `metric:"peer_deaths_total" help:"Times that a peer was given up."`
 	Streams        uint64             `metric:"streams" help:"Open streams, both directions."`
@@ -71,7 +72,7 @@ func (m *Mesh) Stats() Stats {
 		Opened: c.opened, OpenFailed: c.openFailed, Handshakes: c.handshakes, Renewed: c.renewed, Strays: m.stray.Load(),
 		ProbesSent: c.probesSent, ProbesAnswered: c.probesAnswered,
 		ProbesForged: c.probesForged, ProbesForeign: c.probesForeign, ProbesStale: c.probesStale,
-		RTT: map[string]float64{}, Jitter: map[string]float64{}, Loss: map[string]float64{}, MTU: map[string]float64{},
+		Doubts: m.doubts(), RTT: map[string]float64{}, Jitter: map[string]float64{}, Loss: map[string]float64{}, MTU: map[string]float64{},
 		Switches: map[string]uint64{}, Received: map[string]uint64{}, Sent: map[string]uint64{},
 	}
 	if m.up != nil && m.up.streams != nil {
@@ -81,6 +82,12 @@ func (m *Mesh) Stats() Stats {
 		s.add(p)
 	}
 	return s
+}
+
+// doubts are how many ended how.
+func (m *Mesh) doubts() map[string]uint64 {
+	d := m.table.Doubts()
+	return map[string]uint64{"answered": d.Answered, "left": d.Left, "dropped": d.Dropped}
 }
 
 // add counts one peer.

@@ -22,9 +22,11 @@ const quietMost = 2000
 func TestIdle(t *testing.T) {
 	const minutes = 5
 	for name, delay := range map[string]func(*world){
-		"one machine": func(w *world) { w.all(50 * time.Microsecond) },
+		"one machine":    func(w *world) { w.all(50 * time.Microsecond) },
 		"a busy machine": func(w *world) { w.shaky() },
-		"a plane":     func(w *world) { w.layAll(randomChart(rand.New(rand.NewPCG(1, 1)), w.ids), func(l wan.Link) wan.Link { return l }) },
+		"a plane": func(w *world) {
+			w.layAll(randomChart(rand.New(rand.NewPCG(1, 1)), w.ids), func(l wan.Link) wan.Link { return l })
+		},
 	} {
 		inWorld(t, 1, names(12), func(w *world) {
 			delay(w)
