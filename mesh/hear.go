@@ -97,7 +97,7 @@ func (m *Mesh) believes(p *peer, ping probe.Message) bool {
 func (m *Mesh) pong(dev *wg.Device, p *peer, ping probe.Message, from path.Way, fresh bool, now time.Time) *probe.Message {
 	pong := probe.Message{
 		Kind: probe.Pong, Stamp: ping.Stamp, Way: ping.Way, Pass: p.window.Pass(),
-		Initiate: p.asks(now), Serial: m.serial(),
+		Initiate: p.asks(now), Serial: m.serial(), NoRelay: m.cfg.NoRelay,
 	}
 	if fresh {
 		m.table.Heard(p.Node, from, ping.Doubt, now)
@@ -186,6 +186,7 @@ func (m *Mesh) answered(p *peer, pong probe.Message, now time.Time) bool {
 	}
 	m.count.probesAnswered++
 	m.note(events)
+	m.table.Refuse(p.Node, pong.NoRelay)
 	m.reported(p, pong.Reports, now)
 	if p.pass != pong.Pass {
 		if p.pass != 0 && probe.Life(p.pass) != probe.Life(pong.Pass) {

@@ -16,6 +16,7 @@ const (
 	Suspect             // answered before; a probe is late
 	Gone                // DeadAfter probes were late, and nothing came
 	Mute                // answers probes, but carries no data
+	Refused             // relayed, and the node between says that it relays nothing: as told in Ways
 )
 
 // String is a word for logs.
@@ -31,6 +32,8 @@ func (l Life) String() string {
 		return "dead"
 	case Mute:
 		return "mute"
+	case Refused:
+		return "refused"
 	}
 	return "unknown"
 }
@@ -117,4 +120,5 @@ func (c *candidate) revive(now instant) {
 		return
 	}
 	c.revived, c.settling, c.tries = now, settled, 0
+	c.fate, c.carry.loss, c.carry.measured = fate{}, 0, 0 // nobody was there to hear
 }

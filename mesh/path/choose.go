@@ -20,6 +20,8 @@ const (
 func (p *peer) choose(now instant) {
 	if best, why := p.pick(now); best != p.primary {
 		p.change(best, why, now)
+	} else if p.why == forWant && best != nil && best.usable(now) {
+		p.why = p.atFirst(best)
 	}
 	p.backup = p.second(now)
 	p.resolve(now)
@@ -62,6 +64,9 @@ func (p *peer) pick(now instant) (best *candidate, why string) {
 	return cur, ""
 }
 
+// forWant is why a way is used that carries nothing.
+const forWant = "nothing else answers"
+
 // least is the way to use when none is known to work: one that at least
 // answers, the one in use, or the map's first.
 func (p *peer) least(cur *candidate, now instant) (best *candidate, why string) {
@@ -70,7 +75,7 @@ func (p *peer) least(cur *candidate, now instant) (best *candidate, why string) 
 	}
 	for _, c := range p.ways {
 		if c.answers() {
-			return c, "nothing else answers"
+			return c, forWant
 		}
 	}
 	if cur != nil {

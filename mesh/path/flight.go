@@ -92,7 +92,7 @@ func (c *candidate) land(stamp int64, now instant) (flight, bool) {
 	}
 	f := c.flights[i]
 	c.flights = slices.Delete(c.flights, i, i+1)
-	if c.delay.n == 0 { // nobody was there to answer before: nothing was lost
+	if c.delay.n == 0 || c.life == Gone { // nobody was there to answer before: nothing was lost
 		c.flights = slices.DeleteFunc(c.flights, func(old flight) bool { return old.stamp < stamp })
 	}
 	if len(c.flights) == 0 {

@@ -48,6 +48,7 @@ type peer struct {
 	alive   bool  // likewise
 	known   bool  // it has been told whether the peer is alive
 	drained bool  // it is about to leave: it relays where nothing else can
+	refuses bool  // it relays nothing
 	told    told
 	tally   *Doubts // the table's
 	heardOf uint32  // the newest of our reports that it was sent

@@ -103,11 +103,11 @@ type rebuff struct {
 func (t *Table) offers(p *peer, now instant) []offer {
 	var best []offer
 	for _, by := range t.peers {
-		if by == p {
+		if by == p || by.refuses {
 			continue
 		}
 		half := by.towards(p, now)
-		if half == 0 || p.refuses(by.id, now) {
+		if half == 0 || p.failed(by.id, now) {
 			continue
 		}
 		c := by.direct(now)
@@ -162,8 +162,8 @@ func (by *peer) towards(p *peer, now instant) time.Duration {
 	return 0
 }
 
-// refuses reports whether the way through a node has been tried in vain.
-func (p *peer) refuses(by landfall.NodeID, now instant) bool {
+// failed reports whether the way through a node has been tried in vain.
+func (p *peer) failed(by landfall.NodeID, now instant) bool {
 	c := p.at(Way{Via: by})
 	return c != nil && (c.life == Gone || c.mute(now))
 }

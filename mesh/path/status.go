@@ -72,7 +72,7 @@ func (w WayStatus) String() string {
 }
 
 // Ways tells about all ways to a peer: those that the map names in its order,
-// then others.
+// then others, at last those that nodes between refuse.
 func (t *Table) Ways(id landfall.NodeID, at time.Time) []WayStatus {
 	p, now := t.byID[id], t.clock.at(at)
 	if p == nil {
@@ -87,12 +87,14 @@ func (t *Table) Ways(id landfall.NodeID, at time.Time) []WayStatus {
 		w.Use, w.Why = p.role(c, now)
 		list = append(list, w)
 	}
-	return list
+	return append(list, t.refused(p, now)...)
 }
 
 // role says how a way is used, and why.
 func (p *peer) role(c *candidate, now instant) (use, why string) {
 	switch {
+	case c == p.primary && c.lives(now) == Mute:
+		return "primary", fmt.Sprintf("mute: answers probes, forwards nothing; in use for want of another, mute for %v more", short(c.carry.until.since(now)))
 	case c == p.primary && c.way.Relayed():
 		return "primary", fmt.Sprintf("relayed through %s: %s", c.way.Via, p.why)
 	case c == p.primary:
@@ -102,7 +104,7 @@ func (p *peer) role(c *candidate, now instant) (use, why string) {
 	}
 	switch life := c.lives(now); {
 	case life == Mute:
-		return use, fmt.Sprintf("mute: answers probes, forwards nothing; tried again in %v", short(c.carry.until.since(now)))
+		return use, fmt.Sprintf("mute: answers probes, forwards nothing; tried again in %v, or when nothing else answers", short(c.carry.until.since(now)))
 	case life == Fresh:
 		return use, fmt.Sprintf("has not answered for %v", short(now.since(c.asked)))
 	case life == Gone || life == Suspect:

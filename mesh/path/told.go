@@ -33,7 +33,7 @@ func (t *Table) way(p *peer, w Way, now instant) *candidate {
 	if c := p.at(w); c != nil {
 		return c
 	}
-	if w.Via == p.id || w.Relayed() && t.byID[w.Via] == nil {
+	if by := t.byID[w.Via]; w.Via == p.id || w.Relayed() && (by == nil || by.refuses) {
 		return nil
 	}
 	c := p.learn(w, now)

@@ -49,6 +49,8 @@ type Message struct {
 	// Bare says that a pong's sender did not believe the ping, or not whence it
 	// came: it says nothing of Heard and Largest, and has no reports.
 	Bare bool
+	// NoRelay says that a pong's sender forwards nothing for others.
+	NoRelay bool
 	// Stamp is a ping's number: nanoseconds since 1970 by the sender's clock,
 	// never the same twice and never falling while it lives. A pong has that
 	// of its ping.

@@ -57,6 +57,7 @@ func messages() []Message {
 		{Kind: Pong, Stamp: 1 << 62, Initiate: true, Doubt: true, Pass: 1<<63 + 5, Way: 3, Heard: 1 << 31, Largest: 1372, Serial: 1<<64 - 1},
 		{Kind: Pong, Stamp: 7, Reports: many},
 		{Kind: Pong, Stamp: 8, Bare: true, Pass: 2},
+		{Kind: Pong, Stamp: 9, NoRelay: true, Pass: 2},
 	}
 }
 
@@ -191,6 +192,7 @@ func TestWireForm(t *testing.T) {
 		{Message{Kind: Pong, Doubt: true, Stamp: 0x0102030405060708, Pass: 0x1112131415161718, Way: 0x21222324, Heard: 0x31323334, Largest: 0x5152, Serial: 0x4142434445464748,
 			Reports: []Report{{Node: 0x61626364, RTT: 25 * time.Millisecond, Loss: 0x71}}},
 			"4c020202f9a2b172c22407a30102030405060708111213141516171821222324313233345152010041424344454647486162636400fa718388a01cf9f26ff2b11a4bf933cb7b64"},
+		{Message{Kind: Pong, NoRelay: true, Stamp: 1}, "4c020208f9a2b172c22407a30000000000000001000000000000000000000000000000000000000000000000000000003bfd21152ac0718b6b6354c86dd16ab4"},
 	} {
 		if got := hex.EncodeToString(a.AppendSeal(nil, c.m)); got != c.want {
 			t.Errorf("%+v\n got %s\nwant %s", c.m, got, c.want)
@@ -332,6 +334,9 @@ func TestOnlyPongsAreBare(t *testing.T) {
 	a, b, _ := twoNodes(t)
 	if m, err := b.Open(a.AppendSeal(nil, Message{Kind: Pong, Stamp: 1, Bare: true})); err != nil || !m.Bare {
 		t.Error(m, err)
+	}
+	if _, err := b.Open(a.AppendSeal(nil, Message{Kind: Ping, Stamp: 1, NoRelay: true})); !errors.Is(err, ErrNotProbe) {
+		t.Errorf("a ping that refuses to relay: %v", err)
 	}
 	if _, err := b.Open(a.AppendSeal(nil, Message{Kind: Ping, Stamp: 1, Bare: true})); !errors.Is(err, ErrNotProbe) {
 		t.Error(err)

@@ -14,7 +14,8 @@ const (
 	flagInitiate = 1 << iota
 	flagDoubt
 	flagBare
-	flagsKnown = flagInitiate | flagDoubt | flagBare
+	flagNoRelay
+	flagsKnown = flagInitiate | flagDoubt | flagBare | flagNoRelay
 )
 
 // AppendSeal appends the wire form of m to dst. Reports beyond MaxReports are
@@ -44,6 +45,9 @@ func (k *Keys) appendHead(dst []byte, m Message) []byte {
 	}
 	if m.Bare {
 		flags |= flagBare
+	}
+	if m.NoRelay {
+		flags |= flagNoRelay
 	}
 	count, size := m.Sent, m.Size
 	if m.Kind == Pong {
@@ -83,7 +87,7 @@ func (k *Keys) Open(b []byte) (Message, error) {
 	m := readHead(b)
 	n := int(b[38])
 	switch {
-	case m.Kind != Ping && m.Kind != Pong, m.Bare && m.Kind != Pong, m.Stamp <= 0, b[3]&^flagsKnown != 0, b[39] != 0:
+	case m.Kind != Ping && m.Kind != Pong, (m.Bare || m.NoRelay) && m.Kind != Pong, m.Stamp <= 0, b[3]&^flagsKnown != 0, b[39] != 0:
 		return Message{}, ErrNotProbe
 	case n > MaxReports, headSize+n*ReportSize > end:
 		return Message{}, ErrNotProbe
@@ -99,10 +103,11 @@ func (k *Keys) Open(b []byte) (Message, error) {
 func readHead(b []byte) Message {
 	m := Message{
 		Kind: Kind(b[2]), Initiate: b[3]&flagInitiate != 0, Doubt: b[3]&flagDoubt != 0, Bare: b[3]&flagBare != 0,
-		Stamp:  int64(binary.BigEndian.Uint64(b[12:])),
-		Pass:   binary.BigEndian.Uint64(b[20:]),
-		Way:    binary.BigEndian.Uint32(b[28:]),
-		Serial: landfall.Serial(binary.BigEndian.Uint64(b[40:])),
+		NoRelay: b[3]&flagNoRelay != 0,
+		Stamp:   int64(binary.BigEndian.Uint64(b[12:])),
+		Pass:    binary.BigEndian.Uint64(b[20:]),
+		Way:     binary.BigEndian.Uint32(b[28:]),
+		Serial:  landfall.Serial(binary.BigEndian.Uint64(b[40:])),
 	}
 	count, size := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint16(b[36:])
 	if m.Kind == Pong {
