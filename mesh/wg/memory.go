@@ -10,9 +10,9 @@ import (
 // needs, in two halves, so that chat is not forgotten for the sake of pages.
 const (
 	blockBytes   = 16 << 10 // of datagrams
-	blockRecords = 128
-	leastBlocks  = 7  // that each half may have, whatever others have
-	urgentBlocks = 16 // that the half of Control and Interactive may have
+	blockRecords = 127      // so that all of it is 18 KiB, which the allocator has a size for
+	leastBlocks  = 7        // that each half may have, whatever others have
+	urgentBlocks = 16       // that the half of Control and Interactive may have
 	normalBlocks = 48
 	memoryBytes  = (urgentBlocks + normalBlocks) * blockBytes
 	// allBlocks is how many there may be for all peers together, but for those
