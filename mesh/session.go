@@ -123,18 +123,19 @@ func (p *peer) heeded(s path.Status, now time.Time) bool {
 // is made known to WireGuard anew. See renew.
 func (m *Mesh) stuck(p *peer, now time.Time) time.Duration {
 	if p.renewSoon && !p.Initiate {
-		return 2 * m.patience(p, now)
+		return 2 * m.patience(p, false, now)
 	}
 	return stuck << min(p.renewals, 6)
 }
 
 // mayBegin reports whether to start a handshake now, and notes that it is.
-// One under way is given three round trips and a little, for restarting it
-// sooner would only undo it: the peer has confirmed a session one and a half
-// round trips after the initiation, notices it a moment later, and stops
-// asking for one.
+// One that has not been answered is given a round trip and a little: a peer
+// that was not there yet when the initiation came is soon asked again. One
+// that has been answered is given three, for restarting it sooner would only
+// undo it: the peer has confirmed a session one and a half round trips after
+// the initiation, notices it a moment later, and stops asking for one.
 func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
-	if !p.Initiate || now.Sub(p.began) < m.patience(p, now) {
+	if !p.Initiate || now.Sub(p.began) < m.patience(p, p.sessionless(now), now) {
 		return false
 	}
 	p.began = now
@@ -143,14 +144,18 @@ func (m *Mesh) mayBegin(p *peer, now time.Time) bool {
 	return true
 }
 
-// patience is how long the handshake under way is given. It may have begun on
-// any of the ways, and the peer's wish for it come by any.
-func (m *Mesh) patience(p *peer, now time.Time) time.Duration {
+// patience is how long the handshake under way is given, to be answered or to
+// be confirmed as well. It may have begun on any of the ways, and the peer's
+// wish for it come by any.
+func (m *Mesh) patience(p *peer, unanswered bool, now time.Time) time.Duration {
 	var rtt time.Duration
 	for _, w := range m.table.Ways(p.Node, now) {
 		rtt = max(rtt, w.RTT)
 	}
-	if rtt > 0 {
+	switch {
+	case rtt > 0 && unanswered:
+		return rtt + rtt/4 + slack
+	case rtt > 0:
 		return 3*rtt + slack
 	}
 	return min(retryUnknown<<min(p.tries, 3), time.Second)
