@@ -2,6 +2,7 @@ package front
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -81,6 +82,18 @@ func (f *Flow) Remote() netip.AddrPort { return f.remote }
 
 // Mark implements Stream.
 func (f *Flow) Mark(c landfall.Class) { f.ep.Mark(c) }
+
+// Begin writes the first bytes of a flow that was opened and starts it. First
+// bytes that do not fit end it.
+func (f *Flow) Begin(first []byte, sink landfall.Sink) (Stream, error) {
+	if n, err := f.Write(first); err != nil || n < len(first) {
+		err = fmt.Errorf("first bytes: %d of %d fit: %w", n, len(first), cmp.Or(err, io.ErrShortWrite))
+		f.Abort(err)
+		return nil, err
+	}
+	f.Start(sink)
+	return f, nil
+}
 
 // Start implements Stream.
 func (f *Flow) Start(sink landfall.Sink) {

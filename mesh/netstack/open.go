@@ -3,8 +3,6 @@ package netstack
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
 
@@ -37,13 +35,7 @@ func (f *Front) Open(ctx context.Context, to netip.AddrPort, c landfall.Class, f
 	if err != nil {
 		return nil, err
 	}
-	if n, err := s.Write(first); err != nil || n < len(first) {
-		err = fmt.Errorf("first bytes: %d of %d fit: %w", n, len(first), cmp.Or(err, io.ErrShortWrite))
-		s.Abort(err)
-		return nil, err
-	}
-	s.Start(sink)
-	return s, nil
+	return s.Begin(first, sink)
 }
 
 // connect waits until the peer has accepted.

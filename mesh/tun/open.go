@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -31,13 +30,7 @@ func (f *Front) Open(ctx context.Context, to netip.AddrPort, c landfall.Class, f
 	if err != nil {
 		return nil, err
 	}
-	if n, err := flow.Write(first); err != nil || n < len(first) {
-		err = fmt.Errorf("first bytes: %d of %d fit: %w", n, len(first), cmp.Or(err, io.ErrShortWrite))
-		flow.Abort(err)
-		return nil, err
-	}
-	flow.Start(sink)
-	return flow, nil
+	return flow.Begin(first, sink)
 }
 
 // connect waits until the peer has accepted.
